@@ -1,0 +1,122 @@
+/**
+ * The conversation document: the one truth about a conversation. Queue messages are only wake-up calls.
+ * Stored in the Cosmos DB container `conversations`, partition key = id, guarded by its ETag.
+ * All times are milliseconds since the epoch.
+ */
+export interface Conversation {
+  /** `<channel>.<id>`: safe as a Cosmos DB id. */
+  id: string;
+  /** The user who opened the conversation. */
+  userId: string;
+  channel: Channel;
+  locale: Locale;
+  /** Accepted and not answered, in the order of acceptance. */
+  inbox: Turn[];
+  /** The head of the inbox once it waits for a skill; null while nothing but understanding is due. */
+  active: Active | null;
+  /** Answered and not delivered, in order; the replies stand in `recent`. */
+  outbox: Delivery[];
+  /** Who is sending the outbox, until when; a second claim, so that a slow channel never holds a skill. */
+  delivering: Claim | null;
+  /** The last answered turns, oldest first: a duplicate gets the answer that stands here. */
+  recent: AnsweredTurn[];
+  dialog: Dialog;
+  /** When the sweep must look at this document; null when nothing is due. */
+  wakeAt: number | null;
+  /** Sweeps since the last progress: each waits twice as long as the one before. */
+  wakes: number;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export type Locale = 'en' | 'ko';
+
+/** `api`: replies are read from the document. Otherwise they are sent to the reference (a Bot Framework conversation reference). */
+export type Channel = { kind: 'api' } | { kind: 'activity'; reference: Record<string, unknown> };
+
+export interface Turn {
+  /** The channel's activity id or the client's Idempotency-Key. */
+  id: string;
+  userId: string;
+  text: string;
+  attachments: Attachment[];
+  locale: Locale;
+  /** SHA-256 of what was sent: the same id with another fingerprint is a conflict. */
+  fingerprint: string;
+  /** W3C trace context of the request that brought the turn. */
+  traceparent: string;
+  acceptedAt: number;
+  /** Failed attempts so far. */
+  attempts: number;
+  /** Not before this time. */
+  retryAt: number;
+  lastError?: string;
+}
+
+export interface Attachment {
+  contentType: string;
+  url: string;
+  name: string;
+}
+
+export interface Reply {
+  text: string;
+  /** Texts that the user may tap next. */
+  suggestions?: string[];
+  images?: { url: string; alt: string }[];
+}
+
+export interface Understanding {
+  intent: string;
+  /** 0–1. */
+  score: number;
+  top: { intent: string; score: number }[];
+  model: { name: string; version: string };
+}
+
+export interface AnsweredTurn extends Turn {
+  answeredAt: number;
+  replies: Reply[];
+  outcome: 'answered' | 'failed';
+  skill: string;
+  understanding: Understanding | null;
+  /** The user's turn in the call log: written at least once before it may leave `recent`. */
+  logged: boolean;
+  /** When the channel took the replies; null while not sent, or for `api`. */
+  deliveredAt: number | null;
+  deliveryError?: string;
+  /** Milliseconds a hop took, by its name. */
+  timings: Record<string, number>;
+}
+
+export interface Claim {
+  by: string;
+  until: number;
+}
+
+export interface Active {
+  turnId: string;
+  skill: string;
+  understanding: Understanding | null;
+  /** Null: routed, and no worker has taken it. */
+  claim: Claim | null;
+  since: number;
+  timings: Record<string, number>;
+}
+
+export interface Delivery {
+  turnId: string;
+  attempts: number;
+  retryAt: number;
+}
+
+export interface Dialog {
+  /** The scenario in progress, owned by one skill. */
+  scenario: { skill: string; step: string; slots: Record<string, string>; updatedAt: number } | null;
+  /** Turns in a row that were not understood. */
+  misses: number;
+  /** Set while a person has the conversation. */
+  handover: { ticket: string; since: number } | null;
+}
+
+export const emptyDialog: Dialog = { scenario: null, misses: 0, handover: null };

@@ -1,0 +1,26 @@
+/** The limits of a conversation. Times in milliseconds. */
+export const policy = {
+  /** Turns that may wait in one conversation (the HTTP API's `inbox_full`). */
+  inboxTurns: 100,
+  /** UTF-8 bytes a document may have to take another turn: Cosmos DB refuses more than 2 MiB; the rest is for answers. */
+  documentBytes: 1_500_000,
+  /** Answered turns that are kept for duplicates and for reading. */
+  recentTurns: 20,
+  /** Answered turns that may wait for the call log before no more are accepted. */
+  unloggedTurns: 400,
+  /** Failures of a turn before it is answered with an apology. */
+  turnAttempts: 5,
+  /** Waits after the 1st, 2nd … failure: together more than the 20 s that an inference restart may take. */
+  turnBackoff: [2_000, 5_000, 8_000, 12_000],
+  deliveryAttempts: 6,
+  deliveryBackoff: [1_000, 3_000, 10_000, 30_000, 60_000],
+  /** Longer than any skill's own timeouts together (see services/shop.ts). */
+  skillClaim: 20_000,
+  deliveryClaim: 15_000,
+  /** How late a wake-up may be before the sweep sends another. */
+  wakeGrace: 5_000,
+  logGrace: 30_000,
+  wakeGraceLimit: 300_000,
+  /** A scenario that nobody continued is forgotten. */
+  scenarioIdle: 15 * 60_000,
+} as const;

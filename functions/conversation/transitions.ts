@@ -1,0 +1,289 @@
+import type { Active, AnsweredTurn, Channel, Claim, Conversation, Dialog, Locale, Reply, Turn } from './document.ts';
+import { emptyDialog } from './document.ts';
+import { policy } from './policy.ts';
+
+/**
+ * The transitions of a conversation document: pure functions without I/O, clock or randomness.
+ * Each takes a document and returns a new one; `null` means that the step no longer applies (done already, or another
+ * worker's) and that nothing must be written. Whoever calls them writes the result guarded by the ETag it read.
+ */
+
+export type Accepted =
+  | { kind: 'accepted'; document: Conversation }
+  | { kind: 'waiting' | 'answered' }
+  | { kind: 'conflict' | 'full' | 'busy' };
+
+/** A new document without turns. */
+export function open(
+  id: string,
+  userId: string,
+  channel: Channel,
+  locale: Locale,
+  now: number,
+): Omit<Conversation, 'wakeAt'> & { wakeAt: null } {
+  return {
+    id,
+    userId,
+    channel,
+    locale,
+    inbox: [],
+    active: null,
+    outbox: [],
+    delivering: null,
+    recent: [],
+    dialog: emptyDialog,
+    wakeAt: null,
+    wakes: 0,
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+/** Puts a turn at the end of the inbox, once: a turn that is known by its id changes nothing. */
+export function accept(document: Conversation, turn: Turn, channel: Channel, now: number): Accepted {
+  const waiting = document.inbox.find((known) => known.id === turn.id);
+  const answered = document.recent.find((known) => known.id === turn.id);
+  const known = waiting ?? answered;
+  if (known) {
+    if (known.fingerprint !== turn.fingerprint) return { kind: 'conflict' };
+    return { kind: waiting ? 'waiting' : 'answered' };
+  }
+  if (document.inbox.length >= policy.inboxTurns) return { kind: 'full' };
+  if (document.recent.filter((known) => !known.logged).length >= policy.unloggedTurns) return { kind: 'busy' };
+  const next = progress({ ...document, channel, inbox: [...document.inbox, turn], locale: turn.locale }, now);
+  // The answers to come need room too, so the limit stands well below Cosmos DB's own.
+  if (bytes(next) > policy.documentBytes) return { kind: 'full' };
+  return { kind: 'accepted', document: next };
+}
+
+/** The turn that must be understood now, or null when there is none, it waits for a skill, or it is too early to retry. */
+export function head(document: Conversation, now: number): Turn | null {
+  const turn = document.inbox[0];
+  if (!turn || document.active || turn.retryAt > now) return null;
+  return turn;
+}
+
+/** Hands the head of the inbox to a skill that acts on the world outside. */
+export function route(
+  document: Conversation,
+  turnId: string,
+  step: Pick<Active, 'skill' | 'understanding' | 'timings'>,
+  now: number,
+): Conversation | null {
+  if (document.inbox[0]?.id !== turnId || document.active) return null;
+  return progress({ ...document, active: { ...step, turnId, claim: null, since: now } }, now);
+}
+
+/** Takes the routed turn for one worker. Null while another worker's claim holds, or before its retry is due. */
+export function claim(document: Conversation, skill: string, by: string, now: number): Conversation | null {
+  const { active } = document;
+  const turn = document.inbox[0];
+  if (!active || !turn || active.skill !== skill || turn.retryAt > now) return null;
+  if (active.claim && active.claim.until > now) return null;
+  return progress({ ...document, active: { ...active, claim: { by, until: now + policy.skillClaim } } }, now);
+}
+
+export interface Answer {
+  replies: Reply[];
+  dialog: Dialog;
+  skill: string;
+  understanding: AnsweredTurn['understanding'];
+  outcome: AnsweredTurn['outcome'];
+  timings: Record<string, number>;
+}
+
+/**
+ * Answers the head of the inbox. A worker that claimed it says so in `by`; one whose claim another has taken over,
+ * or an inline answer to a turn that was routed meanwhile, is refused.
+ */
+export function answer(
+  document: Conversation,
+  turnId: string,
+  by: string | null,
+  answer: Answer,
+  now: number,
+): Conversation | null {
+  const turn = document.inbox[0];
+  if (turn?.id !== turnId || (document.active?.claim?.by ?? null) !== by) return null;
+  if (by === null && document.active) return null;
+  return settle(document, turn, answer, now);
+}
+
+/**
+ * Records a failed attempt at the head of the inbox: it is tried again later, or answered with the apology
+ * after the last attempt. `by` as in {@link answer}. `final` says that trying again can't help.
+ */
+export function fail(
+  document: Conversation,
+  turnId: string,
+  by: string | null,
+  failure: { reason: string; final: boolean; apology: Answer },
+  now: number,
+): Conversation | null {
+  const turn = document.inbox[0];
+  if (turn?.id !== turnId || (document.active?.claim?.by ?? null) !== by) return null;
+  const attempts = turn.attempts + 1;
+  const failed = { ...turn, attempts, lastError: failure.reason };
+  if (failure.final || attempts >= policy.turnAttempts) return settle(document, failed, failure.apology, now);
+  const retryAt = now + backoff(policy.turnBackoff, attempts);
+  const active = document.active && { ...document.active, claim: null };
+  return progress({ ...document, active, inbox: [{ ...failed, retryAt }, ...document.inbox.slice(1)] }, now);
+}
+
+/** Takes the outbox for one sender. Null when it is empty, another's claim holds, or its retry is not due. */
+export function claimDelivery(document: Conversation, by: string, now: number): Conversation | null {
+  const delivery = document.outbox[0];
+  if (!delivery || delivery.retryAt > now) return null;
+  if (document.delivering && document.delivering.until > now) return null;
+  const delivering: Claim = { by, until: now + policy.deliveryClaim };
+  return progress({ ...document, delivering }, now);
+}
+
+/** What became of one delivery. */
+export type Sent = { turnId: string; ms: number } & (
+  | { ok: true }
+  | { ok: false; reason: string; final: boolean; after: number }
+);
+
+/** Records deliveries, in order, and lets the claim go. */
+export function delivered(document: Conversation, by: string, results: Sent[], now: number): Conversation | null {
+  if (document.delivering?.by !== by) return null;
+  let { outbox, recent } = document;
+  for (const result of results) {
+    const delivery = outbox[0];
+    if (delivery?.turnId !== result.turnId) break;
+    const attempts = delivery.attempts + 1;
+    const over = result.ok || result.final || attempts >= policy.deliveryAttempts;
+    if (!over) {
+      const wait = Math.max(backoff(policy.deliveryBackoff, attempts), result.after);
+      outbox = [{ ...delivery, attempts, retryAt: now + wait }, ...outbox.slice(1)];
+      break;
+    }
+    outbox = outbox.slice(1);
+    recent = recent.map((turn) =>
+      turn.id !== result.turnId
+        ? turn
+        : {
+            ...turn,
+            deliveredAt: result.ok ? now : null,
+            timings: { ...turn.timings, deliver: result.ms },
+            ...(result.ok ? {} : { deliveryError: result.reason }),
+          },
+    );
+  }
+  return progress({ ...document, outbox, recent, delivering: null }, now);
+}
+
+/** The answered turns that the call log does not have and that will not change any more. */
+export function unlogged(document: Conversation): AnsweredTurn[] {
+  const sending = new Set(document.outbox.map((delivery) => delivery.turnId));
+  return document.recent.filter((turn) => !turn.logged && !sending.has(turn.id));
+}
+
+/** Records that the call log has these turns. */
+export function logged(document: Conversation, turnIds: string[], now: number): Conversation | null {
+  if (!document.recent.some((turn) => !turn.logged && turnIds.includes(turn.id))) return null;
+  const recent = document.recent.map((turn) => (turnIds.includes(turn.id) ? { ...turn, logged: true } : turn));
+  return progress({ ...document, recent }, now);
+}
+
+/** A queue and how long its message must wait: what the state of a document calls for. */
+export interface WakeUp {
+  queue: string;
+  /** Milliseconds from now. */
+  delay: number;
+}
+
+/** The wake-ups that the state of a document calls for. Sent after each write, and again by the sweep. */
+export function wakeUps(document: Conversation, now: number): WakeUp[] {
+  const due: WakeUp[] = [];
+  const turn = document.inbox[0];
+  // Deliver first: it wakes the next turn, which keeps one conversation's writes from racing each other.
+  const delivery = document.outbox[0];
+  if (delivery && !held(document.delivering, now)) due.push({ queue: 'replies', delay: wait(delivery.retryAt, now) });
+  if (turn && !held(document.active?.claim, now)) {
+    const queue = document.active ? `skill-${document.active.skill}` : 'turns';
+    due.push({ queue, delay: wait(turn.retryAt, now) });
+  }
+  if (unlogged(document).length > 0) due.push({ queue: 'call-log', delay: 0 });
+  return due;
+}
+
+/** What the sweep does with a document whose `wakeAt` has passed: puts the next look off, twice as far each time. */
+export function wake(document: Conversation, now: number): Conversation | null {
+  if (document.wakeAt === null || document.wakeAt > now) return null;
+  const wakes = document.wakes + 1;
+  const grace = Math.min(policy.wakeGrace * 2 ** wakes, policy.wakeGraceLimit);
+  return { ...document, wakes, wakeAt: now + grace, updatedAt: now };
+}
+
+function settle(document: Conversation, turn: Turn, answer: Answer, now: number): Conversation {
+  const answered: AnsweredTurn = {
+    ...turn,
+    answeredAt: now,
+    replies: answer.replies,
+    outcome: answer.outcome,
+    skill: answer.skill,
+    understanding: answer.understanding,
+    logged: false,
+    deliveredAt: null,
+    timings: answer.timings,
+  };
+  const push = document.channel.kind === 'activity' && answer.replies.length > 0;
+  const outbox = push ? [...document.outbox, { turnId: turn.id, attempts: 0, retryAt: 0 }] : document.outbox;
+  return progress(
+    {
+      ...document,
+      inbox: document.inbox.slice(1),
+      active: null,
+      outbox,
+      recent: [...document.recent, answered],
+      dialog: answer.dialog,
+    },
+    now,
+  );
+}
+
+/** Every change ends here: old turns leave, and the sweep is told when to look. */
+function progress(document: Conversation, now: number): Conversation {
+  const next = { ...document, recent: trim(document), wakes: 0, updatedAt: now };
+  return { ...next, wakeAt: nextWake(next, now) };
+}
+
+/** Drops the oldest answered turns that nothing needs any more. */
+function trim(document: Conversation): AnsweredTurn[] {
+  const sending = new Set(document.outbox.map((delivery) => delivery.turnId));
+  let excess = document.recent.length - policy.recentTurns;
+  if (excess <= 0) return document.recent;
+  return document.recent.filter((turn) => {
+    if (excess <= 0 || !turn.logged || sending.has(turn.id)) return true;
+    excess -= 1;
+    return false;
+  });
+}
+
+function nextWake(document: Conversation, now: number): number | null {
+  const times: number[] = [];
+  const turn = document.inbox[0];
+  if (turn) times.push(Math.max(turn.retryAt, document.active?.claim?.until ?? now, now) + policy.wakeGrace);
+  const delivery = document.outbox[0];
+  if (delivery) times.push(Math.max(delivery.retryAt, document.delivering?.until ?? now, now) + policy.wakeGrace);
+  if (unlogged(document).length > 0) times.push(now + policy.logGrace);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+function held(claim: Claim | null | undefined, now: number): boolean {
+  return claim !== null && claim !== undefined && claim.until > now;
+}
+
+function wait(until: number, now: number): number {
+  return Math.max(0, until - now);
+}
+
+function backoff(waits: readonly number[], attempts: number): number {
+  return waits[Math.min(attempts, waits.length) - 1] ?? 0;
+}
+
+function bytes(document: Conversation): number {
+  return Buffer.byteLength(JSON.stringify(document));
+}

@@ -1,0 +1,87 @@
+import type { HttpResponseInit } from '@azure/functions';
+
+/** Every error the HTTP API answers with: code → status and what to do. The one catalogue; docs/errors.md lists exactly these. */
+export const problems = {
+  invalid_json: { status: 400, title: 'The body is not JSON', hint: 'Send one JSON object in UTF-8.' },
+  invalid_message: {
+    status: 400,
+    title: 'The request does not fit its schema',
+    hint: 'Correct the fields in `errors`.',
+  },
+  unauthorized: { status: 401, title: 'The token is missing or not valid', hint: 'Send a valid token of the channel.' },
+  not_found: {
+    status: 404,
+    title: 'There is nothing here',
+    hint: 'Check the path; /api/openapi.json lists all of them.',
+  },
+  method_not_allowed: { status: 405, title: 'This path has other methods', hint: 'Use a method of the Allow header.' },
+  idempotency_conflict: {
+    status: 409,
+    title: 'This key was used with another message',
+    hint: 'Use a new Idempotency-Key for a new message.',
+  },
+  message_too_large: {
+    status: 413,
+    title: 'The message is too large',
+    hint: 'At most 4,000 characters of text and 64 KB of body.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not application/json',
+    hint: 'Set Content-Type: application/json.',
+  },
+  inbox_full: {
+    status: 429,
+    title: 'Too many turns wait in this conversation',
+    hint: 'Send again after the seconds in Retry-After.',
+  },
+  internal: {
+    status: 500,
+    title: 'Something is wrong on our side',
+    hint: 'Send the same request again; report it if it stays.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'A service that this needs does not answer',
+    hint: 'Send the same request again after the seconds in Retry-After.',
+  },
+} as const;
+
+export type Code = keyof typeof problems;
+
+export interface FieldError {
+  field: string;
+  reason: string;
+}
+
+/** An error of the catalogue, thrown anywhere below a route. */
+export class Problem extends Error {
+  readonly code: Code;
+  readonly detail: string | undefined;
+  readonly extra: { errors?: FieldError[]; headers?: Record<string, string> };
+
+  constructor(code: Code, detail?: string, extra: Problem['extra'] = {}) {
+    super(detail ?? problems[code].title);
+    this.code = code;
+    this.detail = detail;
+    this.extra = extra;
+  }
+}
+
+/** The answer of RFC 9457. */
+export function problemResponse({ code, detail, extra }: Problem): HttpResponseInit {
+  const { status, title, hint } = problems[code];
+  const retry: Record<string, string> = status === 429 || status === 503 ? { 'retry-after': '2' } : {};
+  return {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...retry, ...extra.headers },
+    body: JSON.stringify({
+      type: `urn:maru:problem:${code}`,
+      title,
+      status,
+      code,
+      detail: detail ? `${detail} ${hint}` : hint,
+      ...(extra.errors ? { errors: extra.errors } : {}),
+    }),
+  };
+}

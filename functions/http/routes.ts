@@ -1,0 +1,109 @@
+import type { HttpHandler, HttpMethod } from '@azure/functions';
+
+export interface Route {
+  name: string;
+  methods: HttpMethod[];
+  /** As the Functions host writes it: `{name}` is a parameter. */
+  route: string;
+  /** `function`: the caller sends a key of the function app; the host checks it. */
+  authLevel: 'anonymous' | 'function';
+  /** Loads the handler at its first call. */
+  load(): Promise<HttpHandler>;
+}
+
+const conversations = 'api/conversations/{conversationId}/messages';
+
+/** Every HTTP route of the gateway. */
+export const routes: readonly Route[] = [
+  {
+    name: 'messages',
+    methods: ['POST'],
+    route: 'api/messages',
+    authLevel: 'anonymous',
+    load: async () => (await import('./messages.ts')).postActivity,
+  },
+  {
+    name: 'conversations-post',
+    methods: ['POST'],
+    route: conversations,
+    authLevel: 'function',
+    load: async () => (await import('./conversations.ts')).postMessage,
+  },
+  {
+    name: 'conversations-list',
+    methods: ['GET'],
+    route: conversations,
+    authLevel: 'function',
+    load: async () => (await import('./conversations.ts')).listMessages,
+  },
+  {
+    name: 'conversations-get',
+    methods: ['GET'],
+    route: `${conversations}/{turnId}`,
+    authLevel: 'function',
+    load: async () => (await import('./conversations.ts')).getMessage,
+  },
+  {
+    name: 'feedback',
+    methods: ['POST'],
+    route: `${conversations}/{turnId}/feedback`,
+    authLevel: 'function',
+    load: async () => (await import('./feedback.ts')).postFeedback,
+  },
+  {
+    name: 'users-export',
+    methods: ['GET'],
+    route: 'api/users/{userId}/export',
+    authLevel: 'function',
+    load: async () => (await import('./users.ts')).exportUserData,
+  },
+  {
+    name: 'users-delete',
+    methods: ['DELETE'],
+    route: 'api/users/{userId}',
+    authLevel: 'function',
+    load: async () => (await import('./users.ts')).deleteUser,
+  },
+  {
+    name: 'incidents',
+    methods: ['GET'],
+    route: 'api/incidents',
+    authLevel: 'function',
+    load: async () => (await import('./incidents.ts')).getIncidents,
+  },
+  {
+    name: 'direct-line-token',
+    methods: ['POST'],
+    route: 'api/direct-line/token',
+    authLevel: 'anonymous',
+    load: async () => (await import('./direct-line-token.ts')).postDirectLineToken,
+  },
+  {
+    name: 'health',
+    methods: ['GET'],
+    route: 'api/health',
+    authLevel: 'anonymous',
+    load: async () => (await import('./health.ts')).getHealth,
+  },
+  {
+    name: 'openapi',
+    methods: ['GET'],
+    route: 'api/openapi.json',
+    authLevel: 'anonymous',
+    load: async () => (await import('./openapi.ts')).getOpenApi,
+  },
+  {
+    name: 'chat',
+    methods: ['GET'],
+    route: 'chat/{file?}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./chat.ts')).getChat,
+  },
+  {
+    name: 'not-found',
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    route: '{*path}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./not-found.ts')).notFound,
+  },
+];

@@ -1,0 +1,41 @@
+import { app } from '@azure/functions';
+import { routes } from './http/routes.ts';
+import { settings } from './services/settings.ts';
+import { queuedSkills } from './skills/names.ts';
+
+/**
+ * Registers every function; nothing else. Handlers are loaded at their first call, so that a cold start costs
+ * milliseconds (npm run bench:start).
+ */
+settings();
+
+function queue(
+  name: string,
+  queueName: string,
+  load: () => Promise<(message: unknown, context: never) => Promise<void>>,
+) {
+  app.storageQueue(name, {
+    queueName,
+    connection: 'STORAGE_CONNECTION',
+    handler: async (message, context) => (await load())(message, context as never),
+  });
+}
+
+for (const { name, methods, route, authLevel, load } of routes)
+  app.http(name, { methods, route, authLevel, handler: async (request, context) => (await load())(request, context) });
+
+queue('understand', 'turns', async () => (await import('./queues/understand.ts')).understand);
+queue('deliver', 'replies', async () => (await import('./queues/deliver.ts')).deliver);
+queue('log', 'call-log', async () => (await import('./queues/log.ts')).logTurns);
+for (const name of queuedSkills)
+  queue(`skill-${name}`, `skill-${name}`, async () => {
+    const { skillNamed } = await import('./skills/index.ts');
+    return (await import('./queues/skill.ts')).skillWorker(skillNamed(name));
+  });
+for (const name of ['turns', 'replies', 'call-log', ...queuedSkills.map((skill) => `skill-${skill}`)])
+  queue(`poison-${name}`, `${name}-poison`, async () => (await import('./queues/poison.ts')).poisonWorker(name));
+
+app.timer('wake', {
+  schedule: '*/15 * * * * *',
+  handler: async (timer, context) => (await import('./timers/wake.ts')).wake(timer, context),
+});

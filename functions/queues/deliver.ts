@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import type { Conversation } from '../conversation/document.ts';
+import * as conversation from '../conversation/transitions.ts';
+import { change, notify } from '../services/conversations.ts';
+import { log } from '../services/telemetry.ts';
+import { onWakeUp } from './wake-up.ts';
+
+/**
+ * Queue `replies`: sends the outbox to its channel, in order. Delivery is at least once: a crash between sending and
+ * recording repeats one reply.
+ */
+export const deliver = onWakeUp('deliver', async ({ conversationId }) => {
+  const by = randomUUID();
+  const claimed = await change<Conversation | null>(conversationId, (document) => {
+    const next = document && conversation.claimDelivery(document, by, Date.now());
+    return [next, next];
+  });
+  if (!claimed) return;
+  const results = await sendAll(claimed);
+  const wakeUps = await change(conversationId, (document) => {
+    const next = document && conversation.delivered(document, by, results, Date.now());
+    return [next, next ? conversation.wakeUps(next, Date.now()) : []];
+  });
+  await notify(conversationId, wakeUps);
+});
+
+async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
+  const { send } = await import('../services/channel.ts');
+  const { channel } = document;
+  if (channel.kind !== 'activity') return [];
+  const results: conversation.Sent[] = [];
+  const started = Date.now();
+  // A few at a time: the claim must outlast them.
+  for (const { turnId } of document.outbox.slice(0, 5)) {
+    const turn = document.recent.find((answered) => answered.id === turnId);
+    const outcome = await send(channel.reference, turn?.replies ?? [], turnId);
+    results.push({ turnId, ms: Date.now() - started, ...outcome });
+    if (!outcome.ok) {
+      log('warn', 'a reply was not delivered', {
+        conversationId: document.id,
+        turnId,
+        reason: outcome.reason,
+        final: outcome.final,
+      });
+      break;
+    }
+  }
+  return results;
+}

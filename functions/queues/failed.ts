@@ -1,0 +1,30 @@
+import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
+import type { Answer } from '../conversation/transitions.ts';
+import { Unavailable } from '../services/failure.ts';
+import { localeOf } from '../skills/content.ts';
+import { apology } from '../skills/fallback.ts';
+
+/**
+ * A failed attempt as the transition takes it. Only an unavailable service is worth every attempt; an error that a
+ * repetition can't cure (a bug, a refusal) is still tried again, since a deployment may be under way.
+ */
+export function failed(
+  document: Conversation,
+  turn: Turn,
+  understanding: Understanding | null,
+  error: unknown,
+): { reason: string; final: boolean; apology: Answer } {
+  const reason = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 500);
+  return {
+    reason: error instanceof Unavailable ? reason : `${reason} (not a passing fault)`,
+    final: false,
+    apology: {
+      replies: [apology(localeOf(turn.text, turn.locale))],
+      dialog: { ...document.dialog, scenario: null },
+      skill: 'apology',
+      understanding,
+      outcome: 'failed',
+      timings: {},
+    },
+  };
+}

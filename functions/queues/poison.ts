@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import type { InvocationContext } from '@azure/functions';
+import * as conversation from '../conversation/transitions.ts';
+import { change, notify } from '../services/conversations.ts';
+import { recordIncident } from '../services/cosmos.ts';
+import { wakeUpMessage } from '../services/queues.ts';
+import { settings } from '../services/settings.ts';
+import { log, startTelemetry } from '../services/telemetry.ts';
+import { failed } from './failed.ts';
+
+/**
+ * Queues `*-poison`: what failed five times before its worker could record why. Records it for the operator. If it names
+ * a conversation, its head counts one more failure (the last of which is the apology) and is woken again: the fault may
+ * have been the database's and not the turn's.
+ */
+export function poisonWorker(queue: string) {
+  return async (body: unknown, context: InvocationContext): Promise<void> => {
+    await startTelemetry();
+    const message = wakeUpMessage.safeParse(body);
+    const reason = message.success
+      ? `a wake-up in ${queue} failed five times`
+      : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'}: ${message.error.issues[0]?.message}`;
+    log('error', 'poison message', { queue, reason, messageId: context.triggerMetadata?.id });
+    await recordIncident({
+      id: `poison.${createHash('sha256').update(`${queue}/${context.triggerMetadata?.id}`).digest('base64url')}`,
+      kind: 'poison_message',
+      conversationId: message.success ? message.data.conversationId : null,
+      turnId: null,
+      reason,
+      at: Date.now(),
+      ttl: settings().CALL_LOG_DAYS * 86_400,
+    });
+    if (!message.success) return;
+    const { conversationId } = message.data;
+    const wakeUps = await change(conversationId, (document) => {
+      const now = Date.now();
+      const turn = document?.inbox[0];
+      if (!document || !turn) return [null, document ? conversation.wakeUps(document, now) : []];
+      const by = document.active?.claim?.by ?? null;
+      const claimed = document.active?.claim && document.active.claim.until > now;
+      const next = claimed
+        ? null
+        : conversation.fail(
+            document,
+            turn.id,
+            by,
+            failed(document, turn, document.active?.understanding ?? null, new Error(reason)),
+            now,
+          );
+      return [next, conversation.wakeUps(next ?? document, now)];
+    });
+    await notify(conversationId, wakeUps);
+  };
+}

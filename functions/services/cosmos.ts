@@ -1,0 +1,222 @@
+import { type Container, CosmosClient, ErrorResponse, TimeoutError } from '@azure/cosmos';
+import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
+import { Rejected, Unavailable } from './failure.ts';
+import { credential } from './identity.ts';
+import { settings } from './settings.ts';
+
+/** A document with the ETag that guards its next write. */
+export interface Versioned<T> {
+  document: T;
+  etag: string;
+}
+
+export interface User {
+  id: string;
+  locale: string;
+  createdAt: number;
+}
+
+/** One turn in the call log (container `turns`, partition key = conversationId). */
+export interface LoggedTurn extends AnsweredTurn {
+  conversationId: string;
+  channel: string;
+  feedback?: { rating: 'up' | 'down'; comment?: string; at: number };
+  label?: string;
+  ttl: number;
+}
+
+/** What an operator must look at (container `incidents`, partition key = id). */
+export interface Incident {
+  id: string;
+  kind: 'turn_failed' | 'delivery_failed' | 'poison_message';
+  conversationId: string | null;
+  turnId: string | null;
+  reason: string;
+  at: number;
+  ttl: number;
+}
+
+type Name = 'conversations' | 'users' | 'turns' | 'incidents';
+
+let client: CosmosClient | undefined;
+
+function container(name: Name): Container {
+  if (!client) {
+    const { COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key } = settings();
+    client = new CosmosClient({
+      endpoint,
+      ...(key ? { key } : { aadCredentials: credential() }),
+      connectionPolicy: {
+        requestTimeout: 5_000,
+        // Discovery reads the addresses of the account's regions; an endpoint without TLS has none.
+        enableEndpointDiscovery: endpoint.startsWith('https:'),
+        retryOptions: { maxRetryAttemptCount: 5, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 5 },
+      },
+    });
+  }
+  return client.database(settings().COSMOS_DATABASE).container(name);
+}
+
+/** Thrown when a guarded write finds another version: read again and recompute. */
+export class Conflict extends Error {}
+/** Thrown when a document is over Cosmos DB's limit of 2 MiB. */
+export class TooLarge extends Error {}
+
+async function guard<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const status = error instanceof ErrorResponse ? Number(error.code) : 0;
+    if (status === 409 || status === 412) throw new Conflict(String(status), { cause: error });
+    if (status === 413) throw new TooLarge('over 2 MiB', { cause: error });
+    if (status === 429) {
+      const after = error instanceof ErrorResponse ? (error.retryAfterInMs ?? 0) : 0;
+      throw new Unavailable('cosmos', 'request units are used up', after, { cause: error });
+    }
+    if (status >= 400 && status < 500 && status !== 408)
+      throw new Rejected('cosmos', message(error), status, { cause: error });
+    if (error instanceof TimeoutError || error instanceof Error)
+      throw new Unavailable('cosmos', message(error), 0, { cause: error });
+    throw error;
+  }
+}
+
+function message(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 300);
+}
+
+export async function readConversation(id: string): Promise<Versioned<Conversation> | null> {
+  const { resource, etag, statusCode } = await guard(() =>
+    container('conversations').item(id, id).read<Conversation>(),
+  );
+  return resource && statusCode !== 404 ? { document: resource, etag } : null;
+}
+
+/** Creates a document. Throws {@link Conflict} when it exists. */
+export async function createConversation(document: Conversation): Promise<void> {
+  await guard(() => container('conversations').items.create(document));
+}
+
+/** Replaces a document if it still has this ETag. Throws {@link Conflict} otherwise, or when it is gone. */
+export async function replaceConversation(document: Conversation, etag: string): Promise<void> {
+  try {
+    await guard(() =>
+      container('conversations')
+        .item(document.id, document.id)
+        .replace(document, { accessCondition: { type: 'IfMatch', condition: etag } }),
+    );
+  } catch (error) {
+    if (error instanceof Rejected && error.status === 404) throw new Conflict('gone', { cause: error });
+    throw error;
+  }
+}
+
+/** Ids of documents whose `wakeAt` has passed, at most `limit`. */
+export async function dueConversations(now: number, limit: number): Promise<string[]> {
+  const { resources } = await guard(() =>
+    container('conversations')
+      .items.query<{ id: string }>(
+        {
+          // `> 0` also leaves out null, which must not be compared with a number.
+          query: `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now`,
+          parameters: [{ name: '@now', value: now }],
+        },
+        { maxItemCount: limit },
+      )
+      .fetchNext(),
+  );
+  return resources.map((row) => row.id);
+}
+
+/** Creates the user's profile if there is none. */
+export async function ensureUser(user: User): Promise<void> {
+  try {
+    await guard(() => container('users').items.create(user));
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}
+
+/** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
+export async function logTurn(turn: LoggedTurn): Promise<void> {
+  try {
+    await guard(() => container('turns').items.create(turn));
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}
+
+export async function readTurn(conversationId: string, turnId: string): Promise<Versioned<LoggedTurn> | null> {
+  const { resource, etag, statusCode } = await guard(() =>
+    container('turns').item(turnId, conversationId).read<LoggedTurn>(),
+  );
+  return resource && statusCode !== 404 ? { document: resource, etag } : null;
+}
+
+export async function replaceTurn(turn: LoggedTurn, etag: string): Promise<void> {
+  await guard(() =>
+    container('turns')
+      .item(turn.id, turn.conversationId)
+      .replace(turn, { accessCondition: { type: 'IfMatch', condition: etag } }),
+  );
+}
+
+/** Records an incident once. */
+export async function recordIncident(incident: Incident): Promise<void> {
+  await guard(() => container('incidents').items.upsert(incident));
+}
+
+/** The newest incidents first. */
+export async function listIncidents(limit: number): Promise<Incident[]> {
+  const { resources } = await guard(() =>
+    container('incidents')
+      .items.query<Incident>({ query: `SELECT TOP ${limit} * FROM c ORDER BY c.at DESC` }, { maxItemCount: limit })
+      .fetchNext(),
+  );
+  return resources.map(strip);
+}
+
+/** Everything that is kept about a user. */
+export async function exportUser(
+  userId: string,
+): Promise<{ user: User | null; conversations: Conversation[]; turns: LoggedTurn[] }> {
+  const { resource } = await guard(() => container('users').item(userId, userId).read<User>());
+  const conversations = await ofUser<Conversation>('conversations', userId);
+  const turns = await ofUser<LoggedTurn>('turns', userId);
+  return { user: resource ? strip(resource) : null, conversations: conversations.map(strip), turns: turns.map(strip) };
+}
+
+/** Erases a user: conversations first, so that no worker can log another turn. Repeatable. Returns what was removed. */
+export async function eraseUser(userId: string): Promise<{ conversations: number; turns: number }> {
+  const conversations = await ofUser<Conversation>('conversations', userId);
+  for (const { id } of conversations) await remove('conversations', id, id);
+  const turns = await ofUser<LoggedTurn>('turns', userId);
+  for (const turn of turns) await remove('turns', turn.id, turn.conversationId);
+  await remove('users', userId, userId);
+  return { conversations: conversations.length, turns: turns.length };
+}
+
+async function ofUser<T>(name: Name, userId: string): Promise<T[]> {
+  const { resources } = await guard(() =>
+    container(name)
+      .items.query<T>({
+        query: 'SELECT * FROM c WHERE c.userId = @user',
+        parameters: [{ name: '@user', value: userId }],
+      })
+      .fetchAll(),
+  );
+  return resources;
+}
+
+async function remove(name: Name, id: string, partition: string): Promise<void> {
+  try {
+    await guard(() => container(name).item(id, partition).delete());
+  } catch (error) {
+    if (!(error instanceof Rejected && error.status === 404)) throw error;
+  }
+}
+
+/** Without Cosmos DB's own fields. */
+function strip<T extends object>(document: T): T {
+  return Object.fromEntries(Object.entries(document).filter(([key]) => !key.startsWith('_'))) as T;
+}

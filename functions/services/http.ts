@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Rejected, Unavailable } from './failure.ts';
+import { traceHeaders } from './telemetry.ts';
+
+export interface Call {
+  method?: string;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Milliseconds for one attempt, the reading of the body included. */
+  timeout: number;
+  /** Attempts in all; more than one only for calls that may be repeated. */
+  attempts: number;
+  /** Most bytes of the answer. */
+  limit?: number;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Buffer;
+}
+
+/**
+ * Calls another service with a timeout, a bounded answer, and retries for what may pass by itself: network errors,
+ * timeouts, 408, 429, 502, 503 and 504. Throws {@link Unavailable} when attempts are used up, {@link Rejected} for
+ * other 4xx and 5xx.
+ */
+export async function call(service: string, url: string, options: Call): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await once(service, url, options);
+    } catch (error) {
+      if (!(error instanceof Unavailable) || attempt >= options.attempts) throw error;
+      await sleep(Math.min(Math.max(error.retryAfter, 100 * 2 ** attempt * (0.5 + Math.random())), 5_000));
+    }
+  }
+}
+
+async function once(service: string, url: string, options: Call): Promise<Answer> {
+  const signal = AbortSignal.timeout(options.timeout);
+  try {
+    const response = await fetch(url, {
+      method: options.method ?? 'GET',
+      headers: {
+        ...traceHeaders(),
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      redirect: 'error',
+      signal,
+    });
+    const body = await read(service, response, options.limit ?? 4_000_000);
+    if (response.ok) return { status: response.status, headers: response.headers, body };
+    const detail = `${response.status} ${body.toString('utf8', 0, 300)}`;
+    if ([408, 429, 502, 503, 504].includes(response.status))
+      throw new Unavailable(service, detail, 1_000 * (Number(response.headers.get('retry-after')) || 0));
+    throw new Rejected(service, detail, response.status);
+  } catch (error) {
+    if (error instanceof Unavailable || error instanceof Rejected) throw error;
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const reason = signal.aborted ? `no answer in ${options.timeout} ms` : String(cause);
+    throw new Unavailable(service, reason, 0, { cause: error });
+  }
+}
+
+async function read(service: string, response: Response, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > limit) throw new Rejected(service, `answered with more than ${limit} bytes`, 413);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import type { Understanding } from '../conversation/document.ts';
+import { Rejected } from './failure.ts';
+import { call } from './http.ts';
+import { settings } from './settings.ts';
+
+/** What an Open Inference Protocol (V2) server answers for a text classification model. */
+const answer = z.object({
+  model_name: z.string(),
+  model_version: z.string().default(''),
+  outputs: z.array(z.object({ name: z.string(), shape: z.array(z.number()), data: z.array(z.unknown()) })),
+});
+
+/** Asks the inference container what a text means. Throws Unavailable (try again) or Rejected. */
+export async function understand(text: string): Promise<Understanding> {
+  const { INFERENCE_URL: url, INTENT_MODEL: model, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
+  const { body } = await call('inference', `${url}/v2/models/${model}/infer`, {
+    method: 'POST',
+    body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] },
+    timeout: seconds * 1_000,
+    attempts: 2,
+  });
+  const parsed = answer.safeParse(JSON.parse(body.toString()));
+  if (!parsed.success) throw new Rejected('inference', `unexpected answer: ${parsed.error.issues[0]?.message}`);
+  const column = (name: string) => parsed.data.outputs.find((output) => output.name === name)?.data ?? [];
+  const labels = column('top_labels').map(String);
+  const scores = column('top_scores').map(Number);
+  const intent = column('label')[0];
+  const score = Number(column('score')[0]);
+  if (typeof intent !== 'string' || !Number.isFinite(score))
+    throw new Rejected('inference', 'no label or score in the answer');
+  return {
+    intent,
+    score,
+    top: labels.map((label, index) => ({ intent: label, score: scores[index] ?? 0 })),
+    model: { name: parsed.data.model_name, version: parsed.data.model_version },
+  };
+}

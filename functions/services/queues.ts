@@ -1,0 +1,53 @@
+import { QueueServiceClient } from '@azure/storage-queue';
+import { z } from 'zod';
+import type { WakeUp } from '../conversation/transitions.ts';
+import { Unavailable } from './failure.ts';
+import { credential } from './identity.ts';
+import { settings } from './settings.ts';
+import { traceparent } from './telemetry.ts';
+
+/**
+ * A wake-up call: which conversation to look at, and the trace of the turn that caused it. It carries nothing that
+ * would be missed: what is to be done stands in the document.
+ */
+export const wakeUpMessage = z.strictObject({
+  conversationId: z.string().min(1).max(255),
+  traceparent: z.string().max(100).default(''),
+  sentAt: z.number().default(0),
+});
+export type WakeUpMessage = z.infer<typeof wakeUpMessage>;
+
+let service: QueueServiceClient | undefined;
+
+function queues(): QueueServiceClient {
+  if (service) return service;
+  const { STORAGE_CONNECTION: connection, STORAGE_CONNECTION__queueServiceUri: uri } = settings();
+  const options = {
+    retryOptions: { maxTries: 4, tryTimeoutInMs: 5_000, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
+  };
+  service = connection
+    ? QueueServiceClient.fromConnectionString(connection, options)
+    : new QueueServiceClient(uri!, credential(), options);
+  return service;
+}
+
+/**
+ * Sends the wake-ups of a conversation. Throws {@link Unavailable}; a caller whose document is written may go on,
+ * because the sweep sends them again.
+ */
+export async function sendWakeUps(conversationId: string, wakeUps: WakeUp[]): Promise<void> {
+  const message: WakeUpMessage = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
+  // The Functions host expects Base64 (host.json: messageEncoding).
+  const text = Buffer.from(JSON.stringify(message)).toString('base64');
+  try {
+    await Promise.all(
+      wakeUps.map(({ queue, delay }) =>
+        queues()
+          .getQueueClient(queue)
+          .sendMessage(text, { visibilityTimeout: Math.ceil(delay / 1_000), abortSignal: AbortSignal.timeout(10_000) }),
+      ),
+    );
+  } catch (error) {
+    throw new Unavailable('queues', error instanceof Error ? error.message : String(error), 0, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+
+/**
+ * All settings of the gateway, read and validated once. Every problem is reported together.
+ * In Azure (`WEBSITE_SITE_NAME` is set there) keys are refused: the platform's identities are used.
+ */
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''));
+const seconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+const schema = z.object({
+  WEBSITE_SITE_NAME: z.string().optional(),
+
+  COSMOS_ENDPOINT: url,
+  COSMOS_KEY: z.string().optional(),
+  COSMOS_DATABASE: z.string().default('maru'),
+
+  STORAGE_CONNECTION: z.string().optional(),
+  STORAGE_CONNECTION__queueServiceUri: url.optional(),
+  STORAGE_CONNECTION__blobServiceUri: url.optional(),
+  STORAGE_CONNECTION__clientId: z.string().optional(),
+  /** Client id of the app's user-assigned identity, for Cosmos DB and everything that is not a binding. */
+  AZURE_CLIENT_ID: z.string().optional(),
+
+  INFERENCE_URL: url,
+  INTENT_MODEL: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .default('intents'),
+  INFERENCE_TIMEOUT_SECONDS: seconds(1, 60).default(5),
+  SHOP_URL: url,
+
+  MicrosoftAppId: z.string().optional(),
+  MicrosoftAppType: z.enum(['UserAssignedMSI', 'SingleTenant', 'MultiTenant']).default('UserAssignedMSI'),
+  MicrosoftAppTenantId: z.string().optional(),
+  MicrosoftAppPassword: z.string().optional(),
+  /** Where channel tokens are issued and their keys are published; unset: the public Bot Framework. */
+  BOT_TOKEN_ISSUER: z.string().optional(),
+  BOT_OPENID_METADATA: url.optional(),
+  /** Origins, besides a channel's own service, from which attachments may be read; separated by commas. */
+  ATTACHMENT_ORIGINS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter(Boolean))
+    .pipe(z.array(z.url().transform((text) => new URL(text).origin))),
+
+  DIRECT_LINE_URL: url.default('https://directline.botframework.com/v3/directline'),
+  DIRECT_LINE_SECRET: z.string().optional(),
+
+  APPLICATIONINSIGHTS_CONNECTION_STRING: z.string().optional(),
+  /** How long a turn stays in the call log. */
+  CALL_LOG_DAYS: z.coerce.number().int().min(1).max(3650).default(90),
+});
+
+export type Settings = Readonly<z.infer<typeof schema>>;
+
+export class SettingsError extends Error {
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(`${problems.length} setting${problems.length === 1 ? '' : 's'} to correct:\n  ${problems.join('\n  ')}`);
+    this.problems = problems;
+  }
+}
+
+/** Parses an environment. Throws a {@link SettingsError} that lists every problem. */
+export function parseSettings(environment: Record<string, string | undefined>): Settings {
+  // A blank setting is one that is not set: a portal field left empty must not become "" or 0.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const parsed = schema.safeParse(given);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  problems.push(...rules(given));
+  if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
+  return Object.freeze(parsed.data);
+}
+
+let current: Settings | undefined;
+
+/** The settings of this process, parsed at the first call. */
+export function settings(): Settings {
+  current ??= parseSettings(process.env);
+  return current;
+}
+
+/** What holds between settings, checked also when one of them is wrong by itself. */
+function rules(given: Record<string, string | undefined>): string[] {
+  const problems: string[] = [];
+  if (!given.STORAGE_CONNECTION) {
+    for (const name of ['STORAGE_CONNECTION__queueServiceUri', 'STORAGE_CONNECTION__blobServiceUri'])
+      if (!given[name]) problems.push(`${name}: needed, or STORAGE_CONNECTION`);
+  }
+  if (!given.WEBSITE_SITE_NAME) return problems;
+  if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
+  if (given.COSMOS_KEY) problems.push('COSMOS_KEY: not used in Azure; give the app identity a Cosmos DB data role');
+  if (given.STORAGE_CONNECTION)
+    problems.push('STORAGE_CONNECTION: not used in Azure; set STORAGE_CONNECTION__queueServiceUri');
+  for (const name of ['COSMOS_ENDPOINT', 'INFERENCE_URL', 'SHOP_URL'])
+    if (given[name]?.startsWith('http:')) problems.push(`${name}: must be https in Azure`);
+  if (given.BOT_TOKEN_ISSUER || given.BOT_OPENID_METADATA)
+    problems.push(
+      'BOT_TOKEN_ISSUER, BOT_OPENID_METADATA: not used in Azure; only the Bot Framework may issue channel tokens',
+    );
+  return problems;
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import intentsJson from '../content/intents.json' with { type: 'json' };
+import phrasesJson from '../content/phrases.json' with { type: 'json' };
+import type { Locale } from '../conversation/document.ts';
+
+/**
+ * The bot's content: intents with their answers (functions/content/intents.json, which also trains the model) and the
+ * phrases of the skills (functions/content/phrases.json). Both are data that a service desk edits.
+ */
+const texts = z.object({ en: z.array(z.string().min(1)), ko: z.array(z.string().min(1)) });
+
+const intent = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/),
+  skill: z.string().optional(),
+  utterances: texts,
+  answers: texts.optional(),
+  suggestions: texts.optional(),
+});
+export type Intent = z.infer<typeof intent>;
+
+/** Out of scope: the label below the threshold, and the intent whose utterances are examples of it. */
+export const NONE = 'none';
+
+export const intents: ReadonlyMap<string, Intent> = new Map(
+  z
+    .array(intent)
+    .parse(intentsJson)
+    .map((entry) => [entry.name, entry]),
+);
+
+const phrases = z.record(z.string(), z.object({ en: z.string(), ko: z.string() })).parse(phrasesJson);
+export type Phrase = keyof typeof phrasesJson;
+
+/** A phrase in a language, with `{name}` replaced by its value. */
+export function say(locale: Locale, phrase: Phrase, values: Record<string, string | number> = {}): string {
+  const text = phrases[phrase]?.[locale];
+  if (text === undefined) throw new Error(`functions/content/phrases.json has no "${phrase}"`);
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+}
+
+const HANGUL = /\p{Script=Hangul}/u;
+const LATIN = /\p{Script=Latin}/u;
+
+/** The language to answer in: the text decides where it can, else the one the client or the conversation has. */
+export function localeOf(text: string, otherwise: Locale): Locale {
+  if (HANGUL.test(text)) return 'ko';
+  // Order numbers and brands are Latin in every language: they say nothing.
+  return LATIN.test(text.replace(/\b[A-Z]{2,5}-?\d+\b/gi, '')) ? 'en' : otherwise;
+}

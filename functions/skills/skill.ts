@@ -1,0 +1,72 @@
+import type { Dialog, Reply, Turn, Understanding } from '../conversation/document.ts';
+
+/** What a skill is asked: one turn, what it means, and where the dialog stands. */
+export interface Question {
+  conversationId: string;
+  turn: Turn;
+  /** Null for a turn that is not understood by its text (an image). */
+  understanding: Understanding | null;
+  dialog: Dialog;
+  now: number;
+}
+
+/** The replies, and where the dialog stands after them. */
+export interface SkillAnswer {
+  replies: Reply[];
+  dialog: Dialog;
+}
+
+/** What skills may do to the world outside; each call has its own timeout and retries, and throws Unavailable or Rejected. */
+export interface Outside {
+  shop: {
+    orders(userId: string): Promise<Order[]>;
+    /** Null: there is no such order of this user. */
+    order(userId: string, number: string): Promise<Order | null>;
+    /** Repeatable with the same key. False: it can't be cancelled any more. */
+    cancelOrder(userId: string, number: string, key: string): Promise<boolean>;
+    searchProducts(text: string, locale: string): Promise<Product[]>;
+    openTicket(
+      ticket: { userId: string; conversationId: string; text: string; reason: string },
+      key: string,
+    ): Promise<string>;
+    addToTicket(ticket: string, text: string, key: string): Promise<void>;
+    closeTicket(ticket: string, key: string): Promise<void>;
+  };
+  attachments: {
+    /** Reads an attachment and keeps it. Throws Rejected when it is too large or not what it says. Repeatable. */
+    keep(turn: Turn, index: number): Promise<{ name: string; contentType: string; bytes: number; url: string }>;
+  };
+}
+
+export interface Order {
+  number: string;
+  status: 'paid' | 'preparing' | 'shipped' | 'delivered' | 'cancelled';
+  items: { name: { en: string; ko: string }; quantity: number }[];
+  /** Won. */
+  total: number;
+  /** ISO dates. */
+  orderedOn: string;
+  deliveryOn: string;
+}
+
+export interface Product {
+  id: string;
+  name: { en: string; ko: string };
+  /** Won. */
+  price: number;
+  stock: number;
+  image: string;
+}
+
+/**
+ * One thing the bot can do. A skill with `inline` answers within the step that understood the turn, without acting on
+ * anything outside; every other one gets a queue and a function of its own (`skill-<name>`) and may run twice: it gives
+ * its outside calls a key made of the turn.
+ */
+export interface Skill {
+  name: string;
+  inline?: boolean;
+  /** Says whether a turn continues the skill's scenario in progress, whatever else it might mean. */
+  continues?(question: Question): boolean;
+  run(question: Question, outside: Outside): Promise<SkillAnswer> | SkillAnswer;
+}

@@ -1,0 +1,71 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+/**
+ * Builds what is deployed: `dist/functions` (one bundle with host.json and the chat page; the Functions host loads it as
+ * it is) and `dist/inference-container`. Bundled, because hundreds of small files are what a cold start costs most.
+ */
+const root = join(import.meta.dirname, '..');
+
+export async function buildFunctions(out = join(root, 'dist/functions')): Promise<void> {
+  await rm(out, { recursive: true, force: true });
+  await mkdir(join(out, 'web'), { recursive: true });
+  await build({
+    entryPoints: [join(root, 'functions/index.ts')],
+    outfile: join(out, 'index.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'error',
+    // Packages that find their own files by import.meta.url, which CommonJS does not have.
+    define: { 'import.meta.url': '__importMetaUrl' },
+    banner: { js: "const __importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
+    // Libraries tell their errors apart by class names.
+    keepNames: true,
+    // The Functions worker provides it.
+    external: ['@azure/functions-core'],
+  });
+  await cp(join(root, 'host.json'), join(out, 'host.json'));
+  await writeFile(
+    join(out, 'package.json'),
+    `${JSON.stringify({ name: 'maru-functions', private: true, main: 'index.js' }, null, 2)}\n`,
+  );
+  for (const file of ['index.html', 'chat.js', 'chat.css'])
+    await cp(join(root, 'functions/web', file), join(out, 'web', file));
+  // Its exports name modules only; the bundle for a plain script tag stands beside them.
+  const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
+  await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
+}
+
+export async function buildInference(out = join(root, 'dist/inference-container')): Promise<void> {
+  await rm(out, { recursive: true, force: true });
+  await build({
+    entryPoints: {
+      server: join(root, 'inference-container/server.ts'),
+      worker: join(root, 'inference-container/models/worker.ts'),
+    },
+    outdir: out,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    logLevel: 'error',
+    // They have native parts or load files beside themselves.
+    external: ['onnxruntime-node', 'sharp', 'pino'],
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  await writeFile(join(out, 'package.json'), `${JSON.stringify({ type: 'module', private: true }, null, 2)}\n`);
+}
+
+function withoutSourceMap(text: string): string {
+  return text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+}
+
+if (import.meta.main) {
+  await Promise.all([buildFunctions(), buildInference()]);
+}

@@ -1,0 +1,157 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Azurite, startAzurite } from './azurite.ts';
+import { COSMOS_KEY, startCosmos } from './cosmos.ts';
+import { type DirectLine, startDirectLine } from './direct-line.ts';
+import { type Identity, startIdentity } from './identity.ts';
+import type { Running } from './listening.ts';
+import type { Ports } from './ports.ts';
+import { type Spawned, spawnNode, waitFor } from './processes.ts';
+import { startShop } from './shop.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface PlatformOptions {
+  ports: Ports;
+  /** Data and logs. */
+  folder: string;
+  /** The model repository that the inference container serves. */
+  models: string;
+  /** Keep Cosmos DB's documents over restarts. */
+  keep: boolean;
+  /** More settings for the gateway. */
+  settings?: Record<string, string>;
+  step?(name: string): void;
+}
+
+export interface Platform {
+  gateway: string;
+  key: string;
+  appId: string;
+  inferenceUrl: string;
+  settings: Record<string, string>;
+  cosmos: Awaited<ReturnType<typeof startCosmos>>;
+  shop: Awaited<ReturnType<typeof startShop>>;
+  directLine: DirectLine;
+  identity: Identity;
+  azurite: Azurite;
+  /** The functions host and the inference container, which may be killed and started again. */
+  startGateway(): Promise<Spawned>;
+  startInference(): Promise<Spawned>;
+  running: { gateway: Spawned | null; inference: Spawned | null };
+  stop(): Promise<void>;
+}
+
+const APP_ID = '00000000-0000-4000-8000-00000000a11c';
+const KEY = 'local';
+
+/**
+ * The whole platform on this machine, in the order in which its parts need each other. A service steps aside when its
+ * setting points at the real one (COSMOS_ENDPOINT, STORAGE_CONNECTION, INFERENCE_URL, SHOP_URL).
+ */
+export async function startPlatform({
+  ports,
+  folder,
+  models,
+  keep,
+  settings = {},
+  step = () => {},
+}: PlatformOptions): Promise<Platform> {
+  await mkdir(folder, { recursive: true });
+  const logs = join(folder, 'logs');
+  const started: { stop(): Promise<void> }[] = [];
+  const keepRunning = <T extends Running>(service: T): T => {
+    started.push({ stop: () => service.close() });
+    return service;
+  };
+  const running: Platform['running'] = { gateway: null, inference: null };
+
+  const stop = async () => {
+    await running.gateway?.stop();
+    await running.inference?.stop();
+    for (const service of started.reverse()) await service.stop();
+  };
+
+  try {
+    step('storage');
+    const azurite = await startAzurite(ports, join(folder, 'azurite'), logs);
+    started.push(azurite);
+    step('database');
+    const cosmos = keepRunning(await startCosmos(ports.cosmos, 'maru', keep ? join(folder, 'cosmos.json') : null));
+    step('shop, channel and identity');
+    const shop = keepRunning(await startShop(ports.shop));
+    const identity = keepRunning(await startIdentity(ports.identity));
+    const directLine = keepRunning(await startDirectLine(ports.directLine, identity));
+
+    const gateway = `http://127.0.0.1:${ports.gateway}`;
+    const inferenceUrl = `http://127.0.0.1:${ports.inference}`;
+    const gatewaySettings: Record<string, string> = {
+      COSMOS_ENDPOINT: cosmos.url,
+      COSMOS_KEY,
+      STORAGE_CONNECTION: azurite.connection,
+      INFERENCE_URL: inferenceUrl,
+      SHOP_URL: shop.url,
+      MicrosoftAppId: APP_ID,
+      MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',
+      BOT_TOKEN_ISSUER: identity.issuer,
+      BOT_OPENID_METADATA: identity.metadata,
+      IDENTITY_ENDPOINT: identity.endpoint,
+      IDENTITY_HEADER: identity.header,
+      DIRECT_LINE_URL: directLine.domain,
+      DIRECT_LINE_SECRET: directLine.secret,
+      ...settings,
+    };
+    directLine.setBot(`${gateway}/api/messages`, APP_ID);
+
+    const startInference = async () => {
+      const script = join(root, 'dist/inference-container/server.js');
+      const environment = {
+        ...process.env,
+        PORT: String(ports.inference),
+        MODEL_DIR: models,
+        ORT_DISABLE_TELEMETRY: '1',
+      };
+      const spawned = spawnNode('inference', [script], environment, logs);
+      running.inference = spawned;
+      await waitFor('the inference container', spawned, () => answers(`${inferenceUrl}/v2/health/ready`));
+      return spawned;
+    };
+    const startGateway = async () => {
+      const environment = { ...process.env, ...gatewaySettings, PORT: String(ports.gateway), FUNCTIONS_KEY: KEY };
+      const host = join(root, 'scripts/local/functions-host.ts');
+      const spawned = spawnNode('gateway', [host, join(root, 'dist/functions')], environment, logs);
+      running.gateway = spawned;
+      await waitFor('the gateway', spawned, () => answers(`${gateway}/api/health`));
+      return spawned;
+    };
+    step('inference container');
+    await startInference();
+    step('gateway');
+    await startGateway();
+    return {
+      gateway,
+      key: KEY,
+      appId: APP_ID,
+      inferenceUrl,
+      settings: gatewaySettings,
+      cosmos,
+      shop,
+      directLine,
+      identity,
+      azurite,
+      startGateway,
+      startInference,
+      running,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+  await response.arrayBuffer();
+  return response.ok;
+}

@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildFunctions, buildInference } from '../build.ts';
+import { ensureIntentModel } from './intent-model.ts';
+import { startPlatform } from './platform.ts';
+import { choosePorts, usualPorts } from './ports.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, '.local');
+
+const HELP = `npm start: the whole platform on this machine
+
+Builds and starts the gateway, the inference container and stand-ins for the Azure services, prints their addresses
+and waits. Ctrl-C stops all of it. Data and logs are in .local/; remove the folder to start empty.
+
+Settings (environment): ${Object.values(usualPorts)
+  .map(({ setting, port }) => `${setting} (${port})`)
+  .join(', ')}
+`;
+
+const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+
+let last = '';
+
+const stopping = Promise.withResolvers<void>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.resolve());
+
+try {
+  await run();
+} catch (error) {
+  finishLine();
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  const begun = performance.now();
+  const { ports, moved } = await choosePorts(process.env);
+  show('Building');
+  await Promise.all([buildFunctions(), buildInference()]);
+  const models = await ensureIntentModel(join(folder, 'models'), (share) =>
+    show(`Training the intent model ${percent(share)}`),
+  );
+  const platform = await startPlatform({
+    ports,
+    folder,
+    models,
+    keep: true,
+    step: (name) => show(`Starting: ${name}`),
+  });
+  finishLine();
+  const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
+  console.log(`Maru is running (ready in ${seconds} s).\n`);
+  for (const line of moved) console.log(`  ! ${line}`);
+  if (moved.length > 0) console.log();
+  const gateway = `http://localhost:${ports.gateway}`;
+  table([
+    ['Chat page', `${gateway}/chat`, ''],
+    ['HTTP API', `${gateway}/api/conversations/{id}/messages`, `x-functions-key: ${platform.key}`],
+    ['API description', `${gateway}/api/openapi.json`, ''],
+    ['Bot Framework endpoint', `${gateway}/api/messages`, ''],
+    ['Incidents for operators', `${gateway}/api/incidents`, `x-functions-key: ${platform.key}`],
+    ['Inference container', `http://localhost:${ports.inference}/v2`, ''],
+    ['Direct Line and connector', platform.directLine.url, 'stand-in'],
+    ['Shop', platform.shop.url, 'stand-in'],
+    ['Cosmos DB', platform.cosmos.url, 'emulator'],
+    ['Storage (blob, queue)', `http://127.0.0.1:${ports.blob}, :${ports.queue}`, 'Azurite'],
+    ['Data and logs', '.local/, .local/logs/', ''],
+  ]);
+  console.log(
+    `\nOpen the chat page, or in another terminal:  npm run chat -- "where is my order?"\nCtrl-C stops everything.`,
+  );
+
+  for (const name of ['gateway', 'inference'] as const) {
+    const spawned = platform.running[name]!;
+    spawned.child.once('exit', (code, signal) => {
+      if (stopped) return;
+      console.error(
+        `\nThe ${name} ended by itself (${signal ?? `code ${code}`}); see ${spawned.logFile}. Stopping the rest.`,
+      );
+      process.exitCode = 1;
+      stopping.resolve();
+    });
+  }
+  let stopped = false;
+  await stopping.promise;
+  stopped = true;
+  console.log('\nStopping …');
+  await platform.stop();
+  console.log('Stopped.');
+  process.exit();
+}
+
+function table(rows: [string, string, string][]): void {
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  for (const [name, address, note] of rows)
+    console.log(`  ${name.padEnd(widths[0]!)}  ${address.padEnd(widths[1]!)}  ${note}`.trimEnd());
+}
+
+/** One line that changes on a terminal, a line each elsewhere. */
+function show(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[2K${text} …`);
+  else if (text !== last) console.log(`${text} …`);
+  last = text;
+}
+
+function finishLine(): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[2K');
+}
+
+function percent(share: number): string {
+  return `${process.stdout.isTTY ? Math.round(share * 100) : Math.floor(share * 4) * 25}%`;
+}

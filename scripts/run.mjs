@@ -1,0 +1,46 @@
+// Runs a script of this repository on the Node that it pins: `node scripts/run.mjs <script> [arguments]`.
+// Plain JavaScript for Node 20+, because it runs before anything is installed. Installs what package-lock.json asks for
+// when node_modules is missing or older.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const [script, ...rest] = process.argv.slice(2);
+
+install();
+const node = join(root, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const scripted = script.startsWith('-') ? [script] : [join(root, script)];
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...scripted, ...rest], {
+  stdio: 'inherit',
+  env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+});
+// Ctrl-C reaches the child by itself; a signal to this process alone is handed on.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.on('exit', (code, signal) => process.exit(signal ? 1 : code));
+
+function install() {
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const wanted = createHash('sha256').update(lock).digest('hex');
+  const stamp = join(root, 'node_modules/.maru-installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  // An install by hand is as good, if it is newer than the lock file.
+  const marker = join(root, 'node_modules/.package-lock.json');
+  const byHand = existsSync(marker) && statSync(marker).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
+  if (!byHand) {
+    console.log('Installing the packages of package-lock.json (once; about 2 minutes) …');
+    const { status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error', '--progress=true'], {
+      cwd: root,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+    });
+    if (status !== 0) {
+      console.error('npm ci failed. Check that the npm registry can be reached, and run the same command again.');
+      process.exit(1);
+    }
+  }
+  writeFileSync(stamp, wanted);
+}
