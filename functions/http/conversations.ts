@@ -34,8 +34,10 @@ export const postMessage = route('conversations.post', async (request) => {
     attempts: 0,
     retryAt: 0,
   };
-  await accept(id, turn, { kind: 'api' });
-  const answered = await waitForAnswer(id, turnId, wait(request));
+  const kind = await accept(id, turn, { kind: 'api' });
+  const seconds = wait(request);
+  // A turn accepted a moment ago has no answer yet: without a wait there is nothing to read.
+  const answered = kind === 'answered' || seconds > 0 ? await waitForAnswer(id, turnId, seconds) : null;
   if (answered) return json(200, response(conversationId, answered));
   return json(202, { conversationId, turnId, status: 'accepted' }, pending(conversationId, turnId));
 });

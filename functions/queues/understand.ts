@@ -8,30 +8,53 @@ import { answered } from './answered.ts';
 import { failed } from './failed.ts';
 import { onWakeUp } from './wake-up.ts';
 
-/** Queue `turns`: understands the head of the inbox; an inline skill answers here, any other gets the turn by its queue. */
+/** Turns of one conversation that one wake-up answers before it lets others of the queue have their turn. */
+const TURNS = 25;
+
+/**
+ * Queue `turns`: understands the head of the inbox; an inline skill answers here, any other gets the turn by its queue.
+ * Goes on with the next turn of the conversation, so that a burst costs one wake-up and not one a turn.
+ */
 export const understand = onWakeUp('understand', async ({ conversationId, sentAt }) => {
-  // Kept over lost races: the same turn means the same, however often the document changes meanwhile.
-  const known = new Map<string, { understanding: Understanding | null; ms: number }>();
-  const wakeUps = await change(conversationId, async (document) => {
-    const turn = document && conversation.head(document, Date.now());
-    if (!document || !turn) return [null, []];
-    const next = await step(document, turn, known, sentAt);
-    return [next, next ? conversation.wakeUps(next, Date.now()) : []];
-  });
-  await notify(conversationId, wakeUps);
+  for (let count = 0; count < TURNS; count += 1) {
+    const next = await understandHead(conversationId, sentAt);
+    if (!next) return;
+    const more = conversation.head(next, Date.now()) !== null && count + 1 < TURNS;
+    const due = conversation.wakeUps(next, Date.now());
+    await notify(conversationId, more ? due.filter(({ queue }) => queue !== 'turns') : due);
+    if (!more) return;
+  }
 });
+
+/** The document after its head was answered, routed or failed; null when there is none or another worker was faster. */
+async function understandHead(conversationId: string, sentAt: number): Promise<Conversation | null> {
+  // Kept over lost races: the same turn means the same, however often the document changes meanwhile.
+  let known: { turnId: string; meaning: Meaning | null } | undefined;
+  return await change<Conversation | null>(conversationId, async (document) => {
+    const turn = document && conversation.head(document, Date.now());
+    // A race lost to a worker that settled this turn is over: that worker goes on with the next.
+    if (!document || !turn || (known && known.turnId !== turn.id)) return [null, null];
+    known ??= { turnId: turn.id, meaning: null };
+    const next = await step(document, turn, known, sentAt);
+    return [next, next];
+  });
+}
+
+interface Meaning {
+  understanding: Understanding | null;
+  ms: number;
+}
 
 async function step(
   document: Conversation,
   turn: Turn,
-  known: Map<string, { understanding: Understanding | null; ms: number }>,
+  known: { meaning: Meaning | null },
   sentAt: number,
 ): Promise<Conversation | null> {
   const started = Date.now();
   try {
-    const found = known.get(turn.id) ?? (await meaning(turn));
-    known.set(turn.id, found);
-    const { understanding, ms } = found;
+    known.meaning ??= await meaning(turn);
+    const { understanding, ms } = known.meaning;
     const timings = { queue: Math.max(0, started - Math.max(turn.acceptedAt, sentAt)), inference: ms };
     const question = { conversationId: document.id, turn, understanding, dialog: document.dialog, now: Date.now() };
     const { skill, dialog } = choose(question);
@@ -54,7 +77,7 @@ async function step(
   }
 }
 
-async function meaning(turn: Turn): Promise<{ understanding: Understanding | null; ms: number }> {
+async function meaning(turn: Turn): Promise<Meaning> {
   if (turn.attachments.length > 0) return { understanding: null, ms: 0 };
   const started = performance.now();
   const understanding = await inference.understand(turn.text);

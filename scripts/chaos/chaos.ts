@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildFunctions, buildInference } from '../build.ts';
+import { ensureIntentModel } from '../local/intent-model.ts';
+import { startPlatform } from '../local/platform.ts';
+import { freePorts } from '../local/ports.ts';
+import { type ChaosOptions, failures, runChaos } from './run.ts';
+
+const HELP = `npm run test:chaos: turns through both entrances while processes are killed
+
+  --turns 1000  --conversations 50  --kills 12  --rate 25 (turns a second)
+
+Prints counts, and fails unless every turn was answered once, in order, and logged.
+`;
+
+const { values } = parseArgs({
+  options: {
+    turns: { type: 'string', default: '1000' },
+    conversations: { type: 'string', default: '50' },
+    kills: { type: 'string', default: '12' },
+    rate: { type: 'string', default: '25' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+
+const options: ChaosOptions = {
+  turns: Number(values.turns),
+  conversations: Number(values.conversations),
+  kills: Number(values.kills),
+  rate: Number(values.rate),
+  duplicates: 0.1,
+  drain: 60,
+  progress: (text) => console.log(`  ${text}`),
+};
+await Promise.all([buildFunctions(), buildInference()]);
+const models = await ensureIntentModel(join(import.meta.dirname, '../../.local/models'), () => {});
+const folder = await mkdtemp(join(tmpdir(), 'maru-chaos-'));
+const platform = await startPlatform({ ports: await freePorts(), folder, models, keep: false });
+try {
+  const report = await runChaos(platform, options);
+  for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(28)} ${value}`);
+  const problems = failures(report, options);
+  console.log(
+    problems.length === 0
+      ? '\nNothing lost, nothing twice, in order.'
+      : `\nFailed:\n  ${problems.join('\n  ')}\nLogs: ${folder}/logs`,
+  );
+  process.exitCode = problems.length === 0 ? 0 : 1;
+} finally {
+  await platform.stop();
+  if (process.exitCode === 0) await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Loads the built app in a process of its own, as the Functions worker does, and lists what it registers. */
+function load(environment: Record<string, string>): { name: string; trigger: string }[] {
+  const script = `
+    import { createRequire } from 'node:module';
+    import { functions, install } from ${JSON.stringify(join(root, 'scripts/local/functions-core.ts'))};
+    install();
+    createRequire(${JSON.stringify(`${root}/`)})(${JSON.stringify(join(root, 'dist/functions'))});
+    const list = [...functions.values()].map(({ name, bindings }) => {
+      const trigger = Object.values(bindings).find((binding) => binding.type.endsWith('Trigger'));
+      const { type, methods, route, authLevel, queueName, connection, schedule } = trigger;
+      return { name, trigger: [type, methods, route, authLevel, queueName, connection, schedule].flat().filter(Boolean).join(' ') };
+    });
+    console.log(JSON.stringify(list));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { PATH: process.env.PATH!, ...environment },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return JSON.parse(output);
+}
+
+const settings = {
+  COSMOS_ENDPOINT: 'https://maru.documents.azure.com',
+  STORAGE_CONNECTION__queueServiceUri: 'https://maru.queue.core.windows.net',
+  STORAGE_CONNECTION__blobServiceUri: 'https://maru.blob.core.windows.net',
+  INFERENCE_URL: 'https://maru.azurewebsites.net',
+  SHOP_URL: 'https://shop.example',
+  MicrosoftAppId: '00000000-0000-4000-8000-000000000001',
+  WEBSITE_SITE_NAME: 'maru',
+};
+
+test('the built app registers every function with its trigger', () => {
+  const registered = Object.fromEntries(load(settings).map(({ name, trigger }) => [name, trigger]));
+  const queue = (name: string) => `queueTrigger ${name} STORAGE_CONNECTION`;
+  assert.deepEqual(registered, {
+    messages: 'httpTrigger POST api/messages anonymous',
+    'conversations-post': 'httpTrigger POST api/conversations/{conversationId}/messages function',
+    'conversations-list': 'httpTrigger GET api/conversations/{conversationId}/messages function',
+    'conversations-get': 'httpTrigger GET api/conversations/{conversationId}/messages/{turnId} function',
+    feedback: 'httpTrigger POST api/conversations/{conversationId}/messages/{turnId}/feedback function',
+    'users-export': 'httpTrigger GET api/users/{userId}/export function',
+    'users-delete': 'httpTrigger DELETE api/users/{userId} function',
+    incidents: 'httpTrigger GET api/incidents function',
+    'direct-line-token': 'httpTrigger POST api/direct-line/token anonymous',
+    health: 'httpTrigger GET api/health anonymous',
+    openapi: 'httpTrigger GET api/openapi.json anonymous',
+    chat: 'httpTrigger GET chat/{file?} anonymous',
+    'not-found': 'httpTrigger GET POST PUT PATCH DELETE {*path} anonymous',
+    understand: queue('turns'),
+    deliver: queue('replies'),
+    log: queue('call-log'),
+    'skill-orders': queue('skill-orders'),
+    'skill-products': queue('skill-products'),
+    'skill-person': queue('skill-person'),
+    'skill-images': queue('skill-images'),
+    'poison-turns': queue('turns-poison'),
+    'poison-replies': queue('replies-poison'),
+    'poison-call-log': queue('call-log-poison'),
+    'poison-skill-orders': queue('skill-orders-poison'),
+    'poison-skill-products': queue('skill-products-poison'),
+    'poison-skill-person': queue('skill-person-poison'),
+    'poison-skill-images': queue('skill-images-poison'),
+    wake: 'timerTrigger */15 * * * * *',
+  });
+});
+
+test('in Azure the app does not start without a bot app id', () => {
+  const { MicrosoftAppId: _, ...without } = settings;
+  assert.throws(() => load(without), /MicrosoftAppId: needed in Azure/);
+});

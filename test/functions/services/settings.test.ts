@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSettings, SettingsError } from '../../../functions/services/settings.ts';
+
+const good = {
+  COSMOS_ENDPOINT: 'http://127.0.0.1:8081/',
+  COSMOS_KEY: 'key',
+  STORAGE_CONNECTION: 'UseDevelopmentStorage=true',
+  INFERENCE_URL: 'http://127.0.0.1:8080',
+  SHOP_URL: 'http://127.0.0.1:4000',
+};
+
+function problemsOf(environment: Record<string, string | undefined>): string[] {
+  try {
+    parseSettings(environment);
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    return error.problems;
+  }
+  return [];
+}
+
+test('settings are parsed once, with defaults, and frozen', () => {
+  const settings = parseSettings(good);
+  assert.equal(settings.COSMOS_ENDPOINT, 'http://127.0.0.1:8081');
+  assert.equal(settings.CALL_LOG_DAYS, 90);
+  assert.ok(Object.isFrozen(settings));
+});
+
+test('three mistakes are reported together', () => {
+  const problems = problemsOf({ ...good, COSMOS_ENDPOINT: 'nowhere', CALL_LOG_DAYS: '0', SHOP_URL: undefined });
+  assert.deepEqual(
+    problems.map((problem) => problem.split(':')[0]),
+    ['COSMOS_ENDPOINT', 'SHOP_URL', 'CALL_LOG_DAYS'],
+  );
+});
+
+test('a blank setting is one that is not set', () => {
+  assert.equal(parseSettings({ ...good, CALL_LOG_DAYS: ' ' }).CALL_LOG_DAYS, 90);
+  assert.match(problemsOf({ ...good, SHOP_URL: '' }).join(), /SHOP_URL/);
+});
+
+test('in Azure: an app id is needed, keys and plain http are refused', () => {
+  const problems = problemsOf({ ...good, WEBSITE_SITE_NAME: 'maru', BOT_TOKEN_ISSUER: 'x' });
+  const names = problems.map((problem) => problem.split(':')[0]);
+  assert.deepEqual(names, [
+    'MicrosoftAppId',
+    'COSMOS_KEY',
+    'STORAGE_CONNECTION',
+    'COSMOS_ENDPOINT',
+    'INFERENCE_URL',
+    'SHOP_URL',
+    'BOT_TOKEN_ISSUER, BOT_OPENID_METADATA',
+  ]);
+});

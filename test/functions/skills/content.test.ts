@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import phrases from '../../../functions/content/phrases.json' with { type: 'json' };
+import { choose } from '../../../functions/skills/choose.ts';
+import { intents, localeOf, NONE } from '../../../functions/skills/content.ts';
+import { skillNamed, skills } from '../../../functions/skills/index.ts';
+import { queuedSkills } from '../../../functions/skills/names.ts';
+import { orderNumber } from '../../../functions/skills/orders.ts';
+import type { Question } from '../../../functions/skills/skill.ts';
+
+test('at least 20 intents, each with utterances and answers in both languages, and a skill that exists', () => {
+  assert.ok(intents.size > 20);
+  for (const [name, { skill, utterances, answers, suggestions }] of intents) {
+    for (const locale of ['en', 'ko'] as const) {
+      assert.ok(utterances[locale].length >= 20, `${name} ${locale}`);
+      if (name !== NONE) assert.ok(answers![locale].length > 0, `${name} ${locale}`);
+    }
+    assert.equal(suggestions?.en.length ?? 0, suggestions?.ko.length ?? 0, name);
+    if (name !== NONE) skillNamed(skill ?? 'answer');
+  }
+});
+
+test('no utterance stands in two intents', () => {
+  const seen = new Map<string, string>();
+  for (const [name, { utterances }] of intents)
+    for (const utterance of [...utterances.en, ...utterances.ko].map((text) => text.toLowerCase())) {
+      assert.equal(seen.get(utterance) ?? name, name, utterance);
+      seen.set(utterance, name);
+    }
+});
+
+test('phrases have the same values in both languages', () => {
+  const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
+  for (const [name, { en, ko }] of Object.entries(phrases)) assert.deepEqual(values(en), values(ko), name);
+});
+
+test('every skill that is not inline has its queue', () => {
+  assert.deepEqual(
+    skills
+      .filter((skill) => !skill.inline)
+      .map((skill) => skill.name)
+      .sort(),
+    [...queuedSkills].sort(),
+  );
+});
+
+test('the language is that of the text; order numbers and signs leave it to the conversation', () => {
+  assert.equal(localeOf('배송 status 알려줘', 'en'), 'ko');
+  assert.equal(localeOf('my order', 'ko'), 'en');
+  assert.equal(localeOf('ORD-10021', 'ko'), 'ko');
+  assert.equal(localeOf('???', 'ko'), 'ko');
+});
+
+test('order numbers are found as people write them', () => {
+  for (const text of ['ORD-10021', 'order ord 10021 please', '#10021', '10021번 취소', 'ord10021'])
+    assert.equal(orderNumber(text), 'ORD-10021', text);
+  for (const text of ['cancel my order', '1', '010-1234-5678', 'room 12']) assert.equal(orderNumber(text), null, text);
+});
+
+function question(intent: string, dialog: Partial<Question['dialog']> = {}, text = 'x'): Question {
+  const turn = {
+    id: 't',
+    userId: 'u',
+    text,
+    attachments: [],
+    locale: 'en' as const,
+    fingerprint: '',
+    traceparent: '',
+    acceptedAt: 0,
+    attempts: 0,
+    retryAt: 0,
+  };
+  const understanding = { intent, score: 0.9, top: [], model: { name: 'm', version: '1' } };
+  return {
+    conversationId: 'c',
+    turn,
+    understanding,
+    dialog: { scenario: null, misses: 0, handover: null, ...dialog },
+    now: 1_000,
+  };
+}
+
+const confirming = { skill: 'orders', step: 'confirm', slots: { order: 'ORD-10021' }, updatedAt: 1_000 };
+
+test('the skill is chosen by hand-over, then scenario, then intent, then fallback', () => {
+  const chosen = (asked: Question) => choose(asked).skill.name;
+  assert.equal(chosen(question('greeting')), 'answer');
+  assert.equal(chosen(question('order_status')), 'orders');
+  assert.equal(chosen(question(NONE)), 'fallback');
+  assert.equal(chosen(question(NONE, { misses: 1 })), 'person');
+  assert.equal(chosen(question('greeting', { handover: { ticket: 'T', since: 0 } })), 'person');
+  assert.equal(chosen(question('yes', { scenario: confirming })), 'orders');
+  assert.equal(chosen(question(NONE, { scenario: confirming })), 'orders', 'it asks again');
+  assert.equal(chosen(question('store_hours', { scenario: confirming })), 'answer');
+  assert.equal(chosen(question('an_intent_of_another_model')), 'fallback');
+});
+
+test('a scenario that nobody continued is forgotten', () => {
+  const late = { ...question('yes', { scenario: confirming }), now: 1_000 + 16 * 60_000 };
+  assert.equal(choose(late).skill.name, 'answer');
+});

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { test } from 'node:test';
+import { generateKeyPair, SignJWT } from 'jose';
+import { WebSocket } from 'ws';
+import { eventually, request, unique, usePlatform } from './fixture.ts';
+
+const fixture = usePlatform();
+
+interface Activity {
+  id: string;
+  type: string;
+  text?: string;
+  from: { id: string; role?: string };
+  replyToId?: string;
+  suggestedActions?: { actions: { title: string }[] };
+  attachments?: { contentType: string; contentUrl: string }[];
+  [key: string]: unknown;
+}
+
+/** A Direct Line conversation as a client has it. */
+async function open() {
+  const token = await (await fetch(`${fixture.platform.gateway}/api/direct-line/token`, { method: 'POST' })).json();
+  const { domain, userId } = token as { domain: string; userId: string };
+  const headers = { authorization: `Bearer ${(token as { token: string }).token}`, 'content-type': 'application/json' };
+  const started = await (await fetch(`${domain}/conversations`, { method: 'POST', headers })).json();
+  const { conversationId, streamUrl } = started as { conversationId: string; streamUrl: string };
+  const activities = async () => {
+    const response = await fetch(`${domain}/conversations/${conversationId}/activities`, { headers });
+    return ((await response.json()) as { activities: Activity[] }).activities;
+  };
+  const send = async (text: string, more: object = {}) => {
+    const body = JSON.stringify({ type: 'message', from: { id: userId }, text, ...more });
+    return await fetch(`${domain}/conversations/${conversationId}/activities`, { method: 'POST', headers, body });
+  };
+  const replies = (count: number) =>
+    eventually(async () => {
+      const found = (await activities()).filter(
+        (activity) => activity.from.role === 'bot' && activity.type === 'message',
+      );
+      return found.length >= count && found;
+    });
+  return { domain, userId, headers, conversationId, streamUrl, activities, send, replies };
+}
+
+/** An activity as a channel posts it. */
+function activity(more: object = {}) {
+  return {
+    type: 'message',
+    id: unique('activity'),
+    channelId: 'directline',
+    serviceUrl: `${fixture.platform.directLine.url}/`,
+    from: { id: 'user-1', name: 'User' },
+    recipient: { id: 'maru' },
+    conversation: { id: unique('conversation') },
+    text: 'what are your opening hours?',
+    ...more,
+  };
+}
+
+async function post(body: unknown, authorization?: string) {
+  const headers = { 'x-functions-key': '', ...(authorization === undefined ? {} : { authorization }) };
+  return await request(fixture.platform, 'POST', '/api/messages', body, headers);
+}
+
+async function token(claims: { issuer?: string; expiresIn?: string; audience?: string; serviceUrl?: string } = {}) {
+  const { identity, appId, directLine } = fixture.platform;
+  return `Bearer ${await identity.channelToken(claims.audience ?? appId, claims.serviceUrl ?? `${directLine.url}/`, claims)}`;
+}
+
+test('a turn over Direct Line gets its reply, typing first, over the WebSocket', async () => {
+  const line = await open();
+  const received: Activity[] = [];
+  const socket = new WebSocket(line.streamUrl);
+  socket.on('message', (data) => {
+    const text = String(data);
+    if (text) received.push(...(JSON.parse(text) as { activities: Activity[] }).activities);
+  });
+  await new Promise((resolve) => socket.once('open', resolve));
+  assert.equal((await line.send('where is my order?')).status, 200);
+  const reply = await eventually(async () =>
+    received.find((found) => found.from.role === 'bot' && found.type === 'message'),
+  );
+  assert.match(reply.text!, /ORD-10021/);
+  assert.deepEqual(
+    reply.suggestedActions!.actions.map((action) => action.title),
+    ['ORD-10021', 'ORD-10022', 'ORD-10023'],
+  );
+  assert.ok(received.some((found) => found.type === 'typing'));
+  assert.ok(
+    received.some((found) => found.from.role === 'user' && found.text === 'where is my order?'),
+    'the client sees its own activity',
+  );
+  assert.equal(reply.replyToId, received.find((found) => found.from.role === 'user')!.id);
+  socket.close();
+});
+
+test('a client that reconnects gets what it missed, from its watermark', async () => {
+  const line = await open();
+  await line.send('안녕하세요');
+  await line.replies(1);
+  const again = await fetch(`${line.domain}/conversations/${line.conversationId}?watermark=1`, {
+    headers: line.headers,
+  });
+  const { streamUrl } = (await again.json()) as { streamUrl: string };
+  const socket = new WebSocket(streamUrl);
+  const missed = await new Promise<string>((resolve) => socket.once('message', (data) => resolve(String(data))));
+  const { activities } = JSON.parse(missed) as { activities: Activity[] };
+  assert.equal(activities.length, 1);
+  assert.match(activities[0]!.text!, /\p{Script=Hangul}/u);
+  socket.close();
+});
+
+test('a picture is kept; what is not a picture is refused, whatever it says it is', async () => {
+  const line = await open();
+  const png = Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+    'base64',
+  );
+  const upload = async (bytes: Uint8Array<ArrayBuffer>, name: string) => {
+    const form = new FormData();
+    form.append(
+      'activity',
+      new Blob([JSON.stringify({ type: 'message', from: { id: line.userId } })], {
+        type: 'application/vnd.microsoft.activity',
+      }),
+      'blob',
+    );
+    form.append('file', new Blob([bytes], { type: 'image/png' }), name);
+    const response = await fetch(`${line.domain}/conversations/${line.conversationId}/upload?userId=${line.userId}`, {
+      method: 'POST',
+      headers: { authorization: line.headers.authorization },
+      body: form,
+    });
+    assert.equal(response.status, 200);
+  };
+  await upload(new Uint8Array(png), 'photo.png');
+  const [first] = await line.replies(2);
+  assert.match(first!.text!, /received your picture photo\.png/);
+  await upload(new TextEncoder().encode('<script>alert(1)</script>'), 'evil.png');
+  const replies = await line.replies(4);
+  assert.match(replies[2]!.text!, /can't take evil\.png/);
+  const erased = await request(fixture.platform, 'DELETE', `/api/users/${line.userId}`);
+  assert.equal(erased.body.removed.attachments, 1);
+});
+
+test('an activity with a valid token is accepted once and answered by the connector', async () => {
+  const line = await open();
+  const message = activity({ conversation: { id: line.conversationId } });
+  const authorization = await token();
+  for (let time = 0; time < 3; time += 1) assert.equal((await post(message, authorization)).status, 202);
+  const [reply] = await line.replies(1);
+  assert.match(reply!.text!, /10/);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal((await line.replies(1)).length, 1, 'sent three times, answered once');
+  const logged = await eventually(async () => {
+    const { resources } = await fixture.platform.cosmos.client
+      .database('maru')
+      .container('turns')
+      .items.query({
+        query: 'SELECT * FROM c WHERE c.conversationId = @id',
+        parameters: [{ name: '@id', value: `directline.${line.conversationId}` }],
+      })
+      .fetchAll();
+    return resources[0];
+  });
+  assert.equal(logged.understanding.intent, 'store_hours');
+  assert.equal(logged.understanding.model.name, 'intents');
+  assert.ok(logged.deliveredAt >= logged.answeredAt && logged.timings.inference >= 0);
+});
+
+test('whatever is wrong with the token is 401, never 500', async () => {
+  const { identity, appId, directLine } = fixture.platform;
+  const stranger = await generateKeyPair('RS256');
+  const forge = (key: Parameters<SignJWT['sign']>[0], header: { alg: string; kid?: string }) =>
+    new SignJWT({ serviceurl: `${directLine.url}/` })
+      .setProtectedHeader(header)
+      .setIssuer(identity.issuer)
+      .setAudience(appId)
+      .setIssuedAt()
+      .setExpirationTime('1h')
+      .sign(key);
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const payload = part({ iss: identity.issuer, aud: appId, exp: 9_999_999_999, serviceurl: `${directLine.url}/` });
+  const hs256 = `${part({ alg: 'HS256', kid: 'local' })}.${payload}`;
+  const good = await token();
+  const cases: Record<string, string | undefined> = {
+    missing: undefined,
+    empty: '',
+    garbage: 'Bearer garbage',
+    'not a bearer': `Basic ${good.slice(7)}`,
+    'wrong audience': await token({ audience: 'another-bot' }),
+    'wrong issuer': await token({ issuer: 'https://sts.windows.net/any/' }),
+    expired: await token({ expiresIn: '-1h' }),
+    'wrong service URL': await token({ serviceUrl: 'https://elsewhere.example/' }),
+    'bad signature': `Bearer ${await forge(stranger.privateKey, { alg: 'RS256', kid: 'local' })}`,
+    'unknown key': `Bearer ${await forge(stranger.privateKey, { alg: 'RS256', kid: 'unknown' })}`,
+    'no key id': `Bearer ${await forge(stranger.privateKey, { alg: 'RS256' })}`,
+    'no algorithm': `Bearer ${part({ alg: 'none', kid: 'local' })}.${payload}.x`,
+    'another algorithm': `Bearer ${hs256}.${createHmac('sha256', 'key').update(hs256).digest('base64url')}`,
+    tampered: `${good.slice(0, -12)}AAAAAAAAAAAA`,
+  };
+  for (const [name, authorization] of Object.entries(cases)) {
+    const answer = await post(activity(), authorization);
+    assert.equal(answer.status, 401, name);
+    assert.equal(answer.body.code, 'unauthorized', name);
+  }
+});
+
+test('activities that the bot does not handle are accepted and ignored', async () => {
+  const authorization = await token();
+  for (const more of [
+    { type: 'conversationUpdate', text: undefined },
+    { type: 'typing' },
+    { type: 'event', name: 'x' },
+    { type: 'something-new' },
+    { text: '   ' },
+    { text: undefined },
+  ]) {
+    const answer = await post(activity(more), authorization);
+    assert.equal(answer.status, 202, JSON.stringify(more));
+    assert.deepEqual(answer.body, {});
+  }
+});
+
+test('malformed activities are refused with the field', async () => {
+  const authorization = await token();
+  for (const more of [
+    { type: 1 },
+    { serviceUrl: 'not a url' },
+    { channelId: 'a/b' },
+    { from: 'me' },
+    { attachments: [{}] },
+    { text: 'x\u0000' },
+  ]) {
+    const answer = await post(activity(more), authorization);
+    assert.equal(answer.status, 400, JSON.stringify(more));
+  }
+  assert.equal((await post(activity({ text: 'x'.repeat(4_001) }), authorization)).status, 413);
+  assert.equal((await post('{', authorization)).status, 400);
+});
+
+test('an attachment from elsewhere than the channel is never read', async () => {
+  const line = await open();
+  const attachments = [
+    { contentType: 'image/png', contentUrl: `${fixture.platform.cosmos.url}/dbs`, name: 'inside.png' },
+  ];
+  const answer = await post(
+    activity({ conversation: { id: line.conversationId }, text: 'thanks', attachments }),
+    await token(),
+  );
+  assert.equal(answer.status, 202);
+  const [reply] = await line.replies(1);
+  assert.doesNotMatch(reply!.text!, /inside/);
+});

@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
+import { type Platform, startPlatform } from '../../scripts/local/platform.ts';
+import { freePorts } from '../../scripts/local/ports.ts';
+
+export const root = join(import.meta.dirname, '../..');
+
+/** The whole platform on free ports, with the built app and the bot's own model, for one test file. */
+export function usePlatform(settings: Record<string, string> = {}): { readonly platform: Platform } {
+  let platform: Platform | undefined;
+  let folder = '';
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'maru-'));
+    const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+    platform = await startPlatform({ ports: await freePorts(), folder, models, keep: false, settings });
+  });
+  after(async () => {
+    await platform?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    get platform() {
+      if (!platform) throw new Error('the platform is not started yet');
+      return platform;
+    },
+  };
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came back
+  body: any;
+}
+
+/** One request to the gateway with its key; a string body is sent as it is. */
+export async function request(
+  { gateway, key }: Platform,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
+  const response = await fetch(`${gateway}${path}`, {
+    method,
+    headers: {
+      'x-functions-key': key,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+    ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+  } as RequestInit);
+  const text = await response.text();
+  const json = /json/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+}
+
+/** Says something over the HTTP API and waits for the answer. */
+export async function say(
+  platform: Platform,
+  conversationId: string,
+  text: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const body = { userId: `user-of-${conversationId}`, text };
+  return await request(platform, 'POST', `/api/conversations/${conversationId}/messages`, body, {
+    prefer: 'wait=20',
+    ...headers,
+  });
+}
+
+/** Waits until `look` gives something; throws after `seconds`. */
+export async function eventually<T>(look: () => Promise<T | null | undefined | false>, seconds = 15): Promise<T> {
+  const end = Date.now() + seconds * 1_000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${look}`);
+    await sleep(100);
+  }
+}
+
+let serial = 0;
+export const unique = (prefix: string): string => `${prefix}-${process.pid}-${serial++}`;
