@@ -37,9 +37,12 @@ export type Channel = { kind: 'api' } | { kind: 'activity'; reference: Record<st
 export interface Turn {
   /** The channel's activity id or the client's Idempotency-Key. */
   id: string;
+  /** What a channel's reply points at; absent for `api`. */
+  replyTo?: { activityId: string; user: unknown };
   userId: string;
   text: string;
   attachments: Attachment[];
+  /** The language to answer in. */
   locale: Locale;
   /** SHA-256 of what was sent: the same id with another fingerprint is a conflict. */
   fingerprint: string;
@@ -55,6 +58,7 @@ export interface Turn {
 
 export interface Attachment {
   contentType: string;
+  /** Blank: refused when it was accepted, because its origin is not the channel's. */
   url: string;
   name: string;
 }
@@ -106,6 +110,8 @@ export interface Active {
 
 export interface Delivery {
   turnId: string;
+  /** Replies of the turn that the channel has taken already. */
+  sent: number;
   attempts: number;
   retryAt: number;
 }

@@ -14,9 +14,14 @@ export const policy = {
   turnBackoff: [2_000, 5_000, 8_000, 12_000],
   deliveryAttempts: 6,
   deliveryBackoff: [1_000, 3_000, 10_000, 30_000, 60_000],
-  /** Longer than any skill's own timeouts together (see services/shop.ts). */
+  /** A skill is given up before its claim ends, so that its failure can still be recorded. */
   skillClaim: 20_000,
-  deliveryClaim: 15_000,
+  skillDeadline: 17_000,
+  /** No send begins after the deadline; one send takes at most the difference (services/channel.ts). */
+  deliveryClaim: 25_000,
+  deliveryDeadline: 14_000,
+  /** The longest wait that a channel may ask for by Retry-After. */
+  deliveryWaitLimit: 300_000,
   /** How late a wake-up may be before the sweep sends another. */
   wakeGrace: 5_000,
   logGrace: 30_000,

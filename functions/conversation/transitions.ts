@@ -1,5 +1,17 @@
-import type { Active, AnsweredTurn, Channel, Claim, Conversation, Dialog, Locale, Reply, Turn } from './document.ts';
+import type {
+  Active,
+  AnsweredTurn,
+  Channel,
+  Claim,
+  Conversation,
+  Delivery,
+  Dialog,
+  Locale,
+  Reply,
+  Turn,
+} from './document.ts';
 import { emptyDialog } from './document.ts';
+import { localeOf } from './locale.ts';
 import { policy } from './policy.ts';
 
 /**
@@ -39,18 +51,22 @@ export function open(
   };
 }
 
+/** A turn as it comes in: the language that the client named, if it did. */
+export type Incoming = Omit<Turn, 'locale'> & { locale: Locale | null };
+
 /** Puts a turn at the end of the inbox, once: a turn that is known by its id changes nothing. */
-export function accept(document: Conversation, turn: Turn, channel: Channel, now: number): Accepted {
-  const waiting = document.inbox.find((known) => known.id === turn.id);
-  const answered = document.recent.find((known) => known.id === turn.id);
+export function accept(document: Conversation, incoming: Incoming, channel: Channel, now: number): Accepted {
+  const waiting = document.inbox.find((known) => known.id === incoming.id);
+  const answered = document.recent.find((known) => known.id === incoming.id);
   const known = waiting ?? answered;
   if (known) {
-    if (known.fingerprint !== turn.fingerprint) return { kind: 'conflict' };
+    if (known.fingerprint !== incoming.fingerprint) return { kind: 'conflict' };
     return { kind: waiting ? 'waiting' : 'answered' };
   }
   if (document.inbox.length >= policy.inboxTurns) return { kind: 'full' };
   if (document.recent.filter((known) => !known.logged).length >= policy.unloggedTurns) return { kind: 'busy' };
-  const next = progress({ ...document, channel, inbox: [...document.inbox, turn], locale: turn.locale }, now);
+  const locale = localeOf(incoming.text, incoming.locale ?? document.locale);
+  const next = progress({ ...document, channel, inbox: [...document.inbox, { ...incoming, locale }], locale }, now);
   // The answers to come need room too, so the limit stands well below Cosmos DB's own.
   if (bytes(next) > policy.documentBytes) return { kind: 'full' };
   return { kind: 'accepted', document: next };
@@ -74,13 +90,29 @@ export function route(
   return progress({ ...document, active: { ...step, turnId, claim: null, since: now } }, now);
 }
 
-/** Takes the routed turn for one worker. Null while another worker's claim holds, or before its retry is due. */
-export function claim(document: Conversation, skill: string, by: string, now: number): Conversation | null {
+/**
+ * Takes the routed turn for one worker. Null while another worker's claim holds, or before its retry is due. A claim
+ * that ran out counts as a failed attempt: after the last of them the turn is answered with the apology instead, so that
+ * a skill that never comes back has an end.
+ */
+export function claim(
+  document: Conversation,
+  skill: string,
+  by: string,
+  apology: Answer,
+  now: number,
+): Conversation | null {
   const { active } = document;
   const turn = document.inbox[0];
   if (!active || !turn || active.skill !== skill || turn.retryAt > now) return null;
-  if (active.claim && active.claim.until > now) return null;
-  return progress({ ...document, active: { ...active, claim: { by, until: now + policy.skillClaim } } }, now);
+  // One's own: the write was made, only its answer was lost.
+  if (active.claim?.by === by) return document;
+  if (held(active.claim, now)) return null;
+  const attempts = turn.attempts + (active.claim ? 1 : 0);
+  const next = active.claim ? { ...turn, attempts, lastError: `skill ${skill}: no answer within its claim` } : turn;
+  if (attempts >= policy.turnAttempts) return settle(document, next, apology, now);
+  const inbox = [next, ...document.inbox.slice(1)];
+  return progress({ ...document, inbox, active: { ...active, claim: { by, until: now + policy.skillClaim } } }, now);
 }
 
 export interface Answer {
@@ -130,48 +162,66 @@ export function fail(
   return progress({ ...document, active, inbox: [{ ...failed, retryAt }, ...document.inbox.slice(1)] }, now);
 }
 
-/** Takes the outbox for one sender. Null when it is empty, another's claim holds, or its retry is not due. */
+/**
+ * Takes the outbox for one sender. Null when it is empty, another's claim holds, or its retry is not due. A claim that
+ * ran out counts as a failed attempt.
+ */
 export function claimDelivery(document: Conversation, by: string, now: number): Conversation | null {
   const delivery = document.outbox[0];
   if (!delivery || delivery.retryAt > now) return null;
-  if (document.delivering && document.delivering.until > now) return null;
+  if (document.delivering?.by === by) return document;
+  if (held(document.delivering, now)) return null;
   const delivering: Claim = { by, until: now + policy.deliveryClaim };
-  return progress({ ...document, delivering }, now);
+  if (!document.delivering) return progress({ ...document, delivering }, now);
+  const attempts = delivery.attempts + 1;
+  if (attempts >= policy.deliveryAttempts) return progress(undeliverable(document, 'no answer within the claim'), now);
+  return progress({ ...document, delivering, outbox: [{ ...delivery, attempts }, ...document.outbox.slice(1)] }, now);
 }
 
-/** What became of one delivery. */
+/** What became of one delivery. `sent`: how many of its replies the channel has; `after`: not again before these milliseconds. */
 export type Sent = { turnId: string; ms: number } & (
   | { ok: true }
-  | { ok: false; reason: string; final: boolean; after: number }
+  | { ok: false; sent: number; reason: string; final: boolean; after: number }
 );
 
 /** Records deliveries, in order, and lets the claim go. */
 export function delivered(document: Conversation, by: string, results: Sent[], now: number): Conversation | null {
   if (document.delivering?.by !== by) return null;
-  let { outbox, recent } = document;
+  let next: Conversation = { ...document, delivering: null };
   for (const result of results) {
-    const delivery = outbox[0];
+    const delivery = next.outbox[0];
     if (delivery?.turnId !== result.turnId) break;
-    const attempts = delivery.attempts + 1;
-    const over = result.ok || result.final || attempts >= policy.deliveryAttempts;
-    if (!over) {
-      const wait = Math.max(backoff(policy.deliveryBackoff, attempts), result.after);
-      outbox = [{ ...delivery, attempts, retryAt: now + wait }, ...outbox.slice(1)];
-      break;
+    if (result.ok) {
+      next = taken(next, { deliveredAt: now, ms: result.ms });
+      continue;
     }
-    outbox = outbox.slice(1);
-    recent = recent.map((turn) =>
-      turn.id !== result.turnId
-        ? turn
-        : {
-            ...turn,
-            deliveredAt: result.ok ? now : null,
-            timings: { ...turn.timings, deliver: result.ms },
-            ...(result.ok ? {} : { deliveryError: result.reason }),
-          },
-    );
+    const attempts = delivery.attempts + 1;
+    if (result.final || attempts >= policy.deliveryAttempts) {
+      next = undeliverable(next, result.reason);
+      continue;
+    }
+    const wait = Math.max(backoff(policy.deliveryBackoff, attempts), Math.min(result.after, policy.deliveryWaitLimit));
+    const again: Delivery = { ...delivery, sent: result.sent, attempts, retryAt: now + wait };
+    next = { ...next, outbox: [again, ...next.outbox.slice(1)] };
+    break;
   }
-  return progress({ ...document, outbox, recent, delivering: null }, now);
+  return progress(next, now);
+}
+
+/** The head of the outbox leaves: the channel has it. */
+function taken(document: Conversation, { deliveredAt, ms }: { deliveredAt: number; ms: number }): Conversation {
+  const turnId = document.outbox[0]?.turnId;
+  const recent = document.recent.map((turn) =>
+    turn.id === turnId ? { ...turn, deliveredAt, timings: { ...turn.timings, deliver: ms } } : turn,
+  );
+  return { ...document, recent, outbox: document.outbox.slice(1) };
+}
+
+/** The head of the outbox leaves: it can't be delivered. The call log says why, and the operator's list has it. */
+function undeliverable(document: Conversation, reason: string): Conversation {
+  const turnId = document.outbox[0]?.turnId;
+  const recent = document.recent.map((turn) => (turn.id === turnId ? { ...turn, deliveryError: reason } : turn));
+  return { ...document, recent, outbox: document.outbox.slice(1), delivering: null };
 }
 
 /** The answered turns that the call log does not have and that will not change any more. */
@@ -230,7 +280,7 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
     timings: answer.timings,
   };
   const push = document.channel.kind === 'activity' && answer.replies.length > 0;
-  const outbox = push ? [...document.outbox, { turnId: turn.id, attempts: 0, retryAt: 0 }] : document.outbox;
+  const outbox = push ? [...document.outbox, { turnId: turn.id, sent: 0, attempts: 0, retryAt: 0 }] : document.outbox;
   return progress(
     {
       ...document,

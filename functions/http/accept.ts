@@ -1,4 +1,4 @@
-import type { Channel, Turn } from '../conversation/document.ts';
+import type { Channel } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { ensureUser, TooLarge } from '../services/cosmos.ts';
@@ -9,7 +9,11 @@ import { Problem } from './problem.ts';
  * Accepts a turn into its conversation and wakes the worker. A turn that is known changes nothing.
  * Throws the problems `idempotency_conflict`, `inbox_full`, `unavailable`, and `not_found` for another user's conversation.
  */
-export async function accept(id: string, turn: Turn, channel: Channel): Promise<'accepted' | 'waiting' | 'answered'> {
+export async function accept(
+  id: string,
+  turn: conversation.Incoming,
+  channel: Channel,
+): Promise<'accepted' | 'waiting' | 'answered'> {
   return await hop('accept', '', { conversationId: id, turnId: turn.id }, async () => {
     const { kind, wakeUps } = await write(id, turn, channel);
     switch (kind) {
@@ -31,15 +35,15 @@ interface Outcome {
   wakeUps: conversation.WakeUp[];
 }
 
-async function write(id: string, turn: Turn, channel: Channel): Promise<Outcome> {
+async function write(id: string, turn: conversation.Incoming, channel: Channel): Promise<Outcome> {
   try {
     return await change<Outcome>(id, async (current) => {
       const now = Date.now();
       // Conversation ids are the client's own and may be guessed: another user's must look like none.
       if (current && channel.kind === 'api' && current.userId !== turn.userId)
         throw new Problem('not_found', 'This conversation belongs to another user.');
-      if (!current) await ensureUser({ id: turn.userId, locale: turn.locale, createdAt: now });
-      const document = current ?? conversation.open(id, turn.userId, channel, turn.locale, now);
+      const document = current ?? conversation.open(id, turn.userId, channel, turn.locale ?? 'en', now);
+      if (!current) await ensureUser({ id: turn.userId, locale: document.locale, createdAt: now });
       const accepted = conversation.accept(document, turn, channel, now);
       if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [] }];
       return [accepted.document, { kind: accepted.kind, wakeUps: conversation.wakeUps(accepted.document, now) }];

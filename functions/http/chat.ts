@@ -17,7 +17,8 @@ const files: Record<string, { name: string; type: string }> = {
 
 /** GET /chat: the chat page; it loads nothing from any other address. */
 export const getChat = route('chat', async (request) => {
-  const file = files[request.params.file ?? ''];
+  const name = request.params.file ?? '';
+  const file = Object.hasOwn(files, name) ? files[name] : undefined;
   if (!file) throw new Problem('not_found');
   return {
     status: 200,

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
-import type { AnsweredTurn, Conversation, Locale, Turn } from '../conversation/document.ts';
+import type { AnsweredTurn, Conversation, Turn } from '../conversation/document.ts';
+import type { Incoming } from '../conversation/transitions.ts';
 import { readConversation } from '../services/cosmos.ts';
 import { traceparent } from '../services/telemetry.ts';
 import { accept } from './accept.ts';
@@ -19,13 +20,12 @@ export const postMessage = route('conversations.post', async (request) => {
   const body = await readJson(request, schemas.messageRequest);
   const now = Date.now();
   const id = documentId(conversationId);
-  const locale: Locale = body.locale?.toLowerCase().startsWith('ko') ? 'ko' : 'en';
-  const turn: Turn = {
+  const turn: Incoming = {
     id: turnId,
     userId: body.userId,
     text: body.text,
     attachments: [],
-    locale,
+    locale: schemas.localeNamed(body.locale),
     fingerprint: createHash('sha256')
       .update(JSON.stringify([body.userId, body.text, body.locale ?? null]))
       .digest('base64url'),

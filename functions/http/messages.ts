@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import { z } from 'zod';
-import type { Attachment, Locale, Turn } from '../conversation/document.ts';
+import type { Attachment } from '../conversation/document.ts';
+import type { Incoming } from '../conversation/transitions.ts';
 import { readable } from '../services/blobs.ts';
 import { log, traceparent } from '../services/telemetry.ts';
 import { accept } from './accept.ts';
+import { stored } from './identifier.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
-import { text as textSchema } from './schemas.ts';
+import { localeNamed, text as textSchema } from './schemas.ts';
+
+const TYPING_MS = 1_000;
 
 const id = z.string().min(1).max(512);
 
@@ -20,8 +25,8 @@ const activity = z.looseObject({
   from: z.looseObject({ id, name: z.string().max(512).optional() }).optional(),
   recipient: z.looseObject({ id, name: z.string().max(512).optional() }).optional(),
   conversation: z.looseObject({ id, isGroup: z.boolean().optional() }).optional(),
-  text: z.string().optional(),
-  locale: z.string().max(35).optional(),
+  text: z.string().nullish(),
+  locale: z.string().max(35).nullish(),
   attachments: z
     .array(
       z.looseObject({
@@ -30,8 +35,8 @@ const activity = z.looseObject({
         name: z.string().max(300).optional(),
       }),
     )
-    .max(10)
-    .optional(),
+    .max(5)
+    .nullish(),
 });
 type Activity = z.infer<typeof activity>;
 
@@ -53,25 +58,26 @@ export const postActivity = route('messages', async (request: HttpRequest) => {
   }
   const reference = referenceOf(received);
   const documentId = conversationId(received.channelId, received.conversation!.id);
-  const [kind] = await Promise.all([accept(documentId, turn, { kind: 'activity', reference }), typing(reference)]);
+  const kind = await accept(documentId, turn, { kind: 'activity', reference });
+  if (kind === 'accepted') await typing(reference);
   return json(202, { status: kind });
 });
 
 /** A message with something to understand; null for every other activity. */
-function turnOf(received: Activity): Turn | null {
+function turnOf(received: Activity): Incoming | null {
   const { id: activityId, from, conversation } = received;
   if (received.type !== 'message' || !activityId || !from || !conversation) return null;
   const attachments = attachmentsOf(received);
   const text = received.text?.trim() ?? '';
   if (text === '' && attachments.length === 0) return null;
   if (text !== '') check(text);
-  const locale: Locale = received.locale?.toLowerCase().startsWith('ko') ? 'ko' : 'en';
   return {
-    id: safe(activityId),
-    userId: from.id,
+    id: stored(activityId),
+    replyTo: { activityId, user: from },
+    userId: stored(from.id),
     text,
     attachments,
-    locale,
+    locale: received.locale ? localeNamed(received.locale) : null,
     fingerprint: createHash('sha256')
       .update(JSON.stringify([from.id, text, attachments]))
       .digest('base64url'),
@@ -92,19 +98,15 @@ function check(text: string): void {
   });
 }
 
-/** Attachments that may be read; the others are dropped here, so that nothing later can be led elsewhere. */
+/** Attachments; the address of one that must not be read is dropped here, so that nothing later can be led there. */
 function attachmentsOf(received: Activity): Attachment[] {
   const kept: Attachment[] = [];
   for (const { contentType, contentUrl, name } of received.attachments ?? []) {
     // Channels repeat a message's own text as an attachment (text/html, text/plain).
     if (!contentUrl || contentType.startsWith('text/')) continue;
-    if (readable(contentUrl, received.serviceUrl))
-      kept.push({ contentType, url: contentUrl, name: name ?? 'attachment' });
-    else
-      log('warn', 'an attachment was dropped: its origin is not the channel', {
-        channel: received.channelId,
-        contentType,
-      });
+    const url = readable(contentUrl, received.serviceUrl) ? contentUrl : '';
+    if (!url) log('warn', 'an attachment was refused: its origin is not the channel', { channel: received.channelId });
+    kept.push({ contentType, url, name: name ?? 'attachment' });
   }
   return kept;
 }
@@ -123,17 +125,13 @@ function referenceOf({
 }
 
 function conversationId(channel: string, conversation: string): string {
-  return `${channel}.${safe(conversation)}`;
-}
-
-/** Channels' ids may hold what Cosmos DB ids must not (`/ \ ? #`) and be longer than its 255 characters. */
-function safe(given: string): string {
-  return /^[\w.:|-]{1,128}$/.test(given) ? given : createHash('sha256').update(given).digest('base64url');
+  return `${channel}.${stored(conversation)}`;
 }
 
 /** Best effort: a turn is not lost for want of a typing indicator. */
 async function typing(reference: Record<string, unknown>): Promise<void> {
   const { sendTyping } = await import('../services/channel.ts');
-  const outcome = await sendTyping(reference);
-  if (!outcome.ok) log('info', 'no typing indicator', { reason: outcome.reason });
+  // The channel waits for the 202; it must not wait for its own connector.
+  const outcome = await Promise.race([sendTyping(reference), sleep(TYPING_MS, null, { ref: false })]);
+  if (outcome && !outcome.ok) log('info', 'no typing indicator', { reason: outcome.reason });
 }

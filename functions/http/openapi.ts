@@ -35,7 +35,7 @@ export function openApi() {
     headers: { Location: textHeader, 'Retry-After': textHeader },
   };
   const answered = answer('Answered.', 'MessageResponse');
-  const user = [path('userId', schemas.userId)];
+  const user = [path('userId', schemas.anyUserId)];
   return {
     openapi: '3.1.0',
     info: {

@@ -5,7 +5,7 @@ import { hop, log, startTelemetry } from '../services/telemetry.ts';
 import { type FieldError, Problem, problemResponse } from './problem.ts';
 
 /** The largest body that any route reads. */
-export const BODY_LIMIT = 64 * 1024;
+const BODY_LIMIT = 64 * 1024;
 
 /** Wraps a handler: telemetry around it, and every error as a problem of the catalogue. */
 export function route(name: string, handler: HttpHandler): HttpHandler {
@@ -39,7 +39,7 @@ export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): P
   return validate(parse(await readBody(request)), schema);
 }
 
-export function validate<T>(value: unknown, schema: z.ZodType<T>): T {
+function validate<T>(value: unknown, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const large = parsed.error.issues.find((issue) => issue.code === 'too_big' && issue.path[0] === 'text');

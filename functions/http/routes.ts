@@ -100,7 +100,8 @@ export const routes: readonly Route[] = [
     load: async () => (await import('./chat.ts')).getChat,
   },
   {
-    name: 'not-found',
+    // The Functions host tries routes in the order of the functions' names: this one must be the last.
+    name: 'zz-not-found',
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     route: '{*path}',
     authLevel: 'anonymous',

@@ -1,12 +1,22 @@
 import { z } from 'zod';
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+
 /** The shapes of the HTTP API. They validate what comes in, and /api/openapi.json is generated from them. */
 export const conversationId = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - or _')
   .meta({ description: 'Chosen by the client.', example: 'c1' });
 
-export const userId = z
+/** Any user's id, also a channel's own, as the operator writes it. */
+export const anyUserId = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((value) => value.isWellFormed() && !CONTROL.test(value), 'must not contain control characters');
+
+const userId = z
   .string()
   .regex(/^[A-Za-z0-9_.@:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . @ : -')
   .meta({ description: "The client's own id of the user.", example: 'u1' });
@@ -16,10 +26,7 @@ export const turnId = z
   .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . : -')
   .meta({ description: 'The Idempotency-Key of the message, or the id that was made for it.' });
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
-
-export const TEXT_LIMIT = 4_000;
+const TEXT_LIMIT = 4_000;
 
 export const text = z
   .string()
@@ -28,13 +35,19 @@ export const text = z
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode (it has a lone surrogate)')
   .refine((value) => !CONTROL.test(value), 'must not contain control characters');
 
-export const locale = z
+const locale = z
   .string()
   .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or ko-KR')
   .meta({
     description: 'A language tag. The bot answers in English or Korean; the text itself decides first.',
     example: 'en',
   });
+
+/** The bot's language for a language tag; null when none was named. */
+export function localeNamed(tag: string | undefined): 'en' | 'ko' | null {
+  if (tag === undefined) return null;
+  return tag.toLowerCase().startsWith('ko') ? 'ko' : 'en';
+}
 
 export const messageRequest = z
   .strictObject({ userId, text, locale: locale.optional() })

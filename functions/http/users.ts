@@ -1,13 +1,14 @@
 import { eraseAttachments } from '../services/blobs.ts';
 import { eraseUser, exportUser } from '../services/cosmos.ts';
 import { parameter } from './conversations.ts';
+import { stored } from './identifier.ts';
 import { Problem } from './problem.ts';
 import { json, route } from './route.ts';
-import { userId } from './schemas.ts';
+import { anyUserId } from './schemas.ts';
 
 /** DELETE /api/users/{userId}: removes the profile, the conversations, the call log and the attachments. */
 export const deleteUser = route('users.delete', async (request) => {
-  const id = parameter(request, 'userId', userId);
+  const id = stored(parameter(request, 'userId', anyUserId));
   const removed = await eraseUser(id);
   const attachments = await eraseAttachments(id);
   return json(200, { userId: id, removed: { ...removed, attachments } });
@@ -15,7 +16,7 @@ export const deleteUser = route('users.delete', async (request) => {
 
 /** GET /api/users/{userId}/export: everything that is kept about a user. */
 export const exportUserData = route('users.export', async (request) => {
-  const id = parameter(request, 'userId', userId);
+  const id = stored(parameter(request, 'userId', anyUserId));
   const data = await exportUser(id);
   if (!data.user && data.conversations.length === 0 && data.turns.length === 0)
     throw new Problem('not_found', 'Nothing is kept about this user.');

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Conversation } from '../conversation/document.ts';
+import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { log } from '../services/telemetry.ts';
@@ -7,7 +8,7 @@ import { onWakeUp } from './wake-up.ts';
 
 /**
  * Queue `replies`: sends the outbox to its channel, in order. Delivery is at least once: a crash between sending and
- * recording repeats one reply.
+ * recording repeats a reply.
  */
 export const deliver = onWakeUp('deliver', async ({ conversationId }) => {
   const by = randomUUID();
@@ -16,6 +17,8 @@ export const deliver = onWakeUp('deliver', async ({ conversationId }) => {
     return [next, next];
   });
   if (!claimed) return;
+  // The claim that ran out was the last: that reply is given up.
+  if (claimed.delivering?.by !== by) return await notify(conversationId, conversation.wakeUps(claimed, Date.now()));
   const results = await sendAll(claimed);
   const wakeUps = await change(conversationId, (document) => {
     const next = document && conversation.delivered(document, by, results, Date.now());
@@ -30,20 +33,16 @@ async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
   if (channel.kind !== 'activity') return [];
   const results: conversation.Sent[] = [];
   const started = Date.now();
-  // A few at a time: the claim must outlast them.
-  for (const { turnId } of document.outbox.slice(0, 5)) {
+  const expired = () => Date.now() - started > policy.deliveryDeadline;
+  for (const { turnId, sent } of document.outbox) {
     const turn = document.recent.find((answered) => answered.id === turnId);
-    const outcome = await send(channel.reference, turn?.replies ?? [], turnId);
+    if (expired()) break;
+    const outcome = await send(channel.reference, turn?.replyTo, turn?.replies ?? [], sent, turnId, expired);
     results.push({ turnId, ms: Date.now() - started, ...outcome });
-    if (!outcome.ok) {
-      log('warn', 'a reply was not delivered', {
-        conversationId: document.id,
-        turnId,
-        reason: outcome.reason,
-        final: outcome.final,
-      });
-      break;
-    }
+    if (outcome.ok) continue;
+    const { reason, final } = outcome;
+    log('warn', 'a reply was not delivered', { conversationId: document.id, turnId, reason, final });
+    break;
   }
   return results;
 }

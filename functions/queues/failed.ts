@@ -1,7 +1,6 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import type { Answer } from '../conversation/transitions.ts';
 import { Unavailable } from '../services/failure.ts';
-import { localeOf } from '../skills/content.ts';
 import { apology } from '../skills/fallback.ts';
 
 /**
@@ -19,7 +18,7 @@ export function failed(
     reason: error instanceof Unavailable ? reason : `${reason} (not a passing fault)`,
     final: false,
     apology: {
-      replies: [apology(localeOf(turn.text, turn.locale))],
+      replies: [apology(turn.locale)],
       dialog: { ...document.dialog, scenario: null },
       skill: 'apology',
       understanding,

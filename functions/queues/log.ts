@@ -1,7 +1,7 @@
 import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change } from '../services/conversations.ts';
-import { logTurn, recordIncident } from '../services/cosmos.ts';
+import { logTurn, recordIncident, removeTurns } from '../services/cosmos.ts';
 import { settings } from '../services/settings.ts';
 import { onWakeUp } from './wake-up.ts';
 
@@ -10,8 +10,8 @@ const DAY = 86_400;
 /** Queue `call-log`: writes the answered turns that the call log does not have, idempotently, and marks them. */
 export const logTurns = onWakeUp('log', async ({ conversationId }) => {
   const written = new Set<string>();
-  await change(conversationId, async (document) => {
-    if (!document) return [null, null];
+  const there = await change(conversationId, async (document) => {
+    if (!document) return [null, false];
     const turns = conversation.unlogged(document);
     for (const turn of turns) {
       if (written.has(turn.id)) continue;
@@ -19,8 +19,10 @@ export const logTurns = onWakeUp('log', async ({ conversationId }) => {
       written.add(turn.id);
     }
     const ids = turns.map((turn) => turn.id);
-    return [conversation.logged(document, ids, Date.now()), null];
+    return [conversation.logged(document, ids, Date.now()), true];
   });
+  // Erased meanwhile: what was written a moment ago must not stay behind.
+  if (!there) await removeTurns(conversationId, written);
 });
 
 async function write(document: Conversation, turn: AnsweredTurn): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
+import type { Conversation, Turn } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { recordIncident } from '../services/cosmos.ts';
@@ -10,8 +11,8 @@ import { failed } from './failed.ts';
 
 /**
  * Queues `*-poison`: what failed five times before its worker could record why. Records it for the operator. If it names
- * a conversation, its head counts one more failure (the last of which is the apology) and is woken again: the fault may
- * have been the database's and not the turn's.
+ * a conversation, that is woken again, and the turn that waits for this queue counts one more failure (the last of which
+ * is the apology): the fault may have been the database's and not the turn's.
  */
 export function poisonWorker(queue: string) {
   return async (body: unknown, context: InvocationContext): Promise<void> => {
@@ -35,20 +36,22 @@ export function poisonWorker(queue: string) {
     const wakeUps = await change(conversationId, (document) => {
       const now = Date.now();
       const turn = document?.inbox[0];
-      if (!document || !turn) return [null, document ? conversation.wakeUps(document, now) : []];
-      const by = document.active?.claim?.by ?? null;
-      const claimed = document.active?.claim && document.active.claim.until > now;
-      const next = claimed
-        ? null
-        : conversation.fail(
-            document,
-            turn.id,
-            by,
-            failed(document, turn, document.active?.understanding ?? null, new Error(reason)),
-            now,
-          );
+      if (!document) return [null, []];
+      const next = turn && blamed(document, queue, now) ? charge(document, turn, reason, now) : null;
       return [next, conversation.wakeUps(next ?? document, now)];
     });
     await notify(conversationId, wakeUps);
   };
+}
+
+/** Whether the head of the inbox is what this queue's messages were for, and nobody works on it. */
+function blamed({ active, inbox }: Conversation, queue: string, now: number): boolean {
+  if (queue !== (active ? `skill-${active.skill}` : 'turns') || (inbox[0]?.retryAt ?? 0) > now) return false;
+  return !active?.claim || active.claim.until <= now;
+}
+
+function charge(document: Conversation, turn: Turn, reason: string, now: number): Conversation | null {
+  const { active } = document;
+  const failure = failed(document, turn, active?.understanding ?? null, new Error(reason));
+  return conversation.fail(document, turn.id, active?.claim?.by ?? null, failure, now);
 }

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Conversation } from '../conversation/document.ts';
+import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { attachments } from '../services/blobs.ts';
 import { change, notify } from '../services/conversations.ts';
+import { Unavailable } from '../services/failure.ts';
 import { shop } from '../services/shop.ts';
-import { log } from '../services/telemetry.ts';
-import type { Skill } from '../skills/skill.ts';
+import { hop, log } from '../services/telemetry.ts';
+import { choose } from '../skills/choose.ts';
+import type { Outside, Question, Skill, SkillAnswer } from '../skills/skill.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
 import { onWakeUp } from './wake-up.ts';
@@ -15,11 +18,19 @@ export function skillWorker(skill: Skill) {
   return onWakeUp(`skill-${skill.name}`, async ({ conversationId }) => {
     const by = randomUUID();
     const claimed = await change<Conversation | null>(conversationId, (document) => {
-      const next = document && conversation.claim(document, skill.name, by, Date.now());
+      const turn = document?.inbox[0];
+      if (!document || !turn) return [null, null];
+      const { apology } = failed(document, turn, document.active?.understanding ?? null, 'too slow');
+      const next = conversation.claim(document, skill.name, by, apology, Date.now());
       return [next, next];
     });
     if (!claimed) return;
-    const finish = await act(skill, claimed, by);
+    // The claim that ran out was the last: the turn has its apology.
+    if (claimed.active?.claim?.by !== by)
+      return await notify(conversationId, conversation.wakeUps(claimed, Date.now()));
+    const finish = await hop(skill.name, claimed.inbox[0]!.traceparent, { conversationId }, () =>
+      act(skill, claimed, by),
+    );
     const wakeUps = await change(conversationId, (document) => {
       const next = document && finish(document);
       return [next, next ? conversation.wakeUps(next, Date.now()) : []];
@@ -35,21 +46,35 @@ async function act(skill: Skill, claimed: Conversation, by: string) {
   const started = Date.now();
   try {
     const question = { conversationId: claimed.id, turn, understanding, dialog: claimed.dialog, now: started };
-    const result = await skill.run(question, { shop, attachments });
-    const answer = answered(skill, understanding, result, {
-      ...timings,
-      skillQueue: started - since,
-      skill: Date.now() - started,
-    });
+    const result = await withDeadline(skill, question);
+    const spent = { ...timings, skillQueue: started - since, skill: Date.now() - started };
+    const answer = answered(skill, understanding, result, spent);
     return (document: Conversation) => conversation.answer(document, turn.id, by, answer, Date.now());
   } catch (error) {
-    log('warn', 'a skill failed; it will be tried again', {
-      skill: skill.name,
-      conversationId: claimed.id,
-      turnId: turn.id,
-      error: String(error),
-    });
+    const fields = { skill: skill.name, conversationId: claimed.id, turnId: turn.id, error: String(error) };
+    log('warn', 'a skill failed; it will be tried again', fields);
     const failure = failed(claimed, turn, understanding, error);
     return (document: Conversation) => conversation.fail(document, turn.id, by, failure, Date.now());
   }
 }
+
+/** What a skill started goes on after its deadline; its keys keep that from happening twice. */
+async function withDeadline(skill: Skill, question: Question): Promise<SkillAnswer> {
+  const limit = Promise.withResolvers<never>();
+  const late = new Unavailable(skill.name, `no answer in ${policy.skillDeadline} ms`);
+  const timer = setTimeout(() => limit.reject(late), policy.skillDeadline);
+  try {
+    return await Promise.race([skill.run(question, outside), limit.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const outside: Outside = {
+  shop,
+  attachments,
+  async respond(question) {
+    const { skill, dialog } = choose(question);
+    return await skill.run({ ...question, dialog }, outside);
+  },
+};

@@ -1,8 +1,9 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
+import { Unavailable } from '../services/failure.ts';
 import * as inference from '../services/inference.ts';
-import { log } from '../services/telemetry.ts';
+import { hop, log } from '../services/telemetry.ts';
 import { choose } from '../skills/choose.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
@@ -29,15 +30,21 @@ export const understand = onWakeUp('understand', async ({ conversationId, sentAt
 /** The document after its head was answered, routed or failed; null when there is none or another worker was faster. */
 async function understandHead(conversationId: string, sentAt: number): Promise<Conversation | null> {
   // Kept over lost races: the same turn means the same, however often the document changes meanwhile.
-  let known: { turnId: string; meaning: Meaning | null } | undefined;
+  let known: Known | undefined;
   return await change<Conversation | null>(conversationId, async (document) => {
     const turn = document && conversation.head(document, Date.now());
     // A race lost to a worker that settled this turn is over: that worker goes on with the next.
     if (!document || !turn || (known && known.turnId !== turn.id)) return [null, null];
-    known ??= { turnId: turn.id, meaning: null };
+    known ??= { turnId: turn.id, meaning: meaning(turn, document.dialog.handover !== null) };
     const next = await step(document, turn, known, sentAt);
     return [next, next];
   });
+}
+
+/** What a turn means, asked once: also a failure counts once, however many races its record loses. */
+interface Known {
+  turnId: string;
+  meaning: Promise<Meaning>;
 }
 
 interface Meaning {
@@ -45,16 +52,10 @@ interface Meaning {
   ms: number;
 }
 
-async function step(
-  document: Conversation,
-  turn: Turn,
-  known: { meaning: Meaning | null },
-  sentAt: number,
-): Promise<Conversation | null> {
+async function step(document: Conversation, turn: Turn, known: Known, sentAt: number): Promise<Conversation | null> {
   const started = Date.now();
   try {
-    known.meaning ??= await meaning(turn);
-    const { understanding, ms } = known.meaning;
+    const { understanding, ms } = await known.meaning;
     const timings = { queue: Math.max(0, started - Math.max(turn.acceptedAt, sentAt)), inference: ms };
     const question = { conversationId: document.id, turn, understanding, dialog: document.dialog, now: Date.now() };
     const { skill, dialog } = choose(question);
@@ -77,11 +78,17 @@ async function step(
   }
 }
 
-async function meaning(turn: Turn): Promise<Meaning> {
-  if (turn.attachments.length > 0) return { understanding: null, ms: 0 };
+async function meaning(turn: Turn, withPerson: boolean): Promise<Meaning> {
+  if (turn.text === '') return { understanding: null, ms: 0 };
   const started = performance.now();
-  const understanding = await inference.understand(turn.text);
-  return { understanding, ms: Math.round(performance.now() - started) };
+  try {
+    const understanding = await hop('inference', turn.traceparent, {}, () => inference.understand(turn.text));
+    return { understanding, ms: Math.round(performance.now() - started) };
+  } catch (error) {
+    // What is meant for a person reaches the person, also while nothing can be understood.
+    if (withPerson && error instanceof Unavailable) return { understanding: null, ms: 0 };
+    throw error;
+  }
 }
 
 /** An inline skill has nothing outside: reaching for it is a mistake in the skill. */

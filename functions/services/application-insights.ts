@@ -1,4 +1,5 @@
 import { useAzureMonitor } from 'applicationinsights';
+import { credential } from './identity.ts';
 import { settings } from './settings.ts';
 
 /** Sends spans to Application Insights. Loaded only where a connection string is set: the package takes most of a second to load. */
@@ -8,6 +9,8 @@ export async function start(): Promise<void> {
   useAzureMonitor({
     azureMonitorExporterOptions: {
       connectionString: settings().APPLICATIONINSIGHTS_CONNECTION_STRING!,
+      // In Azure the resource takes no keys (infra: DisableLocalAuth).
+      ...(settings().AZURE_CLIENT_ID ? { credential: credential() } : {}),
       // A function app's disk is not its own; what can't be sent is dropped.
       disableOfflineStorage: true,
     },

@@ -30,6 +30,7 @@ export const attachments: Outside['attachments'] = {
   async keep(turn, index) {
     const { fileTypeFromBuffer } = await import('file-type');
     const attachment = turn.attachments[index]!;
+    if (!attachment.url) throw new Rejected('attachments', 'its origin is not the channel');
     const { body } = await fetchAttachment(attachment.url);
     const type = await fileTypeFromBuffer(body);
     // The bytes decide, not the name: what is kept is opened by service staff later.

@@ -7,7 +7,7 @@ import {
   type ConversationReference,
 } from 'botbuilder';
 import { AuthenticationError, type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
-import type { Reply } from '../conversation/document.ts';
+import type { Reply, Turn } from '../conversation/document.ts';
 import { Unavailable } from './failure.ts';
 import { settings } from './settings.ts';
 
@@ -97,12 +97,25 @@ function decode(authorization: string): { iss?: unknown } {
   }
 }
 
-export type SendOutcome = { ok: true } | { ok: false; reason: string; final: boolean; after: number };
+export type SendOutcome = { ok: true } | { ok: false; sent: number; reason: string; final: boolean; after: number };
 
-/** Sends the replies of one turn to where its conversation reference points. One attempt: the outbox repeats it. */
-export async function send(reference: Record<string, unknown>, replies: Reply[], turnId: string): Promise<SendOutcome> {
-  return await attempt(reference, async (sendActivity) => {
+/**
+ * Sends the replies of one turn, from the one at `first`, to where its conversation reference points, until `expired`.
+ * One attempt: the outbox repeats what was not sent.
+ */
+export async function send(
+  reference: Record<string, unknown>,
+  replyTo: Turn['replyTo'],
+  replies: Reply[],
+  first: number,
+  turnId: string,
+  expired: () => boolean,
+): Promise<SendOutcome> {
+  const own = { ...reference, ...(replyTo ? { activityId: replyTo.activityId, user: replyTo.user } : {}) };
+  return await attempt(own, first, async (sendActivity) => {
     for (const [index, reply] of replies.entries()) {
+      if (index < first) continue;
+      if (expired()) throw new Unavailable('channel', 'no time is left for this reply');
       await sendActivity({
         type: ActivityTypes.Message,
         text: reply.text,
@@ -133,13 +146,15 @@ export async function send(reference: Record<string, unknown>, replies: Reply[],
 
 /** Shows that the bot is at work. */
 export async function sendTyping(reference: Record<string, unknown>): Promise<SendOutcome> {
-  return await attempt(reference, (sendActivity) => sendActivity({ type: ActivityTypes.Typing }));
+  return await attempt(reference, 0, (sendActivity) => sendActivity({ type: ActivityTypes.Typing }));
 }
 
 async function attempt(
   reference: Record<string, unknown>,
+  first: number,
   work: (sendActivity: (activity: object) => Promise<void>) => Promise<void>,
 ): Promise<SendOutcome> {
+  let sent = first;
   try {
     const { adapter, appId } = channel();
     await adapter.continueConversationAsync(appId, reference as unknown as ConversationReference, async (context) => {
@@ -147,11 +162,12 @@ async function attempt(
       context.activity.id = String(reference.activityId ?? '') || (undefined as never);
       await work(async (activity) => {
         await context.sendActivity(activity);
+        sent += 1;
       });
     });
     return { ok: true };
   } catch (error) {
-    return { ok: false, ...classify(error) };
+    return { ok: false, sent, ...classify(error) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Container, CosmosClient, ErrorResponse, TimeoutError } from '@azure/cosmos';
+import { type Container, CosmosClient, ErrorResponse } from '@azure/cosmos';
 import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
 import { Rejected, Unavailable } from './failure.ts';
 import { credential } from './identity.ts';
@@ -67,17 +67,16 @@ async function guard<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const status = error instanceof ErrorResponse ? Number(error.code) : 0;
-    if (status === 409 || status === 412) throw new Conflict(String(status), { cause: error });
+    // 449: two writers met inside the service; the write was not made.
+    if (status === 409 || status === 412 || status === 449) throw new Conflict(String(status), { cause: error });
     if (status === 413) throw new TooLarge('over 2 MiB', { cause: error });
     if (status === 429) {
       const after = error instanceof ErrorResponse ? (error.retryAfterInMs ?? 0) : 0;
       throw new Unavailable('cosmos', 'request units are used up', after, { cause: error });
     }
-    if (status >= 400 && status < 500 && status !== 408)
+    if (status >= 400 && status < 500 && status !== 408 && status !== 410)
       throw new Rejected('cosmos', message(error), status, { cause: error });
-    if (error instanceof TimeoutError || error instanceof Error)
-      throw new Unavailable('cosmos', message(error), 0, { cause: error });
-    throw error;
+    throw new Unavailable('cosmos', message(error), 0, { cause: error });
   }
 }
 
@@ -118,12 +117,12 @@ export async function dueConversations(now: number, limit: number): Promise<stri
       .items.query<{ id: string }>(
         {
           // `> 0` also leaves out null, which must not be compared with a number.
-          query: `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now`,
+          query: `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now ORDER BY c.wakeAt`,
           parameters: [{ name: '@now', value: now }],
         },
         { maxItemCount: limit },
       )
-      .fetchNext(),
+      .fetchAll(),
   );
   return resources.map((row) => row.id);
 }
@@ -144,6 +143,11 @@ export async function logTurn(turn: LoggedTurn): Promise<void> {
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
+}
+
+/** Removes turns from the call log. */
+export async function removeTurns(conversationId: string, turnIds: Iterable<string>): Promise<void> {
+  for (const id of turnIds) await remove('turns', id, conversationId);
 }
 
 export async function readTurn(conversationId: string, turnId: string): Promise<Versioned<LoggedTurn> | null> {
@@ -171,7 +175,7 @@ export async function listIncidents(limit: number): Promise<Incident[]> {
   const { resources } = await guard(() =>
     container('incidents')
       .items.query<Incident>({ query: `SELECT TOP ${limit} * FROM c ORDER BY c.at DESC` }, { maxItemCount: limit })
-      .fetchNext(),
+      .fetchAll(),
   );
   return resources.map(strip);
 }

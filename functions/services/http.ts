@@ -32,7 +32,7 @@ export async function call(service: string, url: string, options: Call): Promise
       return await once(service, url, options);
     } catch (error) {
       if (!(error instanceof Unavailable) || attempt >= options.attempts) throw error;
-      await sleep(Math.min(Math.max(error.retryAfter, 100 * 2 ** attempt * (0.5 + Math.random())), 5_000));
+      await sleep(Math.min(Math.max(error.retryAfter, 100 * 2 ** attempt * (0.5 + Math.random())), 2_000));
     }
   }
 }
@@ -53,7 +53,8 @@ async function once(service: string, url: string, options: Call): Promise<Answer
     });
     const body = await read(service, response, options.limit ?? 4_000_000);
     if (response.ok) return { status: response.status, headers: response.headers, body };
-    const detail = `${response.status} ${body.toString('utf8', 0, 300)}`;
+    // Not the body: it may repeat what a user wrote, and this reaches logs.
+    const detail = `answered ${response.status}`;
     if ([408, 429, 502, 503, 504].includes(response.status))
       throw new Unavailable(service, detail, 1_000 * (Number(response.headers.get('retry-after')) || 0));
     throw new Rejected(service, detail, response.status);

@@ -37,8 +37,7 @@ function queues(): QueueServiceClient {
  */
 export async function sendWakeUps(conversationId: string, wakeUps: WakeUp[]): Promise<void> {
   const message: WakeUpMessage = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
-  // The Functions host expects Base64 (host.json: messageEncoding).
-  const text = Buffer.from(JSON.stringify(message)).toString('base64');
+  const text = JSON.stringify(message);
   try {
     await Promise.all(
       wakeUps.map(({ queue, delay }) =>

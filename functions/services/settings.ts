@@ -26,7 +26,7 @@ const schema = z.object({
     .string()
     .regex(/^[\w.-]{1,64}$/)
     .default('intents'),
-  INFERENCE_TIMEOUT_SECONDS: seconds(1, 60).default(5),
+  INFERENCE_TIMEOUT_SECONDS: seconds(1, 20).default(5),
   SHOP_URL: url,
 
   MicrosoftAppId: z.string().optional(),
@@ -92,6 +92,7 @@ function rules(given: Record<string, string | undefined>): string[] {
   }
   if (!given.WEBSITE_SITE_NAME) return problems;
   if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
+  if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');
   if (given.COSMOS_KEY) problems.push('COSMOS_KEY: not used in Azure; give the app identity a Cosmos DB data role');
   if (given.STORAGE_CONNECTION)
     problems.push('STORAGE_CONNECTION: not used in Azure; set STORAGE_CONNECTION__queueServiceUri');

@@ -57,8 +57,8 @@ export const shop: Outside['shop'] = {
   },
 };
 
-/** 2 attempts of 4 s, twice in the longest skill: well inside a skill's claim of 20 s. */
-const limits: Pick<Call, 'timeout' | 'attempts'> = { timeout: 4_000, attempts: 2 };
+/** Two calls in a row fit into a skill's deadline (conversation/policy.ts), each with one repetition. */
+const limits: Pick<Call, 'timeout' | 'attempts'> = { timeout: 3_000, attempts: 2 };
 
 async function read<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   const { body } = await call('shop', `${settings().SHOP_URL}${path}`, limits);

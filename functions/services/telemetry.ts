@@ -10,7 +10,9 @@ let started: Promise<void> | undefined;
 /** Starts Application Insights once, if it is configured. */
 export function startTelemetry(): Promise<void> {
   started ??= settings().APPLICATIONINSIGHTS_CONNECTION_STRING
-    ? import('./application-insights.ts').then((module) => module.start())
+    ? import('./application-insights.ts')
+        .then((module) => module.start())
+        .catch((error) => log('error', 'no telemetry', { error: String(error) }))
     : Promise.resolve();
   return started;
 }

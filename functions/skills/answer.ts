@@ -1,4 +1,4 @@
-import { intents, localeOf } from './content.ts';
+import { intents } from './content.ts';
 import type { Skill } from './skill.ts';
 
 /** Answers an intent with one of its texts. */
@@ -6,7 +6,7 @@ export const answer: Skill = {
   name: 'answer',
   inline: true,
   run({ turn, understanding, dialog }) {
-    const locale = localeOf(turn.text, turn.locale);
+    const { locale } = turn;
     const intent = intents.get(understanding?.intent ?? '');
     const texts = intent?.answers?.[locale] ?? [];
     if (!intent || texts.length === 0) throw new Error(`intent "${understanding?.intent}" has no answer in ${locale}`);

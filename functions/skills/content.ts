@@ -37,13 +37,3 @@ export function say(locale: Locale, phrase: Phrase, values: Record<string, strin
   if (text === undefined) throw new Error(`functions/content/phrases.json has no "${phrase}"`);
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
 }
-
-const HANGUL = /\p{Script=Hangul}/u;
-const LATIN = /\p{Script=Latin}/u;
-
-/** The language to answer in: the text decides where it can, else the one the client or the conversation has. */
-export function localeOf(text: string, otherwise: Locale): Locale {
-  if (HANGUL.test(text)) return 'ko';
-  // Order numbers and brands are Latin in every language: they say nothing.
-  return LATIN.test(text.replace(/\b[A-Z]{2,5}-?\d+\b/gi, '')) ? 'en' : otherwise;
-}

@@ -1,5 +1,5 @@
 import type { Locale, Reply, Understanding } from '../conversation/document.ts';
-import { intents, localeOf, NONE, say } from './content.ts';
+import { intents, NONE, say } from './content.ts';
 import type { Skill } from './skill.ts';
 
 /** Admits that a turn was not understood, and offers what it may have meant. */
@@ -7,7 +7,7 @@ export const fallback: Skill = {
   name: 'fallback',
   inline: true,
   run({ turn, understanding, dialog }) {
-    const locale = localeOf(turn.text, turn.locale);
+    const { locale } = turn;
     return { replies: [{ text: say(locale, 'fallback'), suggestions: guesses(understanding, locale) }], dialog };
   },
 };

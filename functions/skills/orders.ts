@@ -1,5 +1,5 @@
 import type { Dialog, Locale } from '../conversation/document.ts';
-import { localeOf, say } from './content.ts';
+import { say } from './content.ts';
 import type { Order, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /**
@@ -11,7 +11,8 @@ export const orders: Skill = {
 
   continues({ turn, understanding, dialog }) {
     const scenario = dialog.scenario;
-    if (scenario?.step === 'confirm') return ['yes', 'no', 'order_cancel'].includes(understanding?.intent ?? '');
+    if (scenario?.step === 'confirm')
+      return consent(turn.text, understanding) !== null || understanding?.intent === 'order_cancel';
     return scenario !== null && choice(turn.text, (scenario.slots.orders ?? '').split(' ')) !== null;
   },
 
@@ -33,24 +34,63 @@ export const orders: Skill = {
   },
 };
 
-/** The first order number in a text, as the shop writes it. */
+/**
+ * The order number in a text, as the shop writes it: with its prefix, after a word for "order", or alone. Other digits
+ * are prices, dates and postcodes.
+ */
 export function orderNumber(text: string): string | null {
-  const digits = /(?<![\d-])(?:ord[\s-]?)?#?(\d{5,8})(?!\d)/i.exec(text)?.[1];
+  const [, prefixed, alone] = NUMBER.exec(text) ?? [];
+  const digits = prefixed ?? alone;
   return digits ? `ORD-${digits}` : null;
 }
 
-const ORDINALS: [RegExp, number][] = [
-  [/^\s*(?:the\s+)?(?:first|1st|1|latest|newest)(?:\s+(?:one|order))?\s*[.!]*$|첫\s*번째|^\s*1번/i, 0],
-  [/^\s*(?:the\s+)?(?:second|2nd|2)(?:\s+(?:one|order))?\s*[.!]*$|두\s*번째|^\s*2번/i, 1],
-  [/^\s*(?:the\s+)?(?:third|3rd|3)(?:\s+(?:one|order))?\s*[.!]*$|세\s*번째|^\s*3번/i, 2],
+const NUMBER =
+  /(?:\bord[\s-]?|#|\border\s+(?:number\s+|no\.?\s+)?|주문\s*(?:번호)?(?:는|은)?\s*)(\d{5,8})(?!\d)|^\s*(\d{5,8})\s*(?:번\D*|please|plz|요|이요)?\s*[.!]*$/i;
+
+/** Orders that are offered at once. */
+const LISTED = 5;
+
+const PLACES = [
+  /^(?:the\s+)?(?:first|1st|1|latest|newest)(?:\s+(?:one|order))?$|^(?:첫\s*번째|1번)(?!.*말고)/i,
+  /^(?:the\s+)?(?:second|2nd|2)(?:\s+(?:one|order))?$|^(?:두\s*번째|2번)(?!.*말고)/i,
+  /^(?:the\s+)?(?:third|3rd|3)(?:\s+(?:one|order))?$|^(?:세\s*번째|3번)(?!.*말고)/i,
+  /^(?:the\s+)?(?:fourth|4th|4)(?:\s+(?:one|order))?$|^(?:네\s*번째|4번)(?!.*말고)/i,
+  /^(?:the\s+)?(?:fifth|5th|5|last)(?:\s+(?:one|order))?$|^(?:다섯\s*번째|5번)(?!.*말고)/i,
 ];
 
-/** The order that a text picks from a list: by number or by place. */
+/** The order that a short text picks from a list: by number or by place. */
 function choice(text: string, numbers: string[]): string | null {
   const number = orderNumber(text);
   if (number) return number;
-  const place = ORDINALS.find(([pattern]) => pattern.test(text))?.[1];
-  return place === undefined ? null : (numbers[place] ?? null);
+  const said = text.trim().replace(/[.!?~]+$/, '');
+  if (said.length > 20) return null;
+  const place = PLACES.findIndex((pattern) => pattern.test(said));
+  return place < 0 ? null : (numbers[place] ?? null);
+}
+
+const ASSENT = /^(?:y|yes|yep|yeah|ok|okay|sure|네|넵|예|응|어|그래|ㅇㅇ|ㅇㅋ|좋아)(?![\p{L}\p{N}])/iu;
+const DENIAL = /^(?:n|no|nope|nah|아니|아뇨|아니요|아니오|ㄴㄴ|싫어)(?![\p{L}\p{N}])/iu;
+const NEGATION =
+  /\b(?:not|don'?t|do not|never|stop|wait|keep)\b|하지\s*마|지\s*말|말고|안\s*(?:할|해|취)|취소\s*안|그대로/i;
+
+/** How sure the model must be of a bare yes before anything is cancelled. */
+const SURE = 0.8;
+
+/** Yes, no, or neither. A cancellation can't be taken back: what is not clear is asked again. */
+export function consent(text: string, understanding: Question['understanding']): 'yes' | 'no' | null {
+  const said = text.trim();
+  if (DENIAL.test(said)) return 'no';
+  if (NEGATION.test(said)) return understanding?.intent === 'no' ? 'no' : null;
+  if (ASSENT.test(said)) return 'yes';
+  if (!understanding || understanding.score < SURE) return null;
+  // The model hears small talk in signs and single words: only words count as an answer.
+  const words = /\p{L}{2,}/u.test(said);
+  return words &&
+    (understanding.intent === 'yes' || understanding.intent === 'no') &&
+    said.split(/\s+/).length <= 6 &&
+    !/\bwhy\b|왜/i.test(said)
+    ? understanding.intent
+    : null;
 }
 
 async function ask(
@@ -60,9 +100,9 @@ async function ask(
   phrase: 'cancel_which' | 'status_which' | 'order_which_again',
 ) {
   const { turn, now } = question;
-  const locale = localeOf(turn.text, turn.locale);
+  const { locale } = turn;
   const all = await outside.shop.orders(turn.userId);
-  const list = step === 'cancel' ? all.filter(cancellable) : all;
+  const list = (step === 'cancel' ? all.filter(cancellable) : all).slice(0, LISTED);
   if (list.length === 0) return end(question, say(locale, step === 'cancel' ? 'cancel_none' : 'orders_none'));
   if (list.length === 1 && step === 'status') return await status(question, list[0]!.number, outside);
   const lines = list.map((order, index) => `${index + 1}. ${describe(order, locale)}`);
@@ -74,7 +114,7 @@ async function ask(
 }
 
 async function status(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
-  const locale = localeOf(question.turn.text, question.turn.locale);
+  const { locale } = question.turn;
   const order = await outside.shop.order(question.turn.userId, number);
   if (!order) return end(question, say(locale, 'order_unknown', { number }));
   return end(
@@ -90,7 +130,7 @@ async function status(question: Question, number: string, outside: Outside): Pro
 
 async function startCancel(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
   const { turn, now } = question;
-  const locale = localeOf(turn.text, turn.locale);
+  const { locale } = turn;
   const order = await outside.shop.order(turn.userId, number);
   if (!order) return end(question, say(locale, 'order_unknown', { number }));
   if (order.status !== 'paid' && order.status !== 'preparing')
@@ -112,17 +152,15 @@ async function startCancel(question: Question, number: string, outside: Outside)
 
 async function confirm(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
   const { turn, understanding, conversationId } = question;
-  const locale = localeOf(turn.text, turn.locale);
-  if (understanding?.intent === 'no') return end(question, say(locale, 'cancel_kept', { number }));
-  const other = understanding?.intent === 'order_cancel' ? orderNumber(turn.text) : null;
+  const { locale } = turn;
+  const other = orderNumber(turn.text);
   if (other && other !== number) return await startCancel(question, other, outside);
-  if (understanding?.intent !== 'yes')
-    return {
-      replies: [
-        { text: say(locale, 'cancel_confirm_again', { number }), suggestions: [say(locale, 'yes'), say(locale, 'no')] },
-      ],
-      dialog: question.dialog,
-    };
+  const answer = consent(turn.text, understanding);
+  if (answer === 'no') return end(question, say(locale, 'cancel_kept', { number }));
+  if (answer === null) {
+    const text = say(locale, 'cancel_confirm_again', { number });
+    return { replies: [{ text, suggestions: [say(locale, 'yes'), say(locale, 'no')] }], dialog: question.dialog };
+  }
   // The key makes a second run of this turn the same cancellation, not another one.
   const done = await outside.shop.cancelOrder(turn.userId, number, `${conversationId}/${turn.id}`);
   return end(question, say(locale, done ? 'cancel_done' : 'cancel_shipped', { number }));

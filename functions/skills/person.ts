@@ -1,5 +1,9 @@
-import { localeOf, NONE, say } from './content.ts';
-import type { Skill } from './skill.ts';
+import { Rejected } from '../services/failure.ts';
+import { NONE, say } from './content.ts';
+import type { Outside, Skill } from './skill.ts';
+
+/** The desk's answers for a ticket that takes nothing more. */
+const CLOSED = new Set([404, 409, 410]);
 
 /**
  * Hands the conversation to a person at the service desk, passes on what the user writes while the person has it, and
@@ -7,18 +11,26 @@ import type { Skill } from './skill.ts';
  */
 export const person: Skill = {
   name: 'person',
-  async run({ conversationId, turn, understanding, dialog, now }, outside) {
-    const locale = localeOf(turn.text, turn.locale);
+  async run(question, outside) {
+    const { conversationId, turn, understanding, dialog, now } = question;
+    const { locale } = turn;
     const key = `${conversationId}/${turn.id}`;
     const intent = understanding?.intent ?? NONE;
     const free = { ...dialog, scenario: null, misses: 0 };
     if (dialog.handover) {
       const { ticket } = dialog.handover;
       if (intent === 'back_to_bot') {
-        await outside.shop.closeTicket(ticket, key);
+        await closeIfOpen(outside, ticket, key);
         return { replies: [{ text: say(locale, 'person_back') }], dialog: { ...free, handover: null } };
       }
-      await outside.shop.addToTicket(ticket, turn.text, key);
+      try {
+        await outside.shop.addToTicket(ticket, turn.text, key);
+      } catch (error) {
+        if (!(error instanceof Rejected && CLOSED.has(error.status))) throw error;
+        // The desk has closed it: the bot is on its own again.
+        const answer = await outside.respond({ ...question, dialog: { ...free, handover: null } });
+        return { ...answer, replies: [{ text: say(locale, 'person_closed', { ticket }) }, ...answer.replies] };
+      }
       return {
         replies: [{ text: say(locale, 'person_passed_on', { ticket }), suggestions: [say(locale, 'ask_bot')] }],
         dialog: free,
@@ -35,3 +47,11 @@ export const person: Skill = {
     };
   },
 };
+
+async function closeIfOpen(outside: Outside, ticket: string, key: string): Promise<void> {
+  try {
+    await outside.shop.closeTicket(ticket, key);
+  } catch (error) {
+    if (!(error instanceof Rejected && CLOSED.has(error.status))) throw error;
+  }
+}

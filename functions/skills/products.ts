@@ -1,4 +1,4 @@
-import { localeOf, say } from './content.ts';
+import { say } from './content.ts';
 import { won } from './orders.ts';
 import type { Skill } from './skill.ts';
 
@@ -6,7 +6,7 @@ import type { Skill } from './skill.ts';
 export const products: Skill = {
   name: 'products',
   async run({ turn, dialog }, outside) {
-    const locale = localeOf(turn.text, turn.locale);
+    const { locale } = turn;
     const found = await outside.shop.searchProducts(turn.text, locale);
     const next = { ...dialog, misses: 0 };
     if (found.length === 0) return { replies: [{ text: say(locale, 'products_none') }], dialog: next };

@@ -32,6 +32,8 @@ export interface Outside {
     addToTicket(ticket: string, text: string, key: string): Promise<void>;
     closeTicket(ticket: string, key: string): Promise<void>;
   };
+  /** Answers the text of a turn as if it had come without its attachments. */
+  respond(question: Question): Promise<SkillAnswer>;
   attachments: {
     /** Reads an attachment and keeps it. Throws Rejected when it is too large or not what it says. Repeatable. */
     keep(turn: Turn, index: number): Promise<{ name: string; contentType: string; bytes: number; url: string }>;

@@ -4,15 +4,22 @@ import { change, notify } from '../services/conversations.ts';
 import { dueConversations } from '../services/cosmos.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 
-/** Documents looked at in one sweep; the next sweep takes more. */
+/** Documents of one query, and how long one sweep goes on querying: the next begins 15 s after it. */
 const LIMIT = 200;
+const BUDGET_MS = 10_000;
 
 /** Every 15 s: wakes documents whose `wakeAt` has passed, so that a lost wake-up or a crash costs seconds. */
 export async function wake(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
-  const ids = await dueConversations(Date.now(), LIMIT);
-  if (ids.length > 0) log('info', 'waking conversations', { count: ids.length });
-  for (let start = 0; start < ids.length; start += 10) await Promise.all(ids.slice(start, start + 10).map(wakeOne));
+  const started = Date.now();
+  let count = 0;
+  for (;;) {
+    const ids = await dueConversations(Date.now(), LIMIT);
+    count += ids.length;
+    for (let start = 0; start < ids.length; start += 10) await Promise.all(ids.slice(start, start + 10).map(wakeOne));
+    if (ids.length < LIMIT || Date.now() - started > BUDGET_MS) break;
+  }
+  if (count > 0) log('info', 'woke conversations', { count });
 }
 
 async function wakeOne(id: string): Promise<void> {

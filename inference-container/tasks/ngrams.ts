@@ -18,7 +18,7 @@ export const vocabulary = z.strictObject({ blocks: z.array(block).min(1) });
 export type Vocabulary = z.infer<typeof vocabulary>;
 
 /** Characters of a text that are read; what follows adds cost and no meaning. */
-export const TEXT_LIMIT = 2_000;
+const TEXT_LIMIT = 2_000;
 
 const TOKEN = /[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}/gu;
 const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;

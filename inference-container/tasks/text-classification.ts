@@ -15,7 +15,7 @@ export interface Classification {
 /** Characters of one instance. */
 const TEXT_LIMIT = 20_000;
 const TOP = 5;
-export const NONE = 'none';
+const NONE = 'none';
 
 /** Strings in, a label with its score out. The model takes `ids` and `weights` and gives `probabilities`. */
 export const textClassification: TaskFactory<string, Classification> = async (manifest, folder) => {

@@ -8,7 +8,7 @@ import { listen, type Running } from './listening.ts';
  * It keeps everything in memory, so what it holds is saved to a file and read back. Leaves out keys, TTL, indexes,
  * request units and partitions.
  */
-export const containers = ['conversations', 'users', 'turns', 'incidents', 'releases'] as const;
+const containers = ['conversations', 'users', 'turns', 'incidents', 'releases'] as const;
 const partitionKeys: Partial<Record<(typeof containers)[number], string>> = { turns: '/conversationId' };
 const SAVE_EVERY = 60_000;
 
@@ -31,7 +31,11 @@ export async function startCosmos(
     await client.database(database).containers.create({ id, partitionKey: { paths: [partitionKeys[id] ?? '/id'] } });
   const named = (id: string) => client.database(database).container(id);
   if (file) await load(file, named);
-  const timer = file ? setInterval(() => void save(file, named), SAVE_EVERY) : undefined;
+  const timer = file
+    ? setInterval(() => {
+        save(file, named).catch((error) => console.error(`${file} was not saved: ${error}`));
+      }, SAVE_EVERY)
+    : undefined;
   return {
     ...running,
     client,

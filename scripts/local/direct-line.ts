@@ -66,10 +66,11 @@ export async function startDirectLine(port: number, identity: Identity): Promise
   });
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
     const url = new URL(request.url ?? '/', base);
     const id = /^\/v3\/directline\/conversations\/([^/]+)\/stream$/.exec(url.pathname)?.[1];
     const token = tokens.get(url.searchParams.get('t') ?? '');
-    const conversation = conversations.get(decodeURIComponent(id ?? ''));
+    const conversation = conversations.get(id ?? '');
     if (!conversation || token?.conversationId !== conversation.id || token.expires < Date.now()) {
       socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
       return;

@@ -4,7 +4,7 @@ import Module from 'node:module';
  * Stands for `@azure/functions-core`, the module that the Functions worker gives to `@azure/functions`: it collects what
  * an app registers. Leaves out what Maru does not use: flat entry points of older models and the worker's gRPC channel.
  */
-export interface Binding {
+interface Binding {
   name: string;
   type: string;
   direction: string;

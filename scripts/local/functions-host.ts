@@ -35,7 +35,7 @@ const server = httpTrigger(
 const triggers = await startQueueTriggers([...functions.values()], queueOptions(host.extensions?.queues ?? {}));
 const timers = [...functions.values()].flatMap(startTimer);
 server.keepAliveTimeout = 75_000;
-server.listen(port, () => process.send?.({ ready: true, port, functions: functions.size }));
+server.listen(port, '127.0.0.1', () => process.send?.({ ready: true, port, functions: functions.size }));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 process.once('disconnect', stop);

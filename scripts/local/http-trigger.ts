@@ -18,8 +18,8 @@ interface Route {
  */
 export function httpTrigger(functions: RegisteredFunction[], routePrefix: string, key: string): Server {
   const routes = functions.map((registered) => route(registered, routePrefix)).filter((known) => known !== null);
-  // The most specific first: literals before parameters before the rest of the path.
-  routes.sort((a, b) => rank(a).localeCompare(rank(b)));
+  // The host tries them in the order of the functions' names, however specific a route is.
+  routes.sort((a, b) => (a.registered.name < b.registered.name ? -1 : 1));
   return createServer((request, response) => {
     handle(routes, key, request, response).catch((error) => {
       console.log(JSON.stringify({ level: 'error', message: String(error?.stack ?? error).slice(0, 1_000) }));
@@ -102,11 +102,6 @@ function route(registered: RegisteredFunction, routePrefix: string): Route | nul
     authLevel: (trigger.authLevel ?? 'function').toLowerCase(),
     segments: path.split('/'),
   };
-}
-
-/** Sorts as text: `0` for a literal, `1` for a parameter, `2` for the rest. */
-function rank({ segments }: Route): string {
-  return segments.map((segment) => (segment.startsWith('{*') ? '2' : segment.startsWith('{') ? '1' : '0')).join('');
 }
 
 function match(pattern: string[], segments: string[]): Record<string, string> | null {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { listen, type Running } from './listening.ts';
 
@@ -35,7 +35,11 @@ export async function startIdentity(port: number): Promise<Identity> {
       .setExpirationTime(expiresIn)
       .sign(privateKey);
 
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => response.writeHead(400).end());
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', base);
     const answer = (status: number, body: unknown) => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -49,7 +53,8 @@ export async function startIdentity(port: number): Promise<Identity> {
     const token = await sign(base, resource, { appid: url.searchParams.get('client_id') ?? '' });
     const expires = Math.floor(Date.now() / 1_000) + HOUR;
     answer(200, { access_token: token, expires_on: String(expires), resource, token_type: 'Bearer' });
-  });
+  }
+
   const running = await listen(server, port);
   const base = running.url;
   return {

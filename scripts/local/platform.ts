@@ -46,8 +46,8 @@ const APP_ID = '00000000-0000-4000-8000-00000000a11c';
 const KEY = 'local';
 
 /**
- * The whole platform on this machine, in the order in which its parts need each other. A service steps aside when its
- * setting points at the real one (COSMOS_ENDPOINT, STORAGE_CONNECTION, INFERENCE_URL, SHOP_URL).
+ * The whole platform on this machine, in the order in which its parts need each other. Where the environment names the
+ * real service (COSMOS_ENDPOINT, STORAGE_CONNECTION, INFERENCE_URL, SHOP_URL), the gateway uses that one.
  */
 export async function startPlatform({
   ports,
@@ -86,11 +86,10 @@ export async function startPlatform({
     const gateway = `http://127.0.0.1:${ports.gateway}`;
     const inferenceUrl = `http://127.0.0.1:${ports.inference}`;
     const gatewaySettings: Record<string, string> = {
-      COSMOS_ENDPOINT: cosmos.url,
-      COSMOS_KEY,
-      STORAGE_CONNECTION: azurite.connection,
-      INFERENCE_URL: inferenceUrl,
-      SHOP_URL: shop.url,
+      ...(process.env.COSMOS_ENDPOINT ? {} : { COSMOS_ENDPOINT: cosmos.url, COSMOS_KEY }),
+      ...(process.env.STORAGE_CONNECTION ? {} : { STORAGE_CONNECTION: azurite.connection }),
+      ...(process.env.INFERENCE_URL ? {} : { INFERENCE_URL: inferenceUrl }),
+      ...(process.env.SHOP_URL ? {} : { SHOP_URL: shop.url }),
       MicrosoftAppId: APP_ID,
       MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',
       BOT_TOKEN_ISSUER: identity.issuer,

@@ -143,7 +143,7 @@ export class QueueTrigger {
   }
 
   async #toPoison(message: DequeuedMessageItem): Promise<void> {
-    // A poison queue has no poison queue of its own: what fails there is dropped after its dequeues, as by the host.
+    // A poison queue has no poison queue of its own. The host leaves such a message there until it expires; here it is dropped.
     if (!this.#queue.name.endsWith('-poison')) {
       await this.#poison.createIfNotExists();
       await this.#poison.sendMessage(message.messageText);
@@ -152,15 +152,13 @@ export class QueueTrigger {
   }
 }
 
-/** `messageEncoding: base64`; text that is not Base64 or not JSON reaches the function as it is. */
+/** `messageEncoding: none`: text that is not JSON reaches the function as it is. */
 function payload(text: string): object {
-  const decoded =
-    /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0 ? Buffer.from(text, 'base64').toString('utf8') : text;
   try {
-    JSON.parse(decoded);
-    return { json: decoded };
+    JSON.parse(text);
+    return { json: text };
   } catch {
-    return { string: decoded };
+    return { string: text };
   }
 }
 

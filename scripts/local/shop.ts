@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import sharp from 'sharp';
 import type { Order, Product } from '../../functions/skills/skill.ts';
 import { listen, type Running } from './listening.ts';
@@ -112,12 +112,20 @@ export async function startShop(port: number): Promise<Running & { tickets: Map<
     }
     const ticket = tickets.get(path[1]!);
     if (!ticket) return { status: 404, body: { error: 'no such ticket' } };
+    if (path[2] === 'messages' && !ticket.open) return { status: 409, body: { error: 'the ticket is closed' } };
     if (path[2] === 'messages') ticket.messages.push(body.text ?? '');
     if (path[2] === 'close') ticket.open = false;
     return { status: 200, body: { id: ticket.id } };
   }
 
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error) => {
+      if (!response.headersSent) response.writeHead(400, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: String(error) }));
+    });
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://shop');
     const path = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
     if (path[0] === 'images') {
@@ -133,7 +141,8 @@ export async function startShop(port: number): Promise<Running & { tickets: Map<
       known ?? (request.method === 'POST' ? write(path, await json(request)) : read(path, url.searchParams));
     if (key) answered.set(`${url.pathname} ${key}`, outcome);
     response.writeHead(outcome.status, { 'content-type': 'application/json' }).end(JSON.stringify(outcome.body));
-  });
+  }
+
   const running = await listen(server, port);
   return { ...running, tickets };
 }

@@ -13,12 +13,6 @@ export interface Example {
 /** Out of scope: an intent of this name is an example of what the bot must not answer. */
 export const NONE = 'none';
 
-export interface Dataset {
-  train: Example[];
-  validation: Example[];
-  sha256: string;
-}
-
 const content = z.array(z.object({ name: z.string(), utterances: z.record(z.string(), z.array(z.string())) }));
 
 /** Reads the bot's content (JSON) or a two-column CSV (`text,intent`). Throws an error that says what is wrong with the file. */

@@ -32,6 +32,7 @@ const settings = {
   STORAGE_CONNECTION__blobServiceUri: 'https://maru.blob.core.windows.net',
   INFERENCE_URL: 'https://maru.azurewebsites.net',
   SHOP_URL: 'https://shop.example',
+  AZURE_CLIENT_ID: '00000000-0000-4000-8000-000000000002',
   MicrosoftAppId: '00000000-0000-4000-8000-000000000001',
   WEBSITE_SITE_NAME: 'maru',
 };
@@ -52,7 +53,7 @@ test('the built app registers every function with its trigger', () => {
     health: 'httpTrigger GET api/health anonymous',
     openapi: 'httpTrigger GET api/openapi.json anonymous',
     chat: 'httpTrigger GET chat/{file?} anonymous',
-    'not-found': 'httpTrigger GET POST PUT PATCH DELETE {*path} anonymous',
+    'zz-not-found': 'httpTrigger GET POST PUT PATCH DELETE {*path} anonymous',
     understand: queue('turns'),
     deliver: queue('replies'),
     log: queue('call-log'),

@@ -250,6 +250,7 @@ test('an attachment from elsewhere than the channel is never read', async () => 
     await token(),
   );
   assert.equal(answer.status, 202);
-  const [reply] = await line.replies(1);
-  assert.doesNotMatch(reply!.text!, /inside/);
+  const [refused, thanks] = await line.replies(2);
+  assert.match(refused!.text!, /can't take inside\.png/);
+  assert.match(thanks!.text!, /welcome/i, 'the text beside it is answered');
 });

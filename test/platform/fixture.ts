@@ -10,13 +10,17 @@ import { freePorts } from '../../scripts/local/ports.ts';
 export const root = join(import.meta.dirname, '../..');
 
 /** The whole platform on free ports, with the built app and the bot's own model, for one test file. */
-export function usePlatform(settings: Record<string, string> = {}): { readonly platform: Platform } {
+export function usePlatform(
+  settings: Record<string, string> = {},
+  started: (platform: Platform) => Promise<void> = async () => {},
+): { readonly platform: Platform } {
   let platform: Platform | undefined;
   let folder = '';
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'maru-'));
     const models = await ensureIntentModel(join(root, '.local/models'), () => {});
     platform = await startPlatform({ ports: await freePorts(), folder, models, keep: false, settings });
+    await started(platform);
   });
   after(async () => {
     await platform?.stop();

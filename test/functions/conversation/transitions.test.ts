@@ -19,6 +19,8 @@ class World {
   answeredOrder: string[] = [];
   delivered: string[] = [];
   logged = new Set<string>();
+  /** Given up after claims that ran out. */
+  undeliverable = new Set<string>();
   serial = 0;
   readonly channel: Conversation['channel'];
   readonly slow: (id: string) => boolean;
@@ -48,6 +50,7 @@ class World {
   write(next: Conversation): void {
     const before = new Set(this.stored?.document.recent.map((turn) => turn.id) ?? []);
     for (const turn of next.recent) if (!before.has(turn.id)) this.answeredOrder.push(turn.id);
+    for (const turn of next.recent) if (turn.deliveryError) this.undeliverable.add(turn.id);
     this.stored = { document: structuredClone(next), version: (this.stored?.version ?? 0) + 1 };
     this.check();
   }
@@ -123,8 +126,14 @@ class World {
   }
 
   skill(name: string, by: string, crash: 'before' | 'after' | null, late: boolean): void {
-    const claimed = this.step((document) => conversation.claim(document, name, by, this.now));
+    const claimed = this.step((document) =>
+      conversation.claim(document, name, by, { ...reply('sorry'), outcome: 'failed' }, this.now),
+    );
     if (!claimed || typeof claimed === 'string') return;
+    if (claimed.active?.claim?.by !== by) {
+      this.send(claimed);
+      return;
+    }
     const turn = claimed.inbox[0]!;
     if (crash === 'before') return;
     const record = () => {
@@ -142,6 +151,10 @@ class World {
   deliver(by: string, crash: 'before' | 'after' | null, late: boolean): void {
     const claimed = this.step((document) => conversation.claimDelivery(document, by, this.now));
     if (!claimed || typeof claimed === 'string') return;
+    if (claimed.delivering?.by !== by) {
+      this.send(claimed);
+      return;
+    }
     if (crash === 'before') return;
     const record = () => {
       const results: conversation.Sent[] = [];
@@ -288,6 +301,7 @@ const turn = (id: string): Turn => ({
   attempts: 0,
   retryAt: 0,
 });
+const apology = { ...reply('sorry'), outcome: 'failed' as const };
 const empty = () => conversation.open('c', 'u', { kind: 'api' }, 'en', now);
 
 function accepted(document: Conversation, id: string): Conversation {
@@ -328,9 +342,9 @@ test('a claim holds until it expires; its late worker is refused once another ha
     { skill: 'orders', understanding: null, timings: {} },
     now,
   )!;
-  const first = conversation.claim(routed, 'orders', 'w1', now)!;
-  assert.equal(conversation.claim(first, 'orders', 'w2', now + policy.skillClaim - 1), null);
-  const second = conversation.claim(first, 'orders', 'w2', now + policy.skillClaim)!;
+  const first = conversation.claim(routed, 'orders', 'w1', apology, now)!;
+  assert.equal(conversation.claim(first, 'orders', 'w2', apology, now + policy.skillClaim - 1), null);
+  const second = conversation.claim(first, 'orders', 'w2', apology, now + policy.skillClaim)!;
   assert.equal(conversation.answer(second, 'a', 'w1', reply('late'), now), null);
   assert.equal(conversation.answer(second, 'a', null, reply('inline'), now), null);
   assert.ok(conversation.answer(second, 'a', 'w2', reply('in time'), now));
@@ -377,12 +391,12 @@ test('a refused delivery ends; a passing fault is tried again, not before Retry-
     ...document,
     channel: { kind: 'activity', reference: {} },
     outbox: [
-      { turnId: 'a', attempts: 0, retryAt: 0 },
-      { turnId: 'b', attempts: 0, retryAt: 0 },
+      { turnId: 'a', sent: 0, attempts: 0, retryAt: 0 },
+      { turnId: 'b', sent: 0, attempts: 0, retryAt: 0 },
     ],
   };
   let claimed = conversation.claimDelivery(document, 'w', now)!;
-  const busy = { turnId: 'a', ms: 1, ok: false as const, reason: '429', final: false, after: 7_000 };
+  const busy = { turnId: 'a', ms: 1, ok: false as const, sent: 0, reason: '429', final: false, after: 7_000 };
   document = conversation.delivered(claimed, 'w', [busy, { turnId: 'b', ms: 1, ok: true }], now)!;
   assert.deepEqual(
     document.outbox.map((delivery) => delivery.turnId),
@@ -392,8 +406,40 @@ test('a refused delivery ends; a passing fault is tried again, not before Retry-
   assert.equal(document.outbox[0]!.retryAt, now + 7_000);
   assert.equal(conversation.claimDelivery(document, 'w', now), null);
   claimed = conversation.claimDelivery(document, 'w', now + 7_000)!;
-  const refused = { turnId: 'a', ms: 1, ok: false as const, reason: '404', final: true, after: 0 };
+  const refused = { turnId: 'a', ms: 1, ok: false as const, sent: 0, reason: '404', final: true, after: 0 };
   document = conversation.delivered(claimed, 'w', [refused, { turnId: 'b', ms: 1, ok: true }], now)!;
   assert.deepEqual(document.outbox, []);
   assert.equal(document.recent.find((known) => known.id === 'a')!.deliveryError, '404');
+});
+
+test('a skill whose claims keep running out ends with the apology, and so does a delivery', () => {
+  let document = conversation.route(
+    accepted(empty(), 'a'),
+    'a',
+    { skill: 'orders', understanding: null, timings: {} },
+    now,
+  )!;
+  let time = now;
+  for (let round = 0; document.inbox.length > 0 && round < 10; round += 1) {
+    document = conversation.claim(document, 'orders', `w${round}`, apology, time)!;
+    time += policy.skillClaim;
+  }
+  assert.equal(document.recent[0]!.outcome, 'failed');
+  assert.equal(document.recent[0]!.attempts, policy.turnAttempts);
+
+  let sending: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
+  sending = conversation.answer(accepted(sending, 'a'), 'a', null, reply('a'), now)!;
+  for (let round = 0; sending.outbox.length > 0 && round < 10; round += 1) {
+    sending = conversation.claimDelivery(sending, `w${round}`, time)!;
+    time += policy.deliveryClaim;
+  }
+  assert.match(sending.recent[0]!.deliveryError!, /no answer/);
+});
+
+test('what the channel has of a reply is not sent again', () => {
+  let document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
+  document = conversation.answer(accepted(document, 'a'), 'a', null, reply('a'), now)!;
+  const claimed = conversation.claimDelivery(document, 'w', now)!;
+  const part = { turnId: 'a', ms: 1, ok: false as const, sent: 2, reason: '503', final: false, after: 0 };
+  assert.equal(conversation.delivered(claimed, 'w', [part], now)!.outbox[0]!.sent, 2);
 });

@@ -45,6 +45,7 @@ test('in Azure: an app id is needed, keys and plain http are refused', () => {
   const names = problems.map((problem) => problem.split(':')[0]);
   assert.deepEqual(names, [
     'MicrosoftAppId',
+    'AZURE_CLIENT_ID',
     'COSMOS_KEY',
     'STORAGE_CONNECTION',
     'COSMOS_ENDPOINT',

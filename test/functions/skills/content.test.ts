@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import phrases from '../../../functions/content/phrases.json' with { type: 'json' };
+import { localeOf } from '../../../functions/conversation/locale.ts';
 import { choose } from '../../../functions/skills/choose.ts';
-import { intents, localeOf, NONE } from '../../../functions/skills/content.ts';
+import { intents, NONE } from '../../../functions/skills/content.ts';
 import { skillNamed, skills } from '../../../functions/skills/index.ts';
 import { queuedSkills } from '../../../functions/skills/names.ts';
-import { orderNumber } from '../../../functions/skills/orders.ts';
+import { consent, orderNumber } from '../../../functions/skills/orders.ts';
 import type { Question } from '../../../functions/skills/skill.ts';
 
 test('at least 20 intents, each with utterances and answers in both languages, and a skill that exists', () => {
@@ -49,12 +50,37 @@ test('the language is that of the text; order numbers and signs leave it to the 
   assert.equal(localeOf('my order', 'ko'), 'en');
   assert.equal(localeOf('ORD-10021', 'ko'), 'ko');
   assert.equal(localeOf('???', 'ko'), 'ko');
+  assert.equal(localeOf('ORD 10021', 'ko'), 'ko');
+  assert.equal(localeOf('OK', 'ko'), 'ko');
+  assert.equal(localeOf('where is it', 'ko'), 'en');
 });
 
 test('order numbers are found as people write them', () => {
   for (const text of ['ORD-10021', 'order ord 10021 please', '#10021', '10021번 취소', 'ord10021'])
     assert.equal(orderNumber(text), 'ORD-10021', text);
-  for (const text of ['cancel my order', '1', '010-1234-5678', 'room 12']) assert.equal(orderNumber(text), null, text);
+  for (const text of [
+    'cancel my order',
+    '1',
+    '010-1234-5678',
+    'room 12',
+    '15000원 결제했는데',
+    '20241105에 주문한 거',
+    '우편번호 06236이에요',
+  ])
+    assert.equal(orderNumber(text), null, text);
+});
+
+test('nothing is cancelled on an unclear answer', () => {
+  const as = (intent: string, score = 0.95) => ({ intent, score, top: [], model: { name: 'm', version: '1' } });
+  for (const text of ['yes', 'y', 'OK', 'yes, cancel it', '네', '네 취소해 주세요', '응 취소해줘', 'ㅇㅇ'])
+    assert.equal(consent(text, as('order_cancel')), 'yes', text);
+  for (const text of ['n', 'no', 'no thanks', '아니요', '아뇨 괜찮아요', 'ㄴㄴ'])
+    assert.equal(consent(text, as('yes')), 'no', text);
+  for (const text of ['x', '?', '...', '7', '👍', '😡', 'why']) assert.equal(consent(text, as('yes')), null, text);
+  for (const text of ["please don't", '취소하지 마세요', 'go ahead but not today'])
+    assert.notEqual(consent(text, as('yes')), 'yes', text);
+  assert.equal(consent('do it', as('yes')), 'yes');
+  assert.equal(consent('do it', as('yes', 0.4)), null);
 });
 
 function question(intent: string, dialog: Partial<Question['dialog']> = {}, text = 'x'): Question {
@@ -89,13 +115,13 @@ test('the skill is chosen by hand-over, then scenario, then intent, then fallbac
   assert.equal(chosen(question(NONE)), 'fallback');
   assert.equal(chosen(question(NONE, { misses: 1 })), 'person');
   assert.equal(chosen(question('greeting', { handover: { ticket: 'T', since: 0 } })), 'person');
-  assert.equal(chosen(question('yes', { scenario: confirming })), 'orders');
+  assert.equal(chosen(question('yes', { scenario: confirming }, 'yes')), 'orders');
   assert.equal(chosen(question(NONE, { scenario: confirming })), 'orders', 'it asks again');
   assert.equal(chosen(question('store_hours', { scenario: confirming })), 'answer');
   assert.equal(chosen(question('an_intent_of_another_model')), 'fallback');
 });
 
 test('a scenario that nobody continued is forgotten', () => {
-  const late = { ...question('yes', { scenario: confirming }), now: 1_000 + 16 * 60_000 };
+  const late = { ...question('yes', { scenario: confirming }, 'yes'), now: 1_000 + 16 * 60_000 };
   assert.equal(choose(late).skill.name, 'answer');
 });

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
+import { root, usePlatform } from '../platform/fixture.ts';
+
+let browser: Browser;
+let page: Page;
+/** What the page asked for outside of this machine. */
+const outside: string[] = [];
+
+usePlatform({}, async (platform) => {
+  const quiet = [
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ];
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', ...quiet],
+  });
+  page = await browser.newPage({ viewport: { width: 420, height: 800 }, locale: 'en-US' });
+  page.on('request', (request) => {
+    const { hostname, protocol } = new URL(request.url());
+    if (protocol.startsWith('http') && !['127.0.0.1', 'localhost'].includes(hostname)) outside.push(request.url());
+  });
+  await page.goto(`${platform.gateway}/chat`);
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+const bubbles = () => page.locator('.webchat__bubble__content');
+const box = () => page.locator('.webchat__send-box-text-box__input');
+
+async function ask(text: string, expected: RegExp): Promise<void> {
+  const before = await bubbles().count();
+  await box().fill(text);
+  await box().press('Enter');
+  await answered(before, expected);
+}
+
+async function answered(before: number, expected: RegExp): Promise<void> {
+  const bubble = bubbles().filter({ hasText: expected }).nth(-1);
+  await bubble.waitFor({ timeout: 15_000 });
+  assert.ok((await bubbles().count()) > before);
+}
+
+async function picture(name: string): Promise<void> {
+  if (!process.env.PICTURES) return;
+  await mkdir(join(root, 'docs/pictures'), { recursive: true });
+  await page.screenshot({ path: join(root, `docs/pictures/${name}.png`) });
+}
+
+test('a question in English and one in Korean get their answers', async () => {
+  await ask('what are your opening hours?', /10:00/);
+  await ask('배송은 얼마나 걸리나요?', /2.3일/);
+});
+
+test('an order is cancelled over several turns, by tapping and typing', async () => {
+  await ask('cancel my order', /Which order shall I cancel/);
+  const before = await bubbles().count();
+  await page.getByRole('toolbar').getByRole('button', { name: 'ORD-10022' }).click();
+  await answered(before, /Shall I cancel order ORD-10022/);
+  await picture('chat');
+  await ask('Yes', /ORD-10022 is cancelled/);
+});
+
+test('products come with their pictures', async () => {
+  await ask('do you have running shoes in stock?', /Running shoes, ₩89,000: 14 in stock/);
+  await page.locator('img[src$="running-shoes.png"]').waitFor();
+});
+
+test('a reload still shows the conversation, and it goes on', async () => {
+  const texts = (await bubbles().allInnerTexts()).length;
+  await page.reload();
+  await bubbles()
+    .filter({ hasText: /ORD-10022 is cancelled/ })
+    .first()
+    .waitFor({ timeout: 15_000 });
+  assert.ok((await bubbles().count()) >= texts - 1);
+  await ask('how much is delivery?', /3,000/);
+});
+
+test('an image is uploaded', async () => {
+  const png = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#c33' } })
+    .png()
+    .toBuffer();
+  const before = await bubbles().count();
+  await page.locator('input[type=file]').setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: png });
+  await page.locator('.webchat__send-button, [data-testid="send button"], button[title="Send"]').first().click();
+  await answered(before, /received your picture broken\.png/);
+});
+
+test('everything works by keyboard', async () => {
+  await page.getByRole('button', { name: 'New conversation' }).focus();
+  await page.keyboard.press('Enter');
+  await box().waitFor();
+  await page.waitForFunction(() => document.querySelectorAll('.webchat__bubble__content').length === 0);
+  await ask('how much is delivery?', /3,000/);
+});
+
+test('on a phone nothing is wider than the screen, and nothing came from outside', async () => {
+  await page.setViewportSize({ width: 360, height: 640 });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= 360, `${width} px`);
+  assert.deepEqual(outside, []);
+});
