@@ -1,101 +1,171 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
-import { Batcher, Overloaded } from './models/batcher.ts';
+import { Metrics } from './metrics.ts';
+import { BlobSource } from './models/blob-source.ts';
+import { Pool } from './models/pool.ts';
 import { type Model, Repository } from './models/repository.ts';
-import { type Api, type Exchange, HttpError } from './protocol/api.ts';
-import { v1 } from './protocol/v1.ts';
-import { v2 } from './protocol/v2.ts';
+import { Scheduler } from './models/scheduler.ts';
+import { HttpError } from './protocol/http-error.ts';
+import { Inference } from './protocol/inference.ts';
+import { answer, type Services } from './protocol/router.ts';
+import type { Settings } from './settings.ts';
 
-/** The model server: PORT and MODEL_DIR say where. */
-const BODY_LIMIT = 16 * 1024 * 1024;
-const port = Number(process.env.PORT ?? 8080);
-const modelDir = resolve(process.env.MODEL_DIR ?? 'models');
-const logger = pino({ level: process.env.LOG_LEVEL ?? 'info' });
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const worker =
-  extension === 'ts' ? new URL('./models/worker.ts', import.meta.url) : new URL('./worker.js', import.meta.url);
-const batcher = new Batcher(worker);
-const repository = await Repository.open(modelDir, batcher, (folder, error) =>
-  logger.error({ folder, error: error.message }, 'a model was not loaded'),
-);
-
-const routes = Object.entries({ ...v1, ...v2 } satisfies Api).map(([key, handler]) => {
-  const [method, pathname] = key.split(' ') as [string, string];
-  return { method, pattern: new URLPattern({ pathname }), handler };
-});
-
-const server = createServer((request, response) => {
-  void answer(request, response);
-});
-server.keepAliveTimeout = 75_000;
-server.listen(port, () => {
-  const { port: bound } = server.address() as { port: number };
-  logger.info({ port: bound, models: repository.names }, 'serving');
-});
-
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
-
-async function stop(): Promise<void> {
-  server.close();
-  server.closeIdleConnections();
-  const limit = setTimeout(() => process.exit(1), 10_000);
-  await new Promise((done) => server.once('close', done));
-  clearTimeout(limit);
-  await batcher.close();
-  process.exit(0);
+export interface Running {
+  port: number;
+  /** Stops accepting, finishes what is in flight, and ends the workers. False when that took too long. */
+  stop(): Promise<boolean>;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Starts the model server: answers from the first moment, and is ready when the repository has been read once. */
+export async function startServer(settings: Settings, workers: number, workerScript: URL): Promise<Running> {
+  const log = pino({ level: settings.LOG_LEVEL });
+  const metrics = new Metrics();
+  const scheduler = new Scheduler(settings.QUEUE_ROWS, metrics);
+  const pool = new Pool(workerScript, workers, scheduler.wake, (error) =>
+    log.error({ error: error.message }, 'a worker crashed; it is replaced'),
+  );
+  scheduler.attach(pool);
+  const blobs = settings.MODEL_BLOB_URL || settings.MODEL_BLOB_CONNECTION ? new BlobSource(settings, log) : null;
+  const roots = [resolve(settings.MODEL_DIR), ...(blobs ? [resolve(settings.CACHE_DIR)] : [])];
+  const repository = new Repository(roots, pool, scheduler, metrics, log);
+  const services: Services = {
+    repository,
+    inference: new Inference(scheduler),
+    metrics,
+    read: (request) => readBody(request, settings.BODY_MEGABYTES * 1024 * 1024),
+  };
+
+  const server = createServer((request, response) => {
+    void respond(request, response, services, settings, log);
+  });
+  // Longer than a load balancer's own, so that it is never the server that closes first.
+  server.keepAliveTimeout = 240_000;
+  server.requestTimeout = settings.REQUEST_SECONDS * 1_000;
+  const port = await listen(server, settings);
+
+  const follow = async () => {
+    try {
+      await blobs?.fetch();
+    } catch (error) {
+      log.error(
+        { error: error instanceof Error ? error.message : String(error) },
+        'the Blob container was not read; what is served stays',
+      );
+    }
+    await repository.scan();
+  };
+  const first = follow().then(() => log.info({ port, workers, models: repository.names }, 'ready'));
+  first.catch((error) => log.error({ error: String(error) }, 'the repository was not read'));
+  const watch =
+    settings.MODEL_WATCH_SECONDS > 0
+      ? setInterval(
+          () => void follow().catch((error) => log.error({ error: String(error) }, 'the repository was not read')),
+          settings.MODEL_WATCH_SECONDS * 1_000,
+        )
+      : undefined;
+
+  return {
+    port,
+    async stop() {
+      clearInterval(watch);
+      const closed = new Promise<boolean>((done) => server.close(() => done(true)));
+      server.closeIdleConnections();
+      const late = Promise.withResolvers<boolean>();
+      const timer = setTimeout(() => late.resolve(false), settings.SHUTDOWN_SECONDS * 1_000);
+      const idle = setInterval(() => server.closeIdleConnections(), 100);
+      const clean = await Promise.race([closed, late.promise]);
+      clearTimeout(timer);
+      clearInterval(idle);
+      server.closeAllConnections();
+      await pool.close();
+      return clean;
+    },
+  };
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: Services,
+  settings: Settings,
+  log: pino.Logger,
+): Promise<void> {
+  const started = performance.now();
+  const given = request.headers['x-request-id'];
+  const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+  const call = { deadline: Date.now() + settings.REQUEST_SECONDS * 1_000, gone: () => response.destroyed };
+  let status: number;
+  let model: Model | undefined;
   try {
-    const pathname = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const match = routes.find((route) => route.method === request.method && route.pattern.test({ pathname }));
-    if (!match) throw new HttpError(404, `there is no ${request.method} ${pathname.slice(0, 200)}`);
-    const params = match.pattern.exec({ pathname })!.pathname.groups;
-    const body = request.method === 'POST' ? await readJson(request) : undefined;
-    send(response, 200, await match.handler({ repository, params, body, run } satisfies Exchange));
+    const { status: code = 200, body, headers, model: asked } = await answer(request, services, call);
+    status = code;
+    model = asked;
+    send(response, status, body, { 'x-request-id': requestId, ...headers });
   } catch (error) {
-    if (error instanceof HttpError) return send(response, error.status, { error: error.message }, error.headers);
-    logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'unexpected error');
-    send(response, 500, { error: 'unexpected error' });
-  }
-}
-
-async function run(model: Model, rows: unknown[]): Promise<unknown[]> {
-  try {
-    const results = await batcher.run(model.key, rows);
-    return results.map((result, index) => {
-      if (!result.ok) throw new HttpError(400, rows.length > 1 ? `instance ${index}: ${result.reason}` : result.reason);
-      return result.value;
+    model = (error as { model?: Model }).model;
+    status = error instanceof HttpError ? error.status : 500;
+    if (status >= 500)
+      log.warn(
+        {
+          requestId,
+          path: request.url?.slice(0, 200),
+          status,
+          error: error instanceof HttpError ? error.message : (error as Error).stack,
+        },
+        'request failed',
+      );
+    const message = error instanceof HttpError ? error.message : 'unexpected error';
+    send(response, status, JSON.stringify({ error: message }), {
+      'x-request-id': requestId,
+      ...(error instanceof HttpError ? error.headers : {}),
     });
-  } catch (error) {
-    if (error instanceof Overloaded) throw new HttpError(503, 'too many requests wait', { 'retry-after': '1' });
-    throw error;
+    // What is left of a body that was refused is not worth reading.
+    if (!request.complete) request.destroy();
   }
+  if (!model) return;
+  const labels = { model: model.name, version: model.version };
+  services.metrics.requests.inc({ ...labels, code: status });
+  services.metrics.phase.observe({ ...labels, phase: 'total' }, (performance.now() - started) / 1_000);
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_LIMIT) throw new HttpError(413, `the body has more than ${BODY_LIMIT} bytes`);
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    throw new HttpError(400, 'the body is not JSON');
-  }
-}
-
-function send(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
-  const text = JSON.stringify(body);
+function send(response: ServerResponse, status: number, body: string | Buffer, headers: Record<string, string>): void {
+  if (response.destroyed || response.headersSent) return;
   response.writeHead(status, {
     'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
+    'content-length': Buffer.byteLength(body),
     ...headers,
   });
-  response.end(text);
+  response.end(body);
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const tooLarge = new HttpError(413, `the body has more than ${limit} bytes`, { connection: 'close' });
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge;
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) {
+        request.removeAllListeners('data');
+        reject(tooLarge);
+      } else chunks.push(chunk);
+    });
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.once('error', () => reject(new HttpError(400, 'the body was not sent whole')));
+    request.once('aborted', () => reject(new HttpError(499, 'the client is gone')));
+  });
+}
+
+async function listen(server: Server, { PORT, HOST }: Settings): Promise<number> {
+  await new Promise<void>((done, failed) => {
+    server.once('error', failed);
+    server.listen(PORT, HOST, done);
+  });
+  return (server.address() as AddressInfo).port;
 }

@@ -46,7 +46,7 @@ export async function buildInference(out = join(root, 'dist/inference-container'
   await rm(out, { recursive: true, force: true });
   await build({
     entryPoints: {
-      server: join(root, 'inference-container/server.ts'),
+      main: join(root, 'inference-container/main.ts'),
       worker: join(root, 'inference-container/models/worker.ts'),
     },
     outdir: out,
@@ -57,7 +57,9 @@ export async function buildInference(out = join(root, 'dist/inference-container'
     logLevel: 'error',
     // They have native parts or load files beside themselves.
     external: ['onnxruntime-node', 'sharp', 'pino'],
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
   });
   await writeFile(join(out, 'package.json'), `${JSON.stringify({ type: 'module', private: true }, null, 2)}\n`);
 }

@@ -1,21 +1,70 @@
 import { z } from 'zod';
+import { taskNames } from '../tasks/names.ts';
+
+/** A file's name inside its package: never a path. */
+const fileName = z.string().regex(/^[\w-][\w.-]{0,127}$/, 'must be a file name, not a path');
+
+/** How inputs are made of what people send; each kind belongs to a task. */
+const preprocessing = z.discriminatedUnion('kind', [
+  /** Word and character n-grams (tasks/ngrams.ts) by a vocabulary in the package. */
+  z.strictObject({ kind: z.literal('ngrams'), vocabulary: fileName }),
+  /** A Hugging Face tokenizer.json in the package. */
+  z.strictObject({
+    kind: z.literal('tokenizer'),
+    tokenizer: fileName,
+    maxTokens: z.int().min(1).max(8_192).default(128),
+  }),
+  /** Pictures: resized, scaled to 0–1, then (value − mean) / std for each channel. */
+  z.strictObject({
+    kind: z.literal('image'),
+    width: z.int().min(1).max(4_096),
+    height: z.int().min(1).max(4_096),
+    fit: z.enum(['cover', 'contain', 'fill']).default('cover'),
+    layout: z.enum(['nchw', 'nhwc']).default('nchw'),
+    mean: z.array(z.number()).length(3).default([0, 0, 0]),
+    std: z.array(z.number().positive()).length(3).default([1, 1, 1]),
+  }),
+]);
 
 /** `model.json` of a model package: what it is, how its inputs are made, and what it must answer. */
 export const manifest = z.object({
   name: z.string().regex(/^[\w.-]{1,64}$/),
   version: z.string().regex(/^[\w.-]{1,64}$/),
-  task: z.enum(['tensor', 'text-classification']).default('tensor'),
-  labels: z.array(z.string()).default([]),
-  preprocessing: z
-    .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('ngrams'), vocabulary: z.string() })])
-    .optional(),
+  task: z.enum(taskNames).default('tensor'),
+  labels: z.array(z.string()).max(100_000).default([]),
+  preprocessing: preprocessing.optional(),
   /** Scores below it are labelled `none`. */
   threshold: z.number().min(0).max(1).default(0),
+  /** What is in flight is batched along the first dimension, where the model leaves it open. */
+  batching: z
+    .strictObject({
+      maxRows: z.int().min(1).max(4_096).default(32),
+      maxDelayMs: z.number().min(0).max(1_000).default(0),
+    })
+    .default({ maxRows: 32, maxDelayMs: 0 }),
+  session: z
+    .strictObject({
+      /** Faster matrix products for large batches, for a private copy of the weights in each worker. */
+      prepacking: z.boolean().default(true),
+    })
+    .default({ prepacking: true }),
   metrics: z.record(z.string(), z.number()).default({}),
   trainedOn: z.object({ sha256: z.string(), examples: z.number() }).optional(),
-  /** SHA-256 of every other file of the package, by name. */
-  files: z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/)).default({}),
+  /** SHA-256 of the other files of the package, by name. */
+  files: z.record(fileName, z.string().regex(/^sha256:[0-9a-f]{64}$/)).default({}),
   golden: z.array(z.object({ input: z.unknown(), output: z.unknown() })).default([]),
   createdAt: z.string().optional(),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** `config.json` of a model's folder: which of its versions are served. */
+export const versionPolicy = z
+  .strictObject({
+    versions: z.union([
+      z.strictObject({ latest: z.int().min(1).max(100) }),
+      z.strictObject({ only: z.array(z.string()).min(1) }),
+      z.literal('all'),
+    ]),
+  })
+  .default({ versions: { latest: 1 } });
+export type VersionPolicy = z.infer<typeof versionPolicy>;

@@ -1,77 +1,300 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import type { Batcher } from './batcher.ts';
-import { type Manifest, manifest } from './manifest.ts';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Metrics } from '../metrics.ts';
+import { checksum } from './checksum.ts';
+import { type Manifest, manifest as manifestSchema, type VersionPolicy, versionPolicy } from './manifest.ts';
+import type { Pool } from './pool.ts';
+import type { Scheduler, Target } from './scheduler.ts';
+import type { Signature } from './worker.ts';
 
-export interface Model {
-  /** `<name>/<version>`: how the workers know it. */
-  key: string;
+export interface Model extends Target {
   manifest: Manifest;
   folder: string;
+  signature: Signature;
+  inFlight: number;
 }
 
-/** A model repository: `<name>/<version>/model.onnx` with `model.json` beside it. The newest version of a name is the default. */
-export class Repository {
-  readonly #models = new Map<string, Model[]>();
+export interface IndexEntry {
+  name: string;
+  version: string;
+  state: 'READY' | 'LOADING' | 'UNLOADING' | 'UNAVAILABLE';
+  reason: string;
+}
 
-  /** Loads every model below a folder; a package that can't be loaded is reported and left out. */
-  static async open(
-    root: string,
-    batcher: Batcher,
-    report: (folder: string, error: Error) => void,
-  ): Promise<Repository> {
-    const repository = new Repository();
-    for (const name of await folders(root))
-      for (const version of await folders(join(root, name))) {
-        const folder = join(root, name, version);
-        try {
-          await repository.#load(folder, batcher);
-        } catch (error) {
-          report(folder, error instanceof Error ? error : new Error(String(error)));
-        }
-      }
-    return repository;
+/** Files larger than this are served at once and checked while they serve: reading them whole takes seconds. */
+const CHECK_FIRST_BYTES = 64 * 1024 * 1024;
+const NAME = /^[\w.-]{1,64}$/;
+
+/**
+ * The models that are served: `<name>/<version>/model.onnx` below one or more folders, the newest version by default,
+ * `config.json` beside the versions for another policy. A version that can't be loaded leaves the others serving and says
+ * why in the index. A version's files never change: one whose checksum differs is refused.
+ */
+export class Repository {
+  readonly #roots: string[];
+  readonly #pool: Pool;
+  readonly #scheduler: Scheduler;
+  readonly #metrics: Metrics;
+  readonly #log: Logger;
+  readonly #models = new Map<string, Map<string, Model>>();
+  readonly #failed = new Map<string, IndexEntry & { stamp: string }>();
+  /** Checksums of versions that have been served, for those that come back. */
+  readonly #seen = new Map<string, string>();
+  /** Names that were unloaded by hand: a scan leaves them so. */
+  readonly #unloaded = new Set<string>();
+  #changes: Promise<void> = Promise.resolve();
+  #scanned = false;
+
+  constructor(roots: string[], pool: Pool, scheduler: Scheduler, metrics: Metrics, log: Logger) {
+    this.#roots = roots;
+    this.#pool = pool;
+    this.#scheduler = scheduler;
+    this.#metrics = metrics;
+    this.#log = log;
   }
 
-  async #load(folder: string, batcher: Batcher): Promise<void> {
-    const parsed = manifest.parse(JSON.parse(await readFile(join(folder, 'model.json'), 'utf8')));
-    for (const [file, expected] of Object.entries(parsed.files)) {
-      if (basename(file) !== file) throw new Error(`model.json: the file name ${file} leaves the folder`);
-      if ((await checksum(join(folder, file))) !== expected)
-        throw new Error(`${file} does not have the checksum in model.json`);
-    }
-    const key = `${parsed.name}/${parsed.version}`;
-    await batcher.load(key, folder);
-    const versions = [...(this.#models.get(parsed.name) ?? []), { key, manifest: parsed, folder }];
-    versions.sort((a, b) => a.manifest.version.localeCompare(b.manifest.version, 'en', { numeric: true }));
-    this.#models.set(parsed.name, versions);
+  /** The first scan is over, and no model that the repository holds is missing entirely. */
+  get ready(): boolean {
+    return this.#scanned && (this.#models.size > 0 || this.#failed.size === 0);
   }
 
   get names(): string[] {
-    return [...this.#models.keys()];
+    return [...this.#models.keys()].sort();
   }
 
-  versions(name: string): Model[] {
-    return this.#models.get(name) ?? [];
+  versions(name: string): string[] {
+    return [...(this.#models.get(name)?.keys() ?? [])].sort(byVersion);
   }
 
-  /** The named version, or the newest. */
+  /** The named version, or the newest that is served. */
   find(name: string, version?: string): Model | undefined {
-    const versions = this.versions(name);
-    return version === undefined ? versions.at(-1) : versions.find((model) => model.manifest.version === version);
+    const versions = this.#models.get(name);
+    return versions?.get(version ?? this.versions(name).at(-1) ?? '');
   }
+
+  index(): IndexEntry[] {
+    const serving = this.names.flatMap((name) =>
+      this.versions(name).map((version): IndexEntry => ({ name, version, state: 'READY', reason: '' })),
+    );
+    const failed = [...this.#failed.values()].map(({ stamp: _stamp, ...entry }) => entry);
+    return [...serving, ...failed];
+  }
+
+  /** Makes what is served follow the folders. One change at a time. */
+  scan(): Promise<void> {
+    return this.#change(async () => {
+      const names = new Set((await Promise.all(this.#roots.map(folders))).flat());
+      for (const name of this.#models.keys()) names.add(name);
+      for (const name of names) if (NAME.test(name) && !this.#unloaded.has(name)) await this.#follow(name);
+      this.#scanned = true;
+    });
+  }
+
+  /** Loads a model by its policy. Throws with the reason when none of its versions can be served. */
+  load(name: string): Promise<void> {
+    return this.#change(async () => {
+      this.#unloaded.delete(name);
+      for (const [key, entry] of this.#failed) if (entry.name === name) this.#failed.delete(key);
+      await this.#follow(name);
+      if (this.#models.has(name)) return;
+      const failed = [...this.#failed.values()].filter((entry) => entry.name === name);
+      throw new Error(
+        failed.map(({ version, reason }) => `version ${version}: ${reason}`).join('; ') || `there is no model ${name}`,
+      );
+    });
+  }
+
+  /** Takes a model out of service, after what is in flight. */
+  unload(name: string): Promise<void> {
+    return this.#change(async () => {
+      this.#unloaded.add(name);
+      for (const version of this.versions(name)) await this.#drop(name, version);
+    });
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    const result = this.#changes.then(work);
+    this.#changes = result.catch(() => undefined);
+    return result;
+  }
+
+  async #follow(name: string): Promise<void> {
+    const found = new Map<string, string>();
+    for (const root of this.#roots)
+      for (const version of await folders(join(root, name)))
+        if (NAME.test(version)) found.set(version, join(root, name, version));
+    const wanted = choose([...found.keys()], await this.#policy(name));
+    for (const version of wanted) {
+      if (this.#models.get(name)?.has(version)) continue;
+      await this.#add(name, version, found.get(version)!);
+    }
+    // A version leaves only when those that replace it serve: a broken new one must not stop the old.
+    const serving = this.versions(name);
+    const replaced = wanted.length > 0 && wanted.every((version) => serving.includes(version));
+    for (const version of serving)
+      if (!wanted.includes(version) && (replaced || !found.has(version))) await this.#drop(name, version);
+    for (const [key, entry] of this.#failed)
+      if (entry.name === name && !found.has(entry.version)) this.#failed.delete(key);
+  }
+
+  async #policy(name: string): Promise<VersionPolicy> {
+    for (const root of this.#roots) {
+      const file = await readFile(join(root, name, 'config.json'), 'utf8').catch(() => null);
+      if (file === null) continue;
+      try {
+        return versionPolicy.parse(JSON.parse(file));
+      } catch (error) {
+        this.#log.error(
+          { model: name, error: String(error) },
+          'config.json is not a version policy; the newest version is served',
+        );
+      }
+    }
+    return versionPolicy.parse(undefined);
+  }
+
+  async #add(name: string, version: string, folder: string): Promise<void> {
+    const key = `${name}/${version}`;
+    const stamp = await stampOf(folder);
+    if (this.#failed.get(key)?.stamp === stamp) return;
+    const started = performance.now();
+    try {
+      const manifest = await readManifest(folder, name, version);
+      const later = await this.#verify(key, folder, manifest);
+      const signature = await this.#pool.load(key, folder, manifest);
+      const { maxRows, maxDelayMs } = manifest.batching;
+      const model: Model = {
+        key,
+        name,
+        version,
+        manifest,
+        folder,
+        signature,
+        inFlight: 0,
+        maxRows,
+        maxDelayMs,
+        batchable: signature.batchable || manifest.task !== 'tensor',
+      };
+      this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
+      this.#failed.delete(key);
+      this.#metrics.models.set({ model: name, version }, 1);
+      this.#log.info({ model: name, version, ms: Math.round(performance.now() - started) }, 'model loaded');
+      void this.#verifyLater(name, version, folder, later);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp });
+      this.#log.error({ model: name, version, reason }, 'model not loaded');
+    }
+  }
+
+  /** Checks the small files now, and returns the large ones with what they must be. */
+  async #verify(key: string, folder: string, { files }: Manifest): Promise<[string, string][]> {
+    const later: [string, string][] = [];
+    const expected = Object.entries(files);
+    // A file without a manifest is remembered as it was when it was first served.
+    if (expected.length === 0) expected.push(['model.onnx', this.#seen.get(key) ?? '']);
+    for (const [file, sum] of expected) {
+      const { size } = await stat(join(folder, file));
+      if (size > CHECK_FIRST_BYTES) {
+        later.push([file, sum]);
+        continue;
+      }
+      const actual = await checksum(join(folder, file));
+      if (sum && actual !== sum) throw new Error(`${file} does not have its checksum ${sum}`);
+      if (file === 'model.onnx') this.#seen.set(key, actual);
+    }
+    return later;
+  }
+
+  async #verifyLater(name: string, version: string, folder: string, files: [string, string][]): Promise<void> {
+    const key = `${name}/${version}`;
+    for (const [file, sum] of files) {
+      const actual = await checksum(join(folder, file)).catch(() => 'unreadable');
+      if (file === 'model.onnx' && !sum) this.#seen.set(key, actual);
+      if (!sum || actual === sum) continue;
+      const reason = `${file} does not have its checksum ${sum}`;
+      this.#log.error({ model: name, version, reason }, 'model withdrawn');
+      const stamp = await stampOf(folder);
+      await this.#change(async () => {
+        await this.#drop(name, version);
+        this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp });
+      });
+    }
+  }
+
+  async #drop(name: string, version: string): Promise<void> {
+    const versions = this.#models.get(name);
+    const model = versions?.get(version);
+    if (!versions || !model) return;
+    versions.delete(version);
+    if (versions.size === 0) this.#models.delete(name);
+    // Nobody finds it any more; those who have found it finish first.
+    while (model.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    this.#scheduler.forget(model.key);
+    await this.#pool.unload(model.key);
+    this.#metrics.forget(name, version);
+    this.#log.info({ model: name, version }, 'model unloaded');
+  }
+}
+
+/** `model.json`, or what can be said of a model without it. */
+async function readManifest(folder: string, name: string, version: string): Promise<Manifest> {
+  const text = await readFile(join(folder, 'model.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text === null) return manifestSchema.parse({ name, version });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Error('model.json is not JSON');
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success)
+    throw new Error(
+      `model.json: ${parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
+    );
+  if (parsed.data.name !== name || parsed.data.version !== version)
+    throw new Error(
+      `model.json is of ${parsed.data.name}/${parsed.data.version}, but its folder is ${name}/${version}`,
+    );
+  return parsed.data;
+}
+
+function choose(versions: string[], { versions: policy }: VersionPolicy): string[] {
+  const sorted = versions.sort(byVersion);
+  if (policy === 'all') return sorted;
+  return 'latest' in policy ? sorted.slice(-policy.latest) : sorted.filter((version) => policy.only.includes(version));
+}
+
+/** 1.10 comes after 1.9. */
+function byVersion(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/** Says whether a folder that failed has changed since. */
+async function stampOf(folder: string): Promise<string> {
+  const names = await readdir(folder).catch(() => []);
+  const stats = await Promise.all(names.sort().map((file) => stat(join(folder, file)).catch(() => null)));
+  return names.map((file, index) => `${file}:${stats[index]?.size}:${stats[index]?.mtimeMs}`).join();
 }
 
 async function folders(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
-}
-
-async function checksum(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return `sha256:${hash.digest('hex')}`;
+  const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
+  const found: string[] = [];
+  for (const entry of entries) {
+    // A name with a dot in front is one that is still being written.
+    if (entry.name.startsWith('.')) continue;
+    if (
+      entry.isDirectory() ||
+      (entry.isSymbolicLink() && (await stat(join(root, entry.name)).catch(() => null))?.isDirectory())
+    )
+      found.push(entry.name);
+  }
+  return found;
 }

@@ -1,63 +1,89 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
+import type { Manifest } from '../models/manifest.ts';
+import { classificationOutputs, classify, toTensors } from './classification.ts';
 import { NgramEncoder, vocabulary } from './ngrams.ts';
-import { InvalidRow, type TaskFactory } from './task.ts';
+import { InvalidRow, type RowTask, type Runner } from './task.ts';
 
-export interface Classification {
-  /** `none` below the threshold. */
-  label: string;
-  score: number;
-  /** The likeliest labels, best first, whatever the threshold. */
-  top: { label: string; score: number }[];
-}
-
-/** Characters of one instance. */
+/** Characters of one text. */
 const TEXT_LIMIT = 20_000;
-const TOP = 5;
-const NONE = 'none';
 
-/** Strings in, a label with its score out. The model takes `ids` and `weights` and gives `probabilities`. */
-export const textClassification: TaskFactory<string, Classification> = async (manifest, folder) => {
-  if (manifest.preprocessing?.kind !== 'ngrams')
-    throw new Error('text-classification needs preprocessing of kind "ngrams"');
-  const file = await readFile(join(folder, manifest.preprocessing.vocabulary), 'utf8');
-  const encoder = new NgramEncoder(vocabulary.parse(JSON.parse(file)));
-  const { labels, threshold } = manifest;
-  return {
-    check(row) {
-      if (typeof row !== 'string') throw new InvalidRow('an instance must be a string');
-      if (row.length > TEXT_LIMIT) throw new InvalidRow(`an instance has more than ${TEXT_LIMIT} characters`);
-      if (!row.isWellFormed()) throw new InvalidRow('an instance is not well-formed Unicode');
-      return row;
-    },
-    prepare(rows) {
-      const encoded = rows.map((row) => encoder.encode(row));
-      const longest = Math.max(1, ...encoded.map(({ ids }) => ids.length));
-      const ids = new BigInt64Array(rows.length * longest);
-      const weights = new Float32Array(rows.length * longest);
-      encoded.forEach((row, index) => {
-        row.ids.forEach((id, position) => {
-          ids[index * longest + position] = BigInt(id);
-          weights[index * longest + position] = row.weights[position]!;
-        });
-      });
-      const shape = [rows.length, longest];
-      return { ids: new Tensor('int64', ids, shape), weights: new Tensor('float32', weights, shape) };
-    },
-    finish(outputs, rows) {
-      const { data, dims } = outputs.probabilities!;
-      const classes = dims[1]!;
-      return rows.map((_, index) =>
-        best(data.slice(index * classes, (index + 1) * classes) as Float32Array, labels, threshold),
-      );
-    },
-  };
+/**
+ * Strings in, a label with its score out. Models take `ids` and `weights` (n-grams), or `input_ids`, `attention_mask`
+ * and, where they have it, `token_type_ids` (tokenizer), and give probabilities[batch, classes].
+ */
+export const textClassification: RowTask = {
+  inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+  outputs: classificationOutputs,
+  fromInstance: (instance) => text(instance),
+  fromTensors: ({ text: given }) => (given?.data as unknown[]).map(text),
+  toTensors,
+  async createRunner(manifest, folder, inputs) {
+    const { labels, threshold } = manifest;
+    const encode = await encoder(manifest, folder, inputs);
+    return { ...encode, results: (outputs, rows) => classify(outputs, rows, labels, threshold) };
+  },
 };
 
-function best(scores: Float32Array, labels: string[], threshold: number): Classification {
-  const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const top = order.slice(0, TOP).map((index) => ({ label: labels[index] ?? String(index), score: scores[index]! }));
-  const first = top[0]!;
-  return { label: first.score < threshold ? NONE : first.label, score: first.score, top };
+function text(given: unknown): string {
+  if (typeof given !== 'string') throw new InvalidRow('an instance must be a string');
+  if (given.length > TEXT_LIMIT) throw new InvalidRow(`an instance has more than ${TEXT_LIMIT} characters`);
+  if (!given.isWellFormed()) throw new InvalidRow('an instance is not well-formed Unicode');
+  return given;
+}
+
+async function encoder(
+  { preprocessing }: Manifest,
+  folder: string,
+  inputs: readonly string[],
+): Promise<Pick<Runner, 'prepare' | 'feeds'>> {
+  const read = async (file: string) => JSON.parse(await readFile(join(folder, file), 'utf8')) as object;
+  if (preprocessing?.kind === 'ngrams') {
+    const ngrams = new NgramEncoder(vocabulary.parse(await read(preprocessing.vocabulary)));
+    return {
+      prepare: (row) => ngrams.encode(row as string),
+      feeds: (prepared) => {
+        const rows = prepared as ReturnType<NgramEncoder['encode']>[];
+        const ids = padded(rows.map((row) => row.ids));
+        const weights = new Float32Array(ids.data.length);
+        rows.forEach((row, index) => weights.set(row.weights, index * ids.width));
+        const shape = [rows.length, ids.width];
+        return { ids: new Tensor('int64', ids.data, shape), weights: new Tensor('float32', weights, shape) };
+      },
+    };
+  }
+  if (preprocessing?.kind === 'tokenizer') {
+    const { Tokenizer } = await import('@huggingface/tokenizers');
+    const configuration = await read('tokenizer_config.json').catch(() => ({}));
+    const tokenizer = new Tokenizer(await read(preprocessing.tokenizer), configuration);
+    return {
+      prepare: (row) => tokenizer.encode(row as string).ids.slice(0, preprocessing.maxTokens),
+      feeds: (prepared) => {
+        const rows = prepared as number[][];
+        const { data, width } = padded(rows);
+        const mask = BigInt64Array.from({ length: data.length }, (_, at) =>
+          at % width < rows[Math.floor(at / width)]!.length ? 1n : 0n,
+        );
+        const shape = [rows.length, width];
+        const feeds = {
+          input_ids: new Tensor('int64', data, shape),
+          attention_mask: new Tensor('int64', mask, shape),
+          token_type_ids: new Tensor('int64', new BigInt64Array(data.length), shape),
+        };
+        return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.includes(name)));
+      },
+    };
+  }
+  throw new Error('text-classification needs preprocessing of kind "ngrams" or "tokenizer"');
+}
+
+/** Rows of ids, filled with 0 to the longest. */
+function padded(rows: number[][]): { data: BigInt64Array; width: number } {
+  const width = Math.max(1, ...rows.map((row) => row.length));
+  const data = new BigInt64Array(rows.length * width);
+  rows.forEach((row, index) => {
+    for (let at = 0; at < row.length; at += 1) data[index * width + at] = BigInt(row[at]!);
+  });
+  return { data, width };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { train } from '../train/train.ts';
 
@@ -14,8 +14,12 @@ const CONTENT = join(root, 'functions/content/intents.json');
 export async function ensureIntentModel(repository: string, progress: (share: number) => void): Promise<string> {
   const version = await versionOf();
   const out = join(repository, 'intents', version);
+  const current = join(repository, 'intents/config.json');
   if (!(await exists(join(out, 'model.json'))))
     await train({ data: CONTENT, out, name: 'intents', version, seed: 1, progress });
+  // Versions are checksums of the content, so the greatest is not the newest.
+  await writeFile(`${current}.${process.pid}`, JSON.stringify({ versions: { only: [version] } }));
+  await rename(`${current}.${process.pid}`, current);
   return repository;
 }
 

@@ -103,11 +103,13 @@ export async function startPlatform({
     directLine.setBot(`${gateway}/api/messages`, APP_ID);
 
     const startInference = async () => {
-      const script = join(root, 'dist/inference-container/server.js');
+      const script = join(root, 'dist/inference-container/main.js');
       const environment = {
         ...process.env,
         PORT: String(ports.inference),
         MODEL_DIR: models,
+        HOST: '127.0.0.1',
+        MODEL_WATCH_SECONDS: '2',
         ORT_DISABLE_TELEMETRY: '1',
       };
       const spawned = spawnNode('inference', [script], environment, logs);

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import type { Manifest } from '../../inference-container/models/manifest.ts';
+import { basename, dirname, join } from 'node:path';
+import type { z } from 'zod';
+import type { manifest } from '../../inference-container/models/manifest.ts';
+
+type Manifest = z.input<typeof manifest>;
 
 /**
  * Writes a model package: every file beside the folder first, then one rename, so that a package is there whole or not
@@ -9,10 +12,11 @@ import type { Manifest } from '../../inference-container/models/manifest.ts';
  */
 export async function writePackage(
   folder: string,
-  manifest: Omit<Manifest, 'files'>,
+  description: Omit<Manifest, 'files'>,
   files: Record<string, Uint8Array | string>,
 ): Promise<void> {
-  const draft = `${folder}.draft-${process.pid}`;
+  // With a dot in front: a server that watches the repository must not see it.
+  const draft = join(dirname(folder), `.${basename(folder)}.${process.pid}`);
   await mkdir(dirname(folder), { recursive: true });
   await rm(draft, { recursive: true, force: true });
   try {
@@ -22,7 +26,7 @@ export async function writePackage(
       await writeFile(`${draft}/${name}`, bytes);
       sums[name] = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     }
-    await writeFile(`${draft}/model.json`, `${JSON.stringify({ ...manifest, files: sums }, null, 2)}\n`);
+    await writeFile(`${draft}/model.json`, `${JSON.stringify({ ...description, files: sums }, null, 2)}\n`);
     await rm(folder, { recursive: true, force: true });
     await rename(draft, folder);
   } finally {

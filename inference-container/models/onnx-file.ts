@@ -1,0 +1,251 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/**
+ * Reads the structure of an ONNX file without its weights, so that a model of gigabytes costs kilobytes: field by field
+ * from the file, stepping over raw data. Fields as in onnx.proto (ModelProto, GraphProto, NodeProto, TensorProto).
+ */
+export interface OnnxFile {
+  opset: number;
+  /** Weights inside the file: their place in it. */
+  initializers: { name: string; dims: number[]; rawOffset: number; rawLength: number }[];
+  /** Least and greatest id that an int input may hold, where the graph looks its values up in a table. */
+  bounds: Map<string, [number, number]>;
+  /** The same model with weights of at least `least` bytes left in `location`, as external data. */
+  stub(location: string, least: number): Uint8Array;
+}
+
+interface Field {
+  number: number;
+  wire: number;
+  /** Of the payload. */
+  offset: number;
+  length: number;
+  /** Varints only. */
+  value: number;
+}
+
+/** Throws when the file is not an ONNX model. */
+export function readOnnxFile(path: string): OnnxFile {
+  const file = new ByteFile(path);
+  try {
+    return read(file, path);
+  } catch (error) {
+    if (error instanceof RangeError) throw new Error('model.onnx is not a whole ONNX model');
+    throw error;
+  } finally {
+    file.close();
+  }
+}
+
+function read(file: ByteFile, path: string): OnnxFile {
+  const model = fields(file, 0, file.size);
+  const graph = model.find((field) => field.number === 7 && field.wire === 2);
+  if (!graph) throw new Error('model.onnx holds no graph');
+  const opsets = model
+    .filter((field) => field.number === 8 && field.wire === 2)
+    .map((field) => fields(file, field.offset, field.length));
+  const main = opsets.find((opset) => !opset.some((field) => field.number === 1 && field.length > 0));
+  const inside = fields(file, graph.offset, graph.length);
+  const initializers = inside
+    .filter((field) => field.number === 5)
+    .map((field) => ({ field, ...initializer(file, field) }));
+  const inputs = new Set(
+    inside
+      .filter((field) => field.number === 11)
+      .map((field) => string(file, fields(file, field.offset, field.length), 1)),
+  );
+
+  return {
+    opset: main?.find((field) => field.number === 2)?.value ?? 0,
+    initializers: initializers.map(({ name, dims, rawOffset, rawLength }) => ({ name, dims, rawOffset, rawLength })),
+    bounds: lookupBounds(file, inside, initializers, inputs),
+    stub(location, least) {
+      const again = new ByteFile(path);
+      try {
+        const large = new Map(
+          initializers.filter(({ rawLength }) => rawLength >= least).map((known) => [known.field.offset, known]),
+        );
+        const graphBytes = inside.flatMap((field) => {
+          const known = field.number === 5 ? large.get(field.offset) : undefined;
+          return known ? external(again, field, known, location) : copy(again, field);
+        });
+        return Buffer.concat(model.flatMap((field) => (field === graph ? framed(7, graphBytes) : copy(again, field))));
+      } finally {
+        again.close();
+      }
+    },
+  };
+}
+
+function initializer(file: ByteFile, field: Field) {
+  const inside = fields(file, field.offset, field.length);
+  const raw = inside.find(({ number }) => number === 9);
+  const dims = inside
+    .filter(({ number }) => number === 1)
+    .flatMap((dim) => (dim.wire === 0 ? [dim.value] : packed(file, dim)));
+  return { name: string(file, inside, 8), dims, rawOffset: raw?.offset ?? 0, rawLength: raw?.length ?? 0, inside };
+}
+
+/** Gather(table, input, axis): an id below −size or from size on fails the whole batch; a negative one counts from the end. */
+function lookupBounds(
+  file: ByteFile,
+  graph: Field[],
+  initializers: { name: string; dims: number[] }[],
+  inputs: Set<string>,
+) {
+  const tables = new Map(initializers.map(({ name, dims }) => [name, dims]));
+  const bounds = new Map<string, [number, number]>();
+  for (const node of graph.filter(({ number }) => number === 1)) {
+    const inside = fields(file, node.offset, node.length);
+    if (string(file, inside, 4) !== 'Gather') continue;
+    const [table = '', ids = ''] = inside
+      .filter(({ number }) => number === 1)
+      .map((field) => file.text(field.offset, field.length));
+    const dims = tables.get(table);
+    if (!dims || !inputs.has(ids)) continue;
+    const axis = inside
+      .filter(({ number }) => number === 5)
+      .map((attribute) => fields(file, attribute.offset, attribute.length))
+      .find((attribute) => string(file, attribute, 1) === 'axis');
+    const size = dims[axis?.find(({ number }) => number === 3)?.value ?? 0] ?? 0;
+    const known = bounds.get(ids);
+    bounds.set(ids, [0, Math.min(size - 1, known?.[1] ?? Number.POSITIVE_INFINITY)]);
+  }
+  return bounds;
+}
+
+/** A tensor as external data: everything but its raw data, and where that is. */
+function external(
+  file: ByteFile,
+  _field: Field,
+  { inside, rawOffset, rawLength }: ReturnType<typeof initializer>,
+  location: string,
+): Buffer[] {
+  const kept = inside.filter(({ number }) => ![9, 13, 14].includes(number)).flatMap((field) => copy(file, field));
+  const entry = (key: string, value: string) =>
+    framed(13, [...framed(1, [Buffer.from(key)]), ...framed(2, [Buffer.from(value)])]);
+  const where = [
+    ...entry('location', location),
+    ...entry('offset', String(rawOffset)),
+    ...entry('length', String(rawLength)),
+  ];
+  return framed(5, [...kept, ...where, tag(14, 0), varint(1)]);
+}
+
+function copy(file: ByteFile, field: Field): Buffer[] {
+  if (field.wire === 0) return [tag(field.number, 0), file.bytes(field.offset, field.length)];
+  const payload = file.bytes(field.offset, field.length);
+  return field.wire === 2 ? framed(field.number, [payload]) : [tag(field.number, field.wire), payload];
+}
+
+function framed(number: number, parts: Buffer[]): Buffer[] {
+  return [tag(number, 2), varint(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+
+function tag(number: number, wire: number): Buffer {
+  return varint(number * 8 + wire);
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 128) {
+    bytes.push((rest % 128) + 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from([...bytes, rest]);
+}
+
+function fields(file: ByteFile, offset: number, length: number): Field[] {
+  const found: Field[] = [];
+  const end = offset + length;
+  let at = offset;
+  while (at < end) {
+    const head = file.varint(at);
+    const number = Math.floor(head.value / 8);
+    const wire = head.value % 8;
+    let field: Field;
+    if (wire === 0) {
+      const { value, next } = file.varint(head.next);
+      field = { number, wire, offset: head.next, length: next - head.next, value };
+    } else if (wire === 1 || wire === 5)
+      field = { number, wire, offset: head.next, length: wire === 1 ? 8 : 4, value: 0 };
+    else if (wire === 2) {
+      const size = file.varint(head.next);
+      field = { number, wire, offset: size.next, length: size.value, value: 0 };
+    } else throw new RangeError('unknown wire type');
+    at = field.offset + field.length;
+    if (number === 0 || at > end) throw new RangeError('a field leaves its message');
+    found.push(field);
+  }
+  return found;
+}
+
+function packed(file: ByteFile, field: Field): number[] {
+  const values: number[] = [];
+  for (let at = field.offset; at < field.offset + field.length; ) {
+    const { value, next } = file.varint(at);
+    values.push(value);
+    at = next;
+  }
+  return values;
+}
+
+function string(file: ByteFile, inside: Field[], number: number): string {
+  const field = inside.find((known) => known.number === number);
+  return field ? file.text(field.offset, field.length) : '';
+}
+
+/** A file read through one small window. */
+class ByteFile {
+  readonly size: number;
+  readonly #descriptor: number;
+  readonly #window = Buffer.alloc(64 * 1024);
+  #start = 0;
+  #filled = 0;
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'r');
+    this.size = fstatSync(this.#descriptor).size;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  bytes(offset: number, length: number): Buffer {
+    if (offset + length > this.size) throw new RangeError('the file ends before');
+    const buffer = Buffer.allocUnsafe(length);
+    for (let got = 0; got < length; ) {
+      const count = readSync(this.#descriptor, buffer, got, length - got, offset + got);
+      if (count === 0) throw new RangeError('the file ends before');
+      got += count;
+    }
+    return buffer;
+  }
+
+  text(offset: number, length: number): string {
+    return this.bytes(offset, Math.min(length, 64 * 1024)).toString('utf8');
+  }
+
+  varint(offset: number): { value: number; next: number } {
+    let value = 0;
+    let scale = 1;
+    for (let at = offset; at < offset + 10; at += 1) {
+      const byte = this.#byte(at);
+      value += (byte & 127) * scale;
+      scale *= 128;
+      if (byte < 128) return { value, next: at + 1 };
+    }
+    throw new RangeError('a number of more than 10 bytes');
+  }
+
+  #byte(at: number): number {
+    if (at < this.#start || at >= this.#start + this.#filled) {
+      this.#start = at;
+      this.#filled = readSync(this.#descriptor, this.#window, 0, this.#window.length, at);
+      if (this.#filled === 0) throw new RangeError('the file ends before');
+    }
+    return this.#window[at - this.#start]!;
+  }
+}

@@ -1,0 +1,133 @@
+import { Worker } from 'node:worker_threads';
+import type { Manifest } from './manifest.ts';
+import type { Job, JobResult, Reply, Signature } from './worker.ts';
+
+type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+export type Work = Without<Extract<Job, { kind: 'rows' | 'tensors' }>, 'id'>;
+
+/** The worker died with this job: it may be sent again. */
+export class WorkerCrashed extends Error {}
+/** ONNX Runtime or a task refused the job. */
+export class JobFailed extends Error {}
+
+/** Batches that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
+const DEPTH = 2;
+
+interface Call {
+  resolve(result: JobResult): void;
+  reject(error: Error): void;
+}
+
+interface Slot {
+  worker: Worker;
+  calls: Map<number, Call>;
+  /** Batches under way. */
+  load: number;
+  ready: boolean;
+}
+
+interface Load {
+  folder: string;
+  manifest: Manifest;
+}
+
+/**
+ * Worker threads that each hold every model; weights are mapped from files, so they share one copy. A worker that
+ * crashes is replaced, with every model loaded before it takes work.
+ */
+export class Pool {
+  readonly #script: URL;
+  readonly #slots: Slot[];
+  readonly #models = new Map<string, Load>();
+  readonly #onIdle: () => void;
+  readonly #onCrash: (error: Error) => void;
+  #next = 1;
+  #closed = false;
+
+  constructor(script: URL, size: number, onIdle: () => void, onCrash: (error: Error) => void) {
+    this.#script = script;
+    this.#onIdle = onIdle;
+    this.#onCrash = onCrash;
+    this.#slots = Array.from({ length: size }, () => this.#spawn(true));
+  }
+
+  /** Whether any worker can take a batch now. */
+  get free(): boolean {
+    return this.#slots.some((slot) => slot.ready && slot.load < DEPTH);
+  }
+
+  /** Loads a model in every worker. Throws {@link JobFailed} with the reason. */
+  async load(model: string, folder: string, manifest: Manifest): Promise<Signature> {
+    const results = await Promise.allSettled(
+      this.#slots.map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) {
+      await this.unload(model);
+      throw failed.reason;
+    }
+    this.#models.set(model, { folder, manifest });
+    const [first] = results as PromiseFulfilledResult<Extract<JobResult, { kind: 'signature' }>>[];
+    return first!.value.signature;
+  }
+
+  async unload(model: string): Promise<void> {
+    this.#models.delete(model);
+    await Promise.allSettled(this.#slots.map((slot) => this.#call(slot, { kind: 'unload', model })));
+  }
+
+  /** Runs a batch on the worker with the least to do. */
+  async run(work: Work, transfer: ArrayBuffer[]): Promise<JobResult> {
+    const slot = this.#slots
+      .filter(({ ready }) => ready)
+      .reduce<Slot | null>((best, other) => (best && best.load <= other.load ? best : other), null);
+    if (!slot) throw new WorkerCrashed('no worker is ready');
+    slot.load += 1;
+    try {
+      return await this.#call(slot, work, transfer);
+    } finally {
+      slot.load -= 1;
+      this.#onIdle();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
+  }
+
+  #spawn(ready: boolean): Slot {
+    const worker = new Worker(this.#script);
+    const slot: Slot = { worker, calls: new Map(), load: 0, ready };
+    worker.on('message', (reply: Reply) => {
+      const call = slot.calls.get(reply.id);
+      slot.calls.delete(reply.id);
+      if ('result' in reply) call?.resolve(reply.result);
+      else call?.reject(new JobFailed(reply.error));
+    });
+    worker.on('error', (error) => this.#onCrash(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => {
+      for (const call of slot.calls.values()) call.reject(new WorkerCrashed('the worker ended'));
+      slot.calls.clear();
+      if (!this.#closed) void this.#replace(slot);
+    });
+    return slot;
+  }
+
+  async #replace(dead: Slot): Promise<void> {
+    const slot = this.#spawn(false);
+    this.#slots[this.#slots.indexOf(dead)] = slot;
+    for (const [model, { folder, manifest }] of this.#models)
+      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
+    slot.ready = true;
+    this.#onIdle();
+  }
+
+  #call(slot: Slot, job: Without<Job, 'id'>, transfer: ArrayBuffer[] = []): Promise<JobResult> {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      slot.calls.set(id, { resolve, reject });
+      slot.worker.postMessage({ ...job, id }, transfer);
+    });
+  }
+}

@@ -1,0 +1,61 @@
+/** Tensors between the protocols and ONNX Runtime. Datatypes as the Open Inference Protocol names them. */
+export const datatypes = {
+  BOOL: { onnx: 'bool', bytes: 1, array: Uint8Array },
+  UINT8: { onnx: 'uint8', bytes: 1, array: Uint8Array },
+  UINT16: { onnx: 'uint16', bytes: 2, array: Uint16Array },
+  UINT32: { onnx: 'uint32', bytes: 4, array: Uint32Array },
+  UINT64: { onnx: 'uint64', bytes: 8, array: BigUint64Array },
+  INT8: { onnx: 'int8', bytes: 1, array: Int8Array },
+  INT16: { onnx: 'int16', bytes: 2, array: Int16Array },
+  INT32: { onnx: 'int32', bytes: 4, array: Int32Array },
+  INT64: { onnx: 'int64', bytes: 8, array: BigInt64Array },
+  FP16: { onnx: 'float16', bytes: 2, array: Float16Array },
+  FP32: { onnx: 'float32', bytes: 4, array: Float32Array },
+  FP64: { onnx: 'float64', bytes: 8, array: Float64Array },
+  BYTES: { onnx: 'string', bytes: 0, array: Array },
+} as const;
+
+export type Datatype = keyof typeof datatypes;
+
+export type NumberArray =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float16Array
+  | Float32Array
+  | Float64Array;
+
+/** Elements in row-major order: a typed array, or strings and bytes for BYTES. */
+export interface TensorData {
+  datatype: Datatype;
+  shape: number[];
+  data: NumberArray | (string | Uint8Array)[];
+}
+
+export interface TensorMetadata {
+  name: string;
+  datatype: Datatype;
+  /** −1: any size. */
+  shape: number[];
+}
+
+const byOnnx = new Map<string, Datatype>(Object.entries(datatypes).map(([name, { onnx }]) => [onnx, name as Datatype]));
+
+/** The protocol's name of an ONNX Runtime type; undefined for one that it does not have. */
+export function datatypeOf(onnx: string): Datatype | undefined {
+  return byOnnx.get(onnx);
+}
+
+/** A typed array (or a list, for BYTES) of a datatype. */
+export function allocate(datatype: Datatype, length: number): TensorData['data'] {
+  return datatype === 'BYTES' ? new Array<string>(length).fill('') : new datatypes[datatype].array(length);
+}
+
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

@@ -1,0 +1,185 @@
+import type { IncomingMessage } from 'node:http';
+import type { Metrics } from '../metrics.ts';
+import type { Model, Repository } from '../models/repository.ts';
+import { badRequest, HttpError } from './http-error.ts';
+import type { Call, Inference } from './inference.ts';
+import { parseJson } from './json.ts';
+import * as v1 from './v1.ts';
+import * as v2 from './v2.ts';
+
+export interface Answer {
+  status?: number;
+  body: string | Buffer;
+  headers?: Record<string, string>;
+  /** Who was asked, for the metrics. */
+  model?: Model;
+}
+
+export interface Services {
+  repository: Repository;
+  inference: Inference;
+  metrics: Metrics;
+  /** Reads the body, within its limit. */
+  read(request: IncomingMessage): Promise<Buffer>;
+}
+
+/** Finds what answers a request. Throws {@link HttpError}. */
+export async function answer(request: IncomingMessage, services: Services, call: Call): Promise<Answer> {
+  const path = (request.url ?? '/').split('?', 1)[0]!;
+  const parts = path.split('/').map(decode);
+  const method = request.method ?? 'GET';
+  if (parts[1] === 'v2') return await openInference(method, parts.slice(2), request, services, call);
+  if (parts[1] === 'v1' && parts[2] === 'models') return await kserve(method, parts.slice(3), request, services, call);
+  if (path === '/score') {
+    only(method, 'POST');
+    const { name, data } = v1.scored(parseJson(await services.read(request)));
+    const model = find(services.repository, name);
+    return await counted(model, async () => ({ body: await v1.score(model, data, services.inference, call) }));
+  }
+  if (path === '/healthcheck') {
+    only(method, 'GET');
+    return services.repository.ready ? json({ status: 'ok' }) : json({ status: 'starting' }, 503);
+  }
+  if (path === '/metrics') {
+    only(method, 'GET');
+    return {
+      body: await services.metrics.registry.metrics(),
+      headers: { 'content-type': services.metrics.registry.contentType },
+    };
+  }
+  throw nothing(path);
+}
+
+async function openInference(
+  method: string,
+  parts: string[],
+  request: IncomingMessage,
+  services: Services,
+  call: Call,
+): Promise<Answer> {
+  const { repository } = services;
+  const [first, name = '', third, version, fifth] = parts;
+  if (first === 'models' && name) {
+    const versioned = third === 'versions' && version ? version : undefined;
+    const action = versioned === undefined ? third : fifth;
+    if (parts.length > (versioned === undefined ? 3 : 5)) throw nothing(`/v2/${parts.join('/')}`);
+    if (action === 'infer') {
+      only(method, 'POST');
+      const model = find(repository, name, versioned);
+      const header = request.headers['inference-header-content-length'];
+      const bytes = await services.read(request);
+      return await counted(model, () =>
+        v2.infer(
+          model,
+          { bytes, headerLength: header === undefined ? undefined : String(header) },
+          services.inference,
+          call,
+        ),
+      );
+    }
+    only(method, 'GET');
+    if (action === undefined) return json(v2.modelMetadata(find(repository, name, versioned), repository));
+    if (action === 'ready') return json({ name, ready: find(repository, name, versioned) !== undefined });
+  }
+  if (parts.length === 0 || (parts.length === 1 && first === '')) {
+    only(method, 'GET');
+    return json(v2.server);
+  }
+  if (first === 'health' && parts.length === 2) {
+    only(method, 'GET');
+    if (name === 'live') return json({ live: true });
+    if (name === 'ready') return json({ ready: repository.ready }, repository.ready ? 200 : 503);
+  }
+  if (first === 'repository') return await repositoryExtension(method, parts.slice(1), request, services);
+  throw nothing(`/v2/${parts.join('/')}`);
+}
+
+async function repositoryExtension(
+  method: string,
+  parts: string[],
+  request: IncomingMessage,
+  { repository, read }: Services,
+): Promise<Answer> {
+  const [first, name = '', action] = parts;
+  if (first === 'index' && parts.length === 1) {
+    only(method, 'POST');
+    const bytes = await read(request);
+    const body = bytes.length > 0 ? parseJson(bytes) : {};
+    const onlyReady = typeof body === 'object' && body !== null && 'ready' in body && body.ready === true;
+    return json(repository.index().filter(({ state }) => !onlyReady || state === 'READY'));
+  }
+  if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
+    only(method, 'POST');
+    await read(request);
+    if (!/^[\w.-]{1,64}$/.test(name) || /^\.+$/.test(name))
+      throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
+    if (action === 'load') {
+      await repository.load(name).catch((error: Error) => {
+        throw badRequest(`failed to load ${name}: ${error.message}`);
+      });
+    } else {
+      if (!repository.find(name)) throw v2.notServed(name, undefined);
+      await repository.unload(name);
+    }
+    return json({});
+  }
+  throw nothing(`/v2/repository/${parts.join('/')}`);
+}
+
+async function kserve(
+  method: string,
+  parts: string[],
+  request: IncomingMessage,
+  services: Services,
+  call: Call,
+): Promise<Answer> {
+  const { repository } = services;
+  const [last = ''] = parts;
+  if (parts.length === 0) {
+    only(method, 'GET');
+    return json({ models: repository.names });
+  }
+  if (parts.length > 1) throw nothing(`/v1/models/${parts.join('/')}`);
+  const predict = last.endsWith(':predict');
+  only(method, predict ? 'POST' : 'GET');
+  const model = find(repository, predict ? last.slice(0, -':predict'.length) : last);
+  if (!predict) return json({ name: model.name, ready: true });
+  const body = parseJson(await services.read(request));
+  return await counted(model, async () => ({ body: await v1.predict(model, body, services.inference, call) }));
+}
+
+/** Names the model in the answer and in the error, for the metrics. */
+async function counted(model: Model, work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return { ...(await work()), model };
+  } catch (error) {
+    throw Object.assign(error as Error, { model });
+  }
+}
+
+function find(repository: Repository, name: string, version?: string): Model {
+  const model = repository.find(name, version);
+  if (!model) throw v2.notServed(name.slice(0, 100), version?.slice(0, 100));
+  return model;
+}
+
+function json(body: unknown, status = 200): Answer {
+  return { status, body: JSON.stringify(body) };
+}
+
+function only(method: string, allowed: string): void {
+  if (method !== allowed && !(method === 'HEAD' && allowed === 'GET'))
+    throw new HttpError(405, `use ${allowed}`, { allow: allowed });
+}
+
+function nothing(path: string): HttpError {
+  return new HttpError(404, `there is nothing at ${path.slice(0, 200)}`);
+}
+
+function decode(part: string): string {
+  try {
+    return part.includes('%') ? decodeURIComponent(part) : part;
+  } catch {
+    throw badRequest('the path is not UTF-8');
+  }
+}

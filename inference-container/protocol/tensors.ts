@@ -1,0 +1,167 @@
+import { allocate, type Datatype, datatypes, elements, type NumberArray, type TensorData } from '../models/tensor.ts';
+import { badRequest, HttpError } from './http-error.ts';
+
+/** Dimensions of a tensor, and levels of nesting of its data. */
+const RANK_LIMIT = 16;
+const INTEGERS: Partial<Record<Datatype, [bigint, bigint]>> = {
+  UINT8: [0n, 255n],
+  UINT16: [0n, 65_535n],
+  UINT32: [0n, 2n ** 32n - 1n],
+  UINT64: [0n, 2n ** 64n - 1n],
+  INT8: [-128n, 127n],
+  INT16: [-32_768n, 32_767n],
+  INT32: [-(2n ** 31n), 2n ** 31n - 1n],
+  INT64: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
+/** Checks a shape: whole, not negative, and of no more elements than a body could hold. */
+export function checkShape(name: string, shape: unknown): number[] {
+  if (
+    !Array.isArray(shape) ||
+    shape.length > RANK_LIMIT ||
+    !shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+  )
+    throw badRequest(`${name}: shape must be at most ${RANK_LIMIT} whole numbers from 0 on`);
+  if (elements(shape) > 2 ** 31) throw badRequest(`${name}: shape [${shape}] has too many elements`);
+  return shape as number[];
+}
+
+/** A tensor from JSON: a flat or nested list in row-major order, every element checked against the datatype. */
+export function fromJson(name: string, datatype: Datatype, shape: number[], given: unknown): TensorData {
+  if (!Array.isArray(given)) throw badRequest(`${name}: data must be a list`);
+  const count = elements(shape);
+  const flat = given.length === count && !Array.isArray(given[0]) ? given : flatten(name, given, count);
+  if (flat.length !== count)
+    throw badRequest(`${name}: shape [${shape}] needs ${count} elements, and data has ${flat.length}`);
+  return { datatype, shape, data: convert(name, datatype, flat) };
+}
+
+/** Elements of nested lists in order; stops when there are more than expected. */
+function flatten(name: string, given: unknown[], most: number): unknown[] {
+  const flat: unknown[] = [];
+  // A stack of its own: nesting from outside must not become recursion.
+  const stack: { list: unknown[]; next: number }[] = [{ list: given, next: 0 }];
+  for (let top = stack.at(-1); top; top = stack.at(-1)) {
+    if (top.next === top.list.length) {
+      stack.pop();
+      continue;
+    }
+    const value = top.list[top.next++];
+    if (!Array.isArray(value)) flat.push(value);
+    else if (stack.length >= RANK_LIMIT) throw badRequest(`${name}: data is nested deeper than ${RANK_LIMIT} levels`);
+    else stack.push({ list: value, next: 0 });
+    if (flat.length > most) return flat;
+  }
+  return flat;
+}
+
+function convert(name: string, datatype: Datatype, values: unknown[]): TensorData['data'] {
+  const data = allocate(datatype, values.length);
+  for (let index = 0; index < values.length; index += 1)
+    data[index] = element(name, datatype, values[index], index) as never;
+  return data;
+}
+
+function element(name: string, datatype: Datatype, value: unknown, index: number): unknown {
+  switch (datatype) {
+    case 'BYTES':
+      if (typeof value === 'string' && value.isWellFormed()) return value;
+      break;
+    case 'BOOL':
+      if (typeof value === 'boolean') return value ? 1 : 0;
+      if (value === 0 || value === 1) return value;
+      break;
+    case 'FP16':
+    case 'FP32':
+    case 'FP64':
+      if (typeof value === 'number') return value;
+      if (typeof value === 'bigint') return Number(value);
+      break;
+    default: {
+      const [least, most] = INTEGERS[datatype]!;
+      if (typeof value === 'number' ? !Number.isSafeInteger(value) : typeof value !== 'bigint') break;
+      const wide = datatype === 'INT64' || datatype === 'UINT64';
+      if (wide || typeof value === 'bigint') {
+        const exact = BigInt(value as number);
+        if (exact < least || exact > most) break;
+        return wide ? exact : Number(exact);
+      }
+      if ((value as number) < Number(least) || (value as number) > Number(most)) break;
+      return value;
+    }
+  }
+  throw badRequest(`${name}: element ${index} is not ${datatype}`);
+}
+
+/** A tensor from the binary extension: little-endian elements; BYTES have their length in front (4 bytes). */
+export function fromBinary(name: string, datatype: Datatype, shape: number[], bytes: Buffer): TensorData {
+  const count = elements(shape);
+  if (datatype === 'BYTES') return { datatype, shape, data: splitBytes(name, count, bytes) };
+  const { array, bytes: size } = datatypes[datatype];
+  if (bytes.length !== count * size)
+    throw badRequest(
+      `${name}: shape [${shape}] of ${datatype} needs ${count * size} bytes, and ${bytes.length} were sent`,
+    );
+  // A copy, because a view must be aligned, and the body is not the tensor's to hand over.
+  const copy = new Uint8Array(bytes).buffer;
+  const data = new (array as Uint8ArrayConstructor)(copy);
+  if (datatype === 'BOOL' && data.some((value) => value > 1)) throw badRequest(`${name}: a BOOL must be 0 or 1`);
+  return { datatype, shape, data };
+}
+
+function splitBytes(name: string, count: number, bytes: Buffer): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  while (at < bytes.length && parts.length <= count) {
+    const length = at + 4 <= bytes.length ? bytes.readUInt32LE(at) : Number.POSITIVE_INFINITY;
+    if (at + 4 + length > bytes.length)
+      throw badRequest(`${name}: the length of element ${parts.length} leaves the data`);
+    parts.push(new Uint8Array(bytes.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  if (parts.length !== count)
+    throw badRequest(`${name}: shape needs ${count} elements, and the data has ${parts.length}`);
+  return parts;
+}
+
+/** Strings of a BYTES tensor, for models and tasks that take text. */
+export function asText(name: string, tensor: TensorData): TensorData {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const data = (tensor.data as (string | Uint8Array)[]).map((value) => {
+    if (typeof value === 'string') return value;
+    try {
+      return decoder.decode(value);
+    } catch {
+      throw badRequest(`${name}: an element is not UTF-8`);
+    }
+  });
+  return { ...tensor, data };
+}
+
+/** The elements as JSON text. Throws 400 for what JSON can't carry. */
+export function toJson(name: string, { datatype, data }: TensorData): string {
+  if (Array.isArray(data))
+    return JSON.stringify(
+      data.map((value) => (typeof value === 'string' ? value : Buffer.from(value).toString('base64'))),
+    );
+  if (datatype === 'BOOL') return `[${Array.from(data as Uint8Array, (value) => value !== 0).join()}]`;
+  if (datatype.startsWith('FP')) {
+    for (const value of data as Float32Array)
+      if (!Number.isFinite(value))
+        throw new HttpError(400, `${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
+  }
+  return `[${(data as Float32Array).join()}]`;
+}
+
+/** The elements as the binary extension wants them. */
+export function toBinary({ data }: TensorData): Buffer {
+  if (!Array.isArray(data)) return Buffer.from(data.buffer, data.byteOffset, (data as NumberArray).byteLength);
+  return Buffer.concat(
+    data.flatMap((value) => {
+      const bytes = Buffer.from(value as string);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(bytes.length);
+      return [length, bytes];
+    }),
+  );
+}

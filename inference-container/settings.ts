@@ -1,0 +1,41 @@
+import { z } from 'zod';
+
+/** All settings of the model server, validated once; every problem is reported together. */
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+const schema = z.object({
+  PORT: count(0, 65_535).default(8080),
+  HOST: z.string().default('0.0.0.0'),
+  /** The model repository: `<name>/<version>/model.onnx`. */
+  MODEL_DIR: z.string().default('models'),
+  /** A Blob container with the same layout, by its address; its models are copied to CACHE_DIR. */
+  MODEL_BLOB_URL: z.url().optional(),
+  /** Instead of an identity, outside of Azure. */
+  MODEL_BLOB_CONNECTION: z.string().optional(),
+  MODEL_BLOB_CONTAINER: z.string().default('models'),
+  AZURE_CLIENT_ID: z.string().optional(),
+  CACHE_DIR: z.string().default('/tmp/maru-models'),
+  /** How often the repository is looked at for changes; 0: only by the repository API. */
+  MODEL_WATCH_SECONDS: count(0, 86_400).default(10),
+  /** Threads that run ONNX Runtime, one intra-op thread each. */
+  WORKERS: count(1, 64).optional(),
+  /** Rows that may wait for one model before it answers 503. */
+  QUEUE_ROWS: count(1, 1_000_000).default(2_048),
+  /** How long a request may wait and run. */
+  REQUEST_SECONDS: count(1, 600).default(30),
+  BODY_MEGABYTES: count(1, 1_024).default(64),
+  /** How long a shutdown waits for what is in flight. */
+  SHUTDOWN_SECONDS: count(1, 600).default(20),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export type Settings = Readonly<z.infer<typeof schema>>;
+
+/** Throws an error that lists every problem. */
+export function parseSettings(environment: Record<string, string | undefined>): Settings {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new Error(`settings to correct:\n  ${problems.join('\n  ')}`);
+}
