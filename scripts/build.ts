@@ -42,6 +42,9 @@ export async function buildFunctions(out = join(root, 'dist/functions')): Promis
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
 }
 
+/** They have native parts or load files beside themselves. */
+const OUTSIDE = ['onnxruntime-node', 'sharp', 'pino'];
+
 export async function buildInference(out = join(root, 'dist/inference-container')): Promise<void> {
   await rm(out, { recursive: true, force: true });
   await build({
@@ -55,13 +58,16 @@ export async function buildInference(out = join(root, 'dist/inference-container'
     format: 'esm',
     target: 'node24',
     logLevel: 'error',
-    // They have native parts or load files beside themselves.
-    external: ['onnxruntime-node', 'sharp', 'pino'],
+    external: OUTSIDE,
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   });
-  await writeFile(join(out, 'package.json'), `${JSON.stringify({ type: 'module', private: true }, null, 2)}\n`);
+  // What the bundle leaves outside, at the versions of the lock file.
+  const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
+  const dependencies = Object.fromEntries(OUTSIDE.map((name) => [name, packages[`node_modules/${name}`].version]));
+  const description = { name: 'maru-inference', private: true, type: 'module', main: 'main.js', dependencies };
+  await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
 }
 
 function withoutSourceMap(text: string): string {

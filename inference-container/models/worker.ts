@@ -155,15 +155,19 @@ async function runRows({ session, runner, signature }: Loaded, rows: unknown[]):
   const timing: Timing = { preprocess: 0, compute: 0, postprocess: 0 };
   const groups = signature.batchable ? [prepared] : prepared.map((row) => [row]);
   const values: unknown[] = [];
-  let mark = performance.now();
-  timing.preprocess += mark - started;
+  let mark = started;
+  const lap = (phase: keyof Timing) => {
+    const now = performance.now();
+    timing[phase] += now - mark;
+    mark = now;
+  };
   for (const group of groups.filter((rowsOfOne) => rowsOfOne.length > 0)) {
     const feeds = runner.feeds(group);
-    timing.preprocess += -mark + (mark = performance.now());
+    lap('preprocess');
     const outputs = await session.run(feeds);
-    timing.compute += -mark + (mark = performance.now());
+    lap('compute');
     values.push(...runner.results(outputs as Record<string, Tensor>, group.length));
-    timing.postprocess += -mark + (mark = performance.now());
+    lap('postprocess');
   }
   for (const [index, place] of places.entries()) results[place] = { ok: true, value: values[index] };
   return { kind: 'rows', results, timing };

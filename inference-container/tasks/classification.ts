@@ -27,7 +27,7 @@ export function classify(
   labels: string[],
   threshold: number,
 ): Classification[] {
-  const { data, dims } = outputs.probabilities ?? Object.values(outputs)[0]!;
+  const { data, dims } = Object.values(outputs)[0]!;
   const scores = data as Float32Array;
   const classes = dims.at(-1) ?? 0;
   return Array.from({ length: rows }, (_, row) => best(scores, row * classes, classes, labels, threshold));

@@ -17,7 +17,7 @@ export const imageClassification: RowTask = {
     return fromBase64(given);
   },
   fromTensors: ({ image }) =>
-    (image?.data as unknown[]).map((given) => (given instanceof Uint8Array ? bytes(given) : fromBase64(given))),
+    ((image?.data ?? []) as unknown[]).map((given) => (given instanceof Uint8Array ? bytes(given) : fromBase64(given))),
   toTensors,
   async createRunner({ preprocessing, labels, threshold }, _folder, inputs) {
     if (preprocessing?.kind !== 'image') throw new Error('image-classification needs preprocessing of kind "image"');
@@ -53,7 +53,7 @@ export const imageClassification: RowTask = {
         const rows = prepared as Float32Array[];
         const size = width * height * 3;
         const data = new Float32Array(rows.length * size);
-        rows.forEach((row, index) => data.set(row, index * size));
+        for (const [index, row] of rows.entries()) data.set(row, index * size);
         const shape =
           preprocessing.layout === 'nchw' ? [rows.length, 3, height, width] : [rows.length, height, width, 3];
         return { [input]: new Tensor('float32', data, shape) };

@@ -1,24 +1,34 @@
 import { z } from 'zod';
 
 /**
- * Text to sparse n-gram features: words, word pairs and characters. Knows no language: Hangul and Han words are cut into
- * 1–3 signs, others into 3–5 letters. The trainer (scripts/train) uses this same file, so what was trained is what is served.
+ * Text to n-gram features: words, word pairs and characters. Knows no language: Hangul and Han words are cut into 1–3
+ * signs, others into 3–5 letters. The trainer (scripts/train) uses this same file, so what was trained is what is served.
  */
 const group = z.enum(['words', 'pairs', 'characters']);
 export type Group = z.infer<typeof group>;
 
-/** One block of features with its own length: the weights of a text's features in a block have norm 1. */
+/** Features of one block; their weights in a text are √count · idf, scaled to norm 1. */
 const block = z.strictObject({
   groups: z.array(group).min(1),
   features: z.array(z.string()),
   idf: z.array(z.number()),
 });
 
-export const vocabulary = z.strictObject({ blocks: z.array(block).min(1) });
+export const vocabulary = z.strictObject({
+  /** N-grams of words; an n-gram's id is its place, from 1 on. The first two mark the start and the end of a text. */
+  subwords: z.array(z.string()).min(2),
+  /** Weights of words in a text's vector: √idf. */
+  wordWeights: z.record(z.string(), z.number()),
+  unknownWeight: z.number(),
+  blocks: z.array(block),
+});
 export type Vocabulary = z.infer<typeof vocabulary>;
 
-/** Characters of a text that are read; what follows adds cost and no meaning. */
+/** Characters of a text that are read, and its words: what follows adds cost and no meaning. */
 const TEXT_LIMIT = 2_000;
+const WORD_LIMIT = 62;
+/** The widest filter of a model needs as many places. */
+const SHORTEST = 3;
 
 const TOKEN = /[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}/gu;
 const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;
@@ -26,7 +36,7 @@ const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;
 /** Lower-case words; apostrophes vanish ("what's" = "whats"), other punctuation separates, emoji are words. */
 export function words(text: string): string[] {
   const plain = text.slice(0, TEXT_LIMIT).normalize('NFKC').toLowerCase().replace(/['’`]/g, '');
-  return plain.match(TOKEN) ?? [];
+  return (plain.match(TOKEN) ?? []).slice(0, WORD_LIMIT);
 }
 
 const groups: Record<Group, (words: string[]) => string[]> = {
@@ -38,6 +48,11 @@ const groups: Record<Group, (words: string[]) => string[]> = {
 /** The features of one block, repeated as often as they occur. */
 export function featuresOf(words: string[], names: readonly Group[]): string[] {
   return names.flatMap((name) => groups[name](words));
+}
+
+/** A word itself and its character n-grams, each once. */
+export function subwordsOf(word: string): string[] {
+  return [`w ${word}`, ...new Set(characters(word))];
 }
 
 function characters(word: string): string[] {
@@ -52,19 +67,65 @@ function characters(word: string): string[] {
   return grams;
 }
 
-export interface Sparse {
-  /** Feature ids; 0 stands for none. */
+export const START = '<s>';
+export const END = '</s>';
+const CACHED = 50_000;
+
+/** Words to the ids of their n-grams; 0 is none. */
+export class Subwords {
+  readonly #ids: Map<string, number>;
+  readonly #cache = new Map<string, number[]>();
+  /** N-grams, and the 0 that stands for none. */
+  readonly size: number;
+
+  constructor(list: readonly string[]) {
+    this.#ids = new Map(list.map((gram, index) => [gram, index + 1]));
+    this.size = list.length + 1;
+  }
+
+  word(word: string): number[] {
+    let ids = this.#cache.get(word);
+    if (ids) return ids;
+    ids = subwordsOf(word)
+      .map((gram) => this.#ids.get(gram))
+      .filter((id) => id !== undefined);
+    // Words come from outside: a cache without an end would be a leak.
+    if (this.#cache.size >= CACHED) this.#cache.clear();
+    this.#cache.set(word, ids);
+    return ids;
+  }
+
+  /** The start mark, the words, the end mark; at least as many places as the widest filter needs. */
+  sentence(words: string[]): number[][] {
+    const sentence = [[1], ...words.map((word) => this.word(word)), [2]];
+    while (sentence.length < SHORTEST) sentence.push([]);
+    return sentence;
+  }
+}
+
+export interface Encoded {
+  /** For each place of the sentence, the ids of its n-grams. */
+  grams: number[][];
+  /** For each place, the word's weight in the text's vector; 0 where there is no known n-gram. */
+  wordWeights: number[];
+  /** Sparse features; 0 is none. */
   ids: number[];
   weights: number[];
 }
 
 /** Encodes texts by a vocabulary. */
 export class NgramEncoder {
+  readonly subwords: Subwords;
+  readonly #wordWeights: Map<string, number>;
+  readonly #unknownWeight: number;
   readonly #blocks: { groups: readonly Group[]; ids: Map<string, number>; idf: number[]; base: number }[] = [];
-  /** Features in all, and the 0 that stands for none. */
+  /** Sparse features, and the 0 that stands for none. */
   readonly size: number;
 
-  constructor({ blocks }: Vocabulary) {
+  constructor({ subwords, wordWeights, unknownWeight, blocks }: Vocabulary) {
+    this.subwords = new Subwords(subwords);
+    this.#wordWeights = new Map(Object.entries(wordWeights));
+    this.#unknownWeight = unknownWeight;
     let base = 1;
     for (const { groups, features, idf } of blocks) {
       const first = base;
@@ -75,11 +136,23 @@ export class NgramEncoder {
     this.size = base;
   }
 
-  /** Feature ids with weights √count · idf, each block of norm 1. */
-  encode(text: string): Sparse {
+  encode(text: string): Encoded {
+    return this.encodeWords(words(text));
+  }
+
+  encodeWords(tokens: string[]): Encoded {
+    const grams = this.subwords.sentence(tokens);
+    const wordWeights = grams.map((ids, place) => {
+      const word = tokens[place - 1];
+      if (word === undefined || ids.length === 0) return 0;
+      return this.#wordWeights.get(word) ?? this.#unknownWeight;
+    });
+    return { grams, wordWeights, ...this.#sparse(tokens) };
+  }
+
+  #sparse(tokens: string[]): Pick<Encoded, 'ids' | 'weights'> {
     const ids: number[] = [];
     const weights: number[] = [];
-    const tokens = words(text);
     for (const block of this.#blocks) {
       const counts = new Map<number, number>();
       for (const feature of featuresOf(tokens, block.groups)) {

@@ -3,21 +3,21 @@ import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import type { Manifest } from '../models/manifest.ts';
 import { classificationOutputs, classify, toTensors } from './classification.ts';
-import { NgramEncoder, vocabulary } from './ngrams.ts';
+import { type Encoded, NgramEncoder, vocabulary } from './ngrams.ts';
 import { InvalidRow, type RowTask, type Runner } from './task.ts';
 
 /** Characters of one text. */
 const TEXT_LIMIT = 20_000;
 
 /**
- * Strings in, a label with its score out. Models take `ids` and `weights` (n-grams), or `input_ids`, `attention_mask`
+ * Strings in, a label with its score out. Models take what {@link ngramFeeds} makes (n-grams), or `input_ids`, `attention_mask`
  * and, where they have it, `token_type_ids` (tokenizer), and give probabilities[batch, classes].
  */
 export const textClassification: RowTask = {
   inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
   outputs: classificationOutputs,
   fromInstance: (instance) => text(instance),
-  fromTensors: ({ text: given }) => (given?.data as unknown[]).map(text),
+  fromTensors: ({ text: given }) => ((given?.data ?? []) as unknown[]).map(text),
   toTensors,
   async createRunner(manifest, folder, inputs) {
     const { labels, threshold } = manifest;
@@ -43,14 +43,7 @@ async function encoder(
     const ngrams = new NgramEncoder(vocabulary.parse(await read(preprocessing.vocabulary)));
     return {
       prepare: (row) => ngrams.encode(row as string),
-      feeds: (prepared) => {
-        const rows = prepared as ReturnType<NgramEncoder['encode']>[];
-        const ids = padded(rows.map((row) => row.ids));
-        const weights = new Float32Array(ids.data.length);
-        rows.forEach((row, index) => weights.set(row.weights, index * ids.width));
-        const shape = [rows.length, ids.width];
-        return { ids: new Tensor('int64', ids.data, shape), weights: new Tensor('float32', weights, shape) };
-      },
+      feeds: (prepared) => ngramFeeds(prepared as Encoded[]),
     };
   }
   if (preprocessing?.kind === 'tokenizer') {
@@ -86,4 +79,33 @@ function padded(rows: number[][]): { data: BigInt64Array; width: number } {
     for (let at = 0; at < row.length; at += 1) data[index * width + at] = BigInt(row[at]!);
   });
   return { data, width };
+}
+
+/**
+ * A batch of encoded texts as tensors: `grams` int32[batch, places, n-grams], `lengths` int32[batch] (places of each text),
+ * `word_weights` float[batch, places], `ids` int32[batch, features] and `weights` float[batch, features]; 0 fills up.
+ */
+export function ngramFeeds(rows: Encoded[]): Record<string, Tensor> {
+  const batch = rows.length;
+  const places = Math.max(...rows.map((row) => row.grams.length));
+  const most = Math.max(1, ...rows.flatMap((row) => row.grams.map((ids) => ids.length)));
+  const features = Math.max(1, ...rows.map((row) => row.ids.length));
+  const grams = new Int32Array(batch * places * most);
+  const wordWeights = new Float32Array(batch * places);
+  const ids = new Int32Array(batch * features);
+  const weights = new Float32Array(batch * features);
+  const lengths = Int32Array.from(rows, (row) => row.grams.length);
+  for (const [index, row] of rows.entries()) {
+    for (const [place, own] of row.grams.entries()) grams.set(own, (index * places + place) * most);
+    wordWeights.set(row.wordWeights, index * places);
+    ids.set(row.ids, index * features);
+    weights.set(row.weights, index * features);
+  }
+  return {
+    grams: new Tensor('int32', grams, [batch, places, most]),
+    lengths: new Tensor('int32', lengths, [batch]),
+    word_weights: new Tensor('float32', wordWeights, [batch, places]),
+    ids: new Tensor('int32', ids, [batch, features]),
+    weights: new Tensor('float32', weights, [batch, features]),
+  };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { recipe } from '../train/recipe.ts';
 import { train } from '../train/train.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -16,7 +17,7 @@ export async function ensureIntentModel(repository: string, progress: (share: nu
   const out = join(repository, 'intents', version);
   const current = join(repository, 'intents/config.json');
   if (!(await exists(join(out, 'model.json'))))
-    await train({ data: CONTENT, out, name: 'intents', version, seed: 1, progress });
+    await train({ data: CONTENT, out, name: 'intents', version, seed: 1, recipe, giveUp: 0.01, progress });
   // Versions are checksums of the content, so the greatest is not the newest.
   await writeFile(`${current}.${process.pid}`, JSON.stringify({ versions: { only: [version] } }));
   await rename(`${current}.${process.pid}`, current);

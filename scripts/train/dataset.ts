@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import papaparse from 'papaparse';
 import { z } from 'zod';
 import { Random } from './random.ts';
@@ -13,26 +13,99 @@ export interface Example {
 /** Out of scope: an intent of this name is an example of what the bot must not answer. */
 export const NONE = 'none';
 
-const content = z.array(z.object({ name: z.string(), utterances: z.record(z.string(), z.array(z.string())) }));
-
-/** Reads the bot's content (JSON) or a two-column CSV (`text,intent`). Throws an error that says what is wrong with the file. */
-export async function readExamples(file: string): Promise<{ examples: Example[]; sha256: string }> {
-  const bytes = await readFile(file);
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (file.endsWith('.csv')) {
-    const { data, errors } = papaparse.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
-    if (errors[0]) throw new Error(`${file}, row ${errors[0].row}: ${errors[0].message}`);
-    return { examples: data.map((row) => ({ text: row.text ?? '', intent: row.intent ?? row.label ?? '' })), sha256 };
-  }
-  const intents = content.parse(JSON.parse(text));
-  const examples = intents.flatMap(({ name, utterances }) =>
-    Object.values(utterances).flatMap((texts) => texts.map((text) => ({ text, intent: name }))),
-  );
-  return { examples, sha256 };
+export interface Splits {
+  train: Example[];
+  /** Empty: to be split off. */
+  validation: Example[];
+  /** Texts of other domains, without labels. */
+  background: string[];
 }
 
-/** Splits by intent, a share of each for validation; the same seed splits the same way. */
+export interface Dataset {
+  splits: Splits;
+  /** The test split, parsed when it is asked for: nothing may be chosen on it. */
+  test(): Example[];
+  sha256: string;
+}
+
+/** A file that can't be trained on; the message says what to correct. */
+export class DatasetError extends Error {}
+
+/** Utterances that fit into memory in training, at about 20 KB each. */
+const EXAMPLES_LIMIT = 200_000;
+const BYTES_LIMIT = 256 * 1024 * 1024;
+const CLASSES_LIMIT = 2_000;
+const CHARACTERS_LIMIT = 1_000;
+const LEAST_EXAMPLES = 2;
+
+const content = z.array(z.object({ name: z.string(), utterances: z.record(z.string(), z.array(z.string())) }));
+const pairs = z.array(z.tuple([z.string(), z.string()]));
+const splitFile = z.looseObject({
+  train: pairs,
+  val: pairs.optional(),
+  oos_train: pairs.optional(),
+  oos_val: pairs.optional(),
+});
+const testFile = z.looseObject({ test: pairs.optional(), oos_test: pairs.optional() });
+
+/**
+ * Reads the bot's content (a JSON list of intents), a CSV with the columns `text` and `intent` (or `label`), or a JSON
+ * object of splits `{train, val, test, oos_train, oos_val, oos_test}`, each a list of [text, intent].
+ * Throws a {@link DatasetError}.
+ */
+export async function readDataset(file: string, background?: string): Promise<Dataset> {
+  const { text, sha256 } = await readText(file);
+  const lines = background ? (await readText(background)).text.split('\n').filter((line) => line.trim()) : [];
+  const dataset = file.toLowerCase().endsWith('.csv') ? fromCsv(text) : fromJson(text);
+  return { ...dataset, splits: { ...dataset.splits, background: lines }, sha256 };
+}
+
+/** Leaves out what can't be trained on, and says what and how much. Throws a {@link DatasetError} when too little is left. */
+export function clean(splits: Splits): { splits: Splits; dropped: string[] } {
+  const dropped: string[] = [];
+  const note = (count: number, what: string) => {
+    if (count > 0) dropped.push(`${count} ${what}`);
+  };
+  const key = ({ text }: Example) => text.normalize('NFKC').trim().toLowerCase();
+  const usable = splits.train.filter(({ text, intent }) => text.trim() && intent.trim());
+  note(splits.train.length - usable.length, 'rows without a text or a label');
+  const short = usable.filter(({ text }) => text.length <= CHARACTERS_LIMIT);
+  note(usable.length - short.length, `utterances of more than ${CHARACTERS_LIMIT} characters`);
+  const intents = Map.groupBy(short, key);
+  const conflicting = new Set(
+    [...intents].filter(([, same]) => new Set(same.map(({ intent }) => intent)).size > 1).map(([text]) => text),
+  );
+  const agreed = short.filter((example) => !conflicting.has(key(example)));
+  note(short.length - agreed.length, 'rows whose text has more than one label');
+  const seen = new Set<string>();
+  const unique = agreed.filter((example) => !seen.has(key(example)) && seen.add(key(example)));
+  note(agreed.length - unique.length, 'duplicates');
+  const counts = Map.groupBy(unique, ({ intent }) => intent);
+  const few = [...counts]
+    .filter(([intent, examples]) => intent !== NONE && examples.length < LEAST_EXAMPLES)
+    .map(([intent]) => intent);
+  const train = unique.filter(({ intent }) => !few.includes(intent));
+  note(
+    few.length,
+    `intents with fewer than ${LEAST_EXAMPLES} utterances: ${few.slice(0, 5).join(', ')}${few.length > 5 ? ' …' : ''}`,
+  );
+  const classes = new Set(train.filter(({ intent }) => intent !== NONE).map(({ intent }) => intent));
+  if (classes.size < 2)
+    throw new DatasetError(
+      `at least 2 intents with ${LEAST_EXAMPLES} utterances each are needed; there ${classes.size === 1 ? 'is 1' : 'are none'}`,
+    );
+  if (classes.size > CLASSES_LIMIT)
+    throw new DatasetError(`${classes.size} intents are more than the ${CLASSES_LIMIT} that can be told apart`);
+  if (train.length > EXAMPLES_LIMIT)
+    throw new DatasetError(
+      `${train.length} utterances are more than the ${EXAMPLES_LIMIT} that fit into memory; train on a sample`,
+    );
+  const known = splits.validation.filter(({ intent }) => intent === NONE || classes.has(intent));
+  note(splits.validation.length - known.length, 'validation rows with an intent that is not trained');
+  return { splits: { ...splits, train, validation: known }, dropped };
+}
+
+/** Splits by intent, a share of each (and at least one) for validation; the same seed splits the same way. */
 export function split(examples: Example[], share: number, seed: number): { train: Example[]; validation: Example[] } {
   const train: Example[] = [];
   const validation: Example[] = [];
@@ -40,9 +113,71 @@ export function split(examples: Example[], share: number, seed: number): { train
   const byIntent = Map.groupBy(examples, (example) => example.intent);
   for (const intent of [...byIntent.keys()].sort()) {
     const shuffled = random.shuffle([...byIntent.get(intent)!]);
-    const held = Math.floor(shuffled.length * share);
+    const held = Math.max(1, Math.round(shuffled.length * share));
     validation.push(...shuffled.slice(0, held));
     train.push(...shuffled.slice(held));
   }
   return { train, validation };
+}
+
+function fromCsv(text: string): Omit<Dataset, 'sha256'> {
+  const { data, errors, meta } = papaparse.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
+  const column = ['intent', 'label'].find((name) => meta.fields?.includes(name));
+  if (!meta.fields?.includes('text') || !column)
+    throw new DatasetError('the CSV needs a first row with the columns text and intent (or label)');
+  if (errors[0]) throw new DatasetError(`row ${(errors[0].row ?? 0) + 2} of the CSV: ${errors[0].message}`);
+  const train = data.map((row) => ({ text: row.text ?? '', intent: row[column] ?? '' }));
+  return { splits: { train, validation: [], background: [] }, test: () => [] };
+}
+
+function fromJson(text: string): Omit<Dataset, 'sha256'> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new DatasetError('the file is neither a CSV (by its name) nor JSON');
+  }
+  const intents = content.safeParse(json);
+  if (intents.success) {
+    const train = intents.data.flatMap(({ name, utterances }) =>
+      Object.values(utterances).flatMap((texts) => texts.map((own) => ({ text: own, intent: name }))),
+    );
+    return { splits: { train, validation: [], background: [] }, test: () => [] };
+  }
+  const parsed = splitFile.safeParse(json);
+  if (!parsed.success)
+    throw new DatasetError(
+      'the JSON is neither a list of intents with utterances nor an object with train, val and test',
+    );
+  const inside = (rows: [string, string][] = []) => rows.map(([own, intent]) => ({ text: own, intent }));
+  const outside = (rows: [string, string][] = []) => rows.map(([own]) => ({ text: own, intent: NONE }));
+  const { train, val, oos_train, oos_val } = parsed.data;
+  return {
+    splits: {
+      train: [...inside(train), ...outside(oos_train)],
+      validation: [...inside(val), ...outside(oos_val)],
+      background: [],
+    },
+    test() {
+      const { test, oos_test } = testFile.parse(json);
+      return [...inside(test), ...outside(oos_test)];
+    },
+  };
+}
+
+async function readText(file: string): Promise<{ text: string; sha256: string }> {
+  const { size } = await stat(file).catch(() => {
+    throw new DatasetError(`there is no file ${file}`);
+  });
+  if (size === 0) throw new DatasetError(`${file} is empty`);
+  if (size > BYTES_LIMIT) throw new DatasetError(`${file} has more than ${BYTES_LIMIT / 1024 / 1024} MB`);
+  const bytes = await readFile(file);
+  try {
+    return {
+      text: new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    };
+  } catch {
+    throw new DatasetError(`${file} is not UTF-8; save it as UTF-8 and try again`);
+  }
 }

@@ -1,79 +1,217 @@
 import onnxProto from 'onnx-proto';
-import type { Bag } from './bag.ts';
+import type { Confidence, Standard } from './calibration.ts';
+import type { Cnn } from './cnn.ts';
+import type { Quantised } from './quantise.ts';
+import type { Svm } from './svm.ts';
 
 const { onnx } = onnxProto;
+type Node = InstanceType<typeof onnx.NodeProto>;
+type Tensor = InstanceType<typeof onnx.TensorProto>;
 
-/** The bag as an ONNX model of standard operators: ids[batch,n], weights[batch,n] → probabilities[batch,classes]. */
-export function exportBag(bag: Bag, temperature: number): Uint8Array {
-  const { units, classes } = bag;
-  const features = bag.vectors.length / units;
-  const graph = onnx.GraphProto.create({
-    name: 'intents',
-    input: [value('ids', INT64, ['batch', 'n']), value('weights', FLOAT, ['batch', 'n'])],
-    output: [value('probabilities', FLOAT, ['batch', classes])],
-    initializer: [
-      floats('vectors', [features, units], bag.vectors),
-      floats('hidden_bias', [units], bag.hiddenBias),
-      floats(
-        'output_weights',
-        [units, classes],
-        bag.weights.map((weight) => weight / temperature),
-      ),
-      floats(
-        'output_bias',
-        [classes],
-        bag.bias.map((bias) => bias / temperature),
-      ),
-      ints('last', [2]),
-      ints('middle', [1]),
-    ],
-    node: [
-      node('Gather', ['vectors', 'ids'], 'gathered'),
-      node('Unsqueeze', ['weights', 'last'], 'columns'),
-      node('Mul', ['gathered', 'columns'], 'weighted'),
-      node('ReduceSum', ['weighted', 'middle'], 'summed', { keepdims: 0 }),
-      node('Add', ['summed', 'hidden_bias'], 'biased'),
-      node('Tanh', ['biased'], 'hidden'),
-      node('MatMul', ['hidden', 'output_weights'], 'multiplied'),
-      node('Add', ['multiplied', 'output_bias'], 'logits'),
-      node('Softmax', ['logits'], 'probabilities', { axis: 1 }),
-    ],
-  });
+const FLOAT = onnx.TensorProto.DataType.FLOAT;
+const INT8 = onnx.TensorProto.DataType.INT8;
+const INT32 = onnx.TensorProto.DataType.INT32;
+const INT64 = onnx.TensorProto.DataType.INT64;
+
+/** The trained parts, as int8 where they are large. */
+export interface Parts {
+  classes: number;
+  students: { cnn: Cnn; table: Quantised; convolutions: Quantised[]; output: Quantised }[];
+  svm: { svm: Svm; table: Quantised; dense: Quantised; vectors: Quantised };
+}
+
+/** How logits become scores; without it the model gives the logits of each member. */
+export interface Scoring {
+  standards: Standard[];
+  confidence: Confidence;
+}
+
+/**
+ * The ensemble as an ONNX model of standard operators (opset 17). Inputs as `ngramFeeds` of the inference container makes
+ * them; output `scores`[batch, classes], or `member_0` … when no scoring is given.
+ */
+export function exportEnsemble({ classes, students, svm }: Parts, scoring: Scoring | null): Uint8Array {
+  const graph = new Graph();
+  const members = [
+    ...students.map((student, index) => graph.cnn(`student${index}`, student, classes)),
+    graph.svm('svm', svm),
+  ];
+  const outputs = scoring
+    ? [graph.scores(members, scoring)]
+    : members.map((member, index) => graph.named(`member_${index}`, member));
   const model = onnx.ModelProto.create({
     irVersion: 8,
     producerName: 'maru',
     opsetImport: [{ domain: '', version: 17 }],
-    graph,
+    graph: {
+      name: 'intents',
+      input: [
+        value('grams', INT32, ['batch', 'places', 'grams_of_a_word']),
+        value('lengths', INT32, ['batch']),
+        value('word_weights', FLOAT, ['batch', 'places']),
+        value('ids', INT32, ['batch', 'features']),
+        value('weights', FLOAT, ['batch', 'features']),
+      ],
+      output: outputs.map((name) => value(name, FLOAT, ['batch', classes])),
+      initializer: graph.initializers,
+      node: graph.nodes,
+    },
   });
   return onnx.ModelProto.encode(model).finish();
 }
 
-const FLOAT = onnx.TensorProto.DataType.FLOAT;
-const INT64 = onnx.TensorProto.DataType.INT64;
+class Graph {
+  readonly nodes: Node[] = [];
+  readonly initializers: Tensor[] = [];
+  #serial = 0;
+
+  cnn(name: string, { cnn, table, convolutions, output }: Parts['students'][number], classes: number): string {
+    // [batch, places, dimensions] → [batch, dimensions, places]
+    const words = this.node('Transpose', [this.embed(`${name}.table`, table)], { perm: [0, 2, 1] });
+    const pooled = cnn.convolutions.map(({ width, bias }, index) => {
+      const filters = this.convolution(`${name}.filters${width}`, convolutions[index]!, width, cnn);
+      const convolved = this.node('Conv', [words, filters], { kernel_shape: [width] });
+      // Places that reach beyond the text are no candidates for the maximum.
+      const masked = this.node('Where', [
+        this.inside(convolved, width),
+        convolved,
+        this.constant(Number.NEGATIVE_INFINITY),
+      ]);
+      const most = this.node('ReduceMax', [masked], { axes: [2], keepdims: 0 });
+      return this.node('Tanh', [this.node('Add', [most, this.floats(`${name}.bias${width}`, [bias.length], bias)])]);
+    });
+    const joined = this.node('Concat', pooled, { axis: 1 });
+    const multiplied = this.node('MatMul', [joined, this.dequantised(`${name}.output`, output)]);
+    return this.node('Add', [multiplied, this.floats(`${name}.output_bias`, [classes], cnn.bias)]);
+  }
+
+  svm(name: string, { svm, table, dense, vectors }: Parts['svm']): string {
+    const { classes, bias } = svm;
+    // Weights times row scales, then [batch, 1, features] × [batch, features, classes].
+    const scales = this.node('Gather', [this.floats(`${name}.scales`, [table.rows], table.scales), 'ids']);
+    const weights = this.node('Unsqueeze', [this.node('Mul', ['weights', scales]), this.ints([1])]);
+    const rows = this.node('Cast', [this.node('Gather', [this.bytes(`${name}.table`, table), 'ids'])], { to: FLOAT });
+    const sparse = this.node('Squeeze', [this.node('MatMul', [weights, rows]), this.ints([1])]);
+    const sentence = this.sentence(this.embed(`${name}.vectors`, vectors));
+    const fromDense = this.node('MatMul', [sentence, this.dequantised(`${name}.dense`, dense)]);
+    return this.node('Add', [this.node('Add', [sparse, fromDense]), this.floats(`${name}.bias`, [classes], bias)]);
+  }
+
+  /** Standardised and added → softmax → confidence (calibration.ts). */
+  scores(members: string[], { standards, confidence }: Scoring): string {
+    const { temperature, slope, shift } = confidence;
+    const parts = members.map((member, index) => {
+      const { mean, scale } = standards[index]!;
+      const factor = scale / temperature;
+      return this.node('Add', [this.node('Mul', [member, this.constant(factor)]), this.constant(-mean * factor)]);
+    });
+    const probabilities = this.node('Softmax', [this.node('Sum', parts)], { axis: 1 });
+    const clipped = this.node('Clip', [probabilities, this.constant(1e-9), this.constant(1 - 1e-7)]);
+    const others = this.node('Sub', [this.constant(1), clipped]);
+    const odds = this.node('Sub', [this.node('Log', [clipped]), this.node('Log', [others])]);
+    const line = this.node('Add', [this.node('Mul', [odds, this.constant(slope)]), this.constant(shift)]);
+    return this.named('scores', this.node('Sigmoid', [line]));
+  }
+
+  named(name: string, from: string): string {
+    this.nodes.push(onnx.NodeProto.create({ opType: 'Identity', input: [from], output: [name], name }));
+    return name;
+  }
+
+  /** Word vectors [batch, places, dimensions]: sums of n-gram vectors. Row 0 is zero, so what fills up adds nothing. */
+  embed(name: string, table: Quantised): string {
+    const scales = this.node('Gather', [this.floats(`${name}.scales`, [table.rows, 1], table.scales), 'grams']);
+    const rows = this.node('Cast', [this.node('Gather', [this.bytes(name, table), 'grams'])], { to: FLOAT });
+    return this.node('ReduceSum', [this.node('Mul', [rows, scales]), this.ints([2])], { keepdims: 0 });
+  }
+
+  /** Places p of a text with p ≤ length − width: [batch, 1, places of the convolution]. */
+  inside(convolved: string, width: number): string {
+    const count = this.node('Gather', [this.node('Shape', [convolved]), this.int(2)]);
+    const places = this.node('Cast', [this.node('Range', [this.int(0), count, this.int(1)])], { to: INT32 });
+    const last = this.node('Sub', ['lengths', this.constant(width - 1, INT32)]);
+    return this.node('Less', [places, this.node('Unsqueeze', [last, this.ints([1, 2])])]);
+  }
+
+  /** Weighted mean and maximum of words of length 1, each half of length 1 (sentences.ts). */
+  sentence(words: string): string {
+    const unit = this.unit(words, 2);
+    const weights = this.node('Unsqueeze', ['word_weights', this.ints([2])]);
+    const mean = this.node('ReduceSum', [this.node('Mul', [unit, weights]), this.ints([1])], { keepdims: 0 });
+    const known = this.node('Greater', [weights, this.constant(0)]);
+    const most = this.node('ReduceMax', [this.node('Where', [known, unit, this.constant(-2)])], {
+      axes: [1],
+      keepdims: 0,
+    });
+    // A text without any known word has a maximum of nothing: zero.
+    const real = this.node('Where', [this.node('Greater', [most, this.constant(-1.5)]), most, this.constant(0)]);
+    return this.node('Concat', [this.unit(mean, 1), this.unit(real, 1)], { axis: 1 });
+  }
+
+  unit(vectors: string, axis: number): string {
+    const length = this.node('ReduceL2', [vectors], { axes: [axis], keepdims: 1 });
+    return this.node('Div', [vectors, this.node('Max', [length, this.constant(1e-12)])]);
+  }
+
+  /** weights[width · dimensions, filters] → [filters, dimensions, width]; folded when the model is loaded. */
+  convolution(name: string, weights: Quantised, width: number, { dimensions, filters }: Cnn): string {
+    const flat = this.dequantised(name, weights);
+    const shaped = this.node('Reshape', [flat, this.ints([width, dimensions, filters])]);
+    return this.node('Transpose', [shaped], { perm: [2, 1, 0] });
+  }
+
+  dequantised(name: string, matrix: Quantised): string {
+    const scales = this.floats(
+      `${name}.scales`,
+      matrix.by === 'row' ? [matrix.rows, 1] : [1, matrix.columns],
+      matrix.scales,
+    );
+    return this.node('Mul', [this.node('Cast', [this.bytes(name, matrix)], { to: FLOAT }), scales]);
+  }
+
+  bytes(name: string, { rows, columns, values }: Quantised): string {
+    return this.initializer(name, INT8, [rows, columns], values);
+  }
+
+  floats(name: string, dims: number[], data: Float32Array): string {
+    return this.initializer(name, FLOAT, dims, data);
+  }
+
+  ints(values: number[]): string {
+    return this.initializer(`ints.${this.#serial++}`, INT64, [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  int(given: number): string {
+    return this.initializer(`int.${this.#serial++}`, INT64, [], BigInt64Array.of(BigInt(given)));
+  }
+
+  constant(given: number, type = FLOAT): string {
+    return this.initializer(
+      `constant.${this.#serial++}`,
+      type,
+      [],
+      type === INT32 ? Int32Array.of(given) : Float32Array.of(given),
+    );
+  }
+
+  initializer(name: string, dataType: number, dims: number[], data: ArrayBufferView): string {
+    const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.initializers.push(onnx.TensorProto.create({ name, dims, dataType, rawData }));
+    return name;
+  }
+
+  node(opType: string, input: string[], attributes: Record<string, number | number[]> = {}): string {
+    const output = `${opType.toLowerCase()}.${this.#serial++}`;
+    const { INT, INTS } = onnx.AttributeProto.AttributeType;
+    const attribute = Object.entries(attributes).map(([name, given]) =>
+      Array.isArray(given) ? { name, ints: given, type: INTS } : { name, i: given, type: INT },
+    );
+    this.nodes.push(onnx.NodeProto.create({ opType, input, output: [output], name: output, attribute }));
+    return output;
+  }
+}
 
 function value(name: string, elemType: number, shape: (string | number)[]) {
   const dim = shape.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));
-  return { name, type: { tensorType: { elemType, shape: { dim } } } };
-}
-
-function floats(name: string, dims: number[], data: Float32Array) {
-  return { name, dims, dataType: FLOAT, rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-}
-
-function ints(name: string, data: number[]) {
-  return {
-    name,
-    dims: [data.length],
-    dataType: INT64,
-    rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer),
-  };
-}
-
-function node(opType: string, input: string[], output: string, attributes: Record<string, number> = {}) {
-  const attribute = Object.entries(attributes).map(([name, i]) => ({
-    name,
-    i,
-    type: onnx.AttributeProto.AttributeType.INT,
-  }));
-  return { opType, input, output: [output], name: output, attribute };
+  return onnx.ValueInfoProto.create({ name, type: { tensorType: { elemType, shape: { dim } } } });
 }

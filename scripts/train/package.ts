@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import type { manifest } from '../../inference-container/models/manifest.ts';
 
-type Manifest = z.input<typeof manifest>;
+/** `model.json` without the files' checksums. */
+export type PackageDescription = Omit<z.input<typeof manifest>, 'files'>;
 
 /**
  * Writes a model package: every file beside the folder first, then one rename, so that a package is there whole or not
@@ -12,7 +13,7 @@ type Manifest = z.input<typeof manifest>;
  */
 export async function writePackage(
   folder: string,
-  description: Omit<Manifest, 'files'>,
+  description: PackageDescription,
   files: Record<string, Uint8Array | string>,
 ): Promise<void> {
   // With a dot in front: a server that watches the repository must not see it.

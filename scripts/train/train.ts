@@ -1,96 +1,178 @@
-import { NgramEncoder } from '../../inference-container/tasks/ngrams.ts';
-import { type Bag, bagDefaults, probabilities, trainBag } from './bag.ts';
-import { type Example, NONE, readExamples, split } from './dataset.ts';
-import { exportBag } from './onnx.ts';
-import { writePackage } from './package.ts';
+import { words } from '../../inference-container/tasks/ngrams.ts';
+import { fitConfidence, standardise, sum } from './calibration.ts';
+import { memberLogits, openClassifier, withDraft } from './classifier.ts';
+import { clean, type Example, NONE, readDataset, split } from './dataset.ts';
+import { trainEnsemble } from './ensemble.ts';
+import { type Figures, figures, type Prediction, thresholdFor } from './metrics.ts';
+import { exportEnsemble } from './onnx.ts';
+import { type PackageDescription, writePackage } from './package.ts';
+import { Random } from './random.ts';
+import type { Recipe } from './recipe.ts';
+import { report } from './report.ts';
 import { buildVocabulary } from './vocabulary.ts';
 
 export interface TrainOptions {
   data: string;
+  /** Sentences of other domains, one a line. */
+  background?: string | undefined;
   /** The package's folder: `<model repository>/<name>/<version>`. */
   out: string;
   name: string;
   version: string;
   seed: number;
+  recipe: Recipe;
+  /** In-scope accuracy that the threshold may give up on validation. */
+  giveUp: number;
   progress(share: number): void;
 }
 
-/** Share of the examples that choose temperature and threshold and are not trained on. */
-const VALIDATION = 0.1;
-/** In-scope accuracy that the threshold may give up on validation. */
-const GIVE_UP = 0.01;
-
 export interface Trained {
-  labels: string[];
-  examples: number;
-  metrics: { validationAccuracy: number; validationOutOfScopeRecall: number };
+  labels: number;
+  /** What was left out, in words. */
+  dropped: string[];
+  counts: { train: number; validation: number; test: number; outOfScope: number };
+  threshold: number;
+  validation: Figures;
+  /** Of the test split, read only when everything was decided; null without one. */
+  test: Figures | null;
+  seconds: number;
 }
+
+/** Share of the examples that choose temperature and threshold, where the file has no split of its own. */
+const VALIDATION = 0.1;
+const GOLDEN = 20;
 
 /** Trains an intent model on a file of utterances and writes its package. The same data and seed give the same bytes. */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { examples, sha256 } = await readExamples(options.data);
-  const data = split(examples, VALIDATION, options.seed);
-  const labels = [...new Set(examples.map((example) => example.intent))].filter((intent) => intent !== NONE).sort();
-  const vocabulary = buildVocabulary(data.train.map((example) => example.text));
-  const encoder = new NgramEncoder(vocabulary);
-  const rows = data.train.map((example) => encoder.encode(example.text));
-  const targets = Int32Array.from(data.train, (example) => labels.indexOf(example.intent));
-  const bag = trainBag(rows, targets, encoder.size, labels.length, bagDefaults, options.seed, options.progress);
+  const started = performance.now();
+  const { recipe, seed } = options;
+  const dataset = await readDataset(options.data, options.background);
+  const { splits, dropped } = clean(dataset.splits);
+  const data = splits.validation.length > 0 ? splits : { ...splits, ...split(splits.train, VALIDATION, seed) };
+  const inside = data.train.filter(({ intent }) => intent !== NONE);
+  const labels = [...new Set(inside.map(({ intent }) => intent))].sort();
+  const validation = scoped(data.validation);
 
-  const scored = (temperature: number) =>
-    data.validation.map((example) => best(bag, encoder, example, labels, temperature));
-  const temperature = calibrate(bag, encoder, data.validation, labels);
-  const results = scored(temperature);
-  const inside = results.filter((result) => result.intent !== NONE);
-  const outside = results.filter((result) => result.intent === NONE);
-  const right = inside.filter((result) => result.label === result.intent);
-  const scores = right.map((result) => result.score).sort((a, b) => a - b);
-  const threshold = scores[Math.floor(GIVE_UP * inside.length)] ?? 0;
-  const metrics = {
-    validationAccuracy: right.length / inside.length,
-    validationOutOfScopeRecall:
-      outside.filter((result) => result.score < threshold).length / Math.max(1, outside.length),
-  };
-  await writePackage(
-    options.out,
+  const tokenised = inside.map(({ text }) => words(text));
+  const vocabulary = buildVocabulary(tokenised, recipe.least);
+  const outsideGiven = data.train.filter(({ intent }) => intent === NONE).map(({ text }) => words(text));
+  const background = new Random(seed).shuffle(data.background.map(words));
+  const parts = await trainEnsemble(
+    recipe,
     {
-      name: options.name,
-      version: options.version,
-      task: 'text-classification',
-      labels,
-      preprocessing: { kind: 'ngrams', vocabulary: 'vocabulary.json' },
-      threshold: Math.floor(threshold * 1e4) / 1e4,
-      metrics,
-      trainedOn: { sha256, examples: examples.length },
-      golden: [],
+      vocabulary,
+      classes: labels.length,
+      train: tokenised,
+      labels: indices(inside, labels),
+      outside: [
+        ...Array.from({ length: recipe.outsideTimes }, () => outsideGiven).flat(),
+        ...background.slice(0, recipe.background),
+      ],
+      validation: validation.inside.map(({ text }) => words(text)),
+      validationLabels: indices(validation.inside, labels),
+      unlabelled: [...background, ...outsideGiven],
     },
-    { 'model.onnx': exportBag(bag, temperature), 'vocabulary.json': JSON.stringify(vocabulary) },
+    seed,
+    options.progress,
   );
-  return { labels, examples: examples.length, metrics };
+
+  const members = parts.students.length + 1;
+  const logits = await memberLogits(
+    exportEnsemble(parts, null),
+    vocabulary,
+    validation.inside.map(({ text }) => words(text)),
+    members,
+  );
+  const standards = logits.map(standardise);
+  const confidence = fitConfidence(sum(logits, standards), indices(validation.inside, labels), labels.length);
+  const files = {
+    'model.onnx': exportEnsemble(parts, { standards, confidence }),
+    'vocabulary.json': JSON.stringify(vocabulary),
+  };
+  const description: PackageDescription = {
+    name: options.name,
+    version: options.version,
+    task: 'text-classification',
+    labels,
+    preprocessing: { kind: 'ngrams', vocabulary: 'vocabulary.json' },
+    trainedOn: { sha256: dataset.sha256, examples: data.train.length + data.validation.length },
+  };
+
+  return await withDraft(files, async (folder) => {
+    const classifier = await openClassifier(folder, description);
+    const judge = async (examples: Example[]) =>
+      predictions(await classifier.classify(examples.map(({ text }) => text)), examples);
+    const onValidation = { inside: await judge(validation.inside), outside: await judge(validation.outside) };
+    const threshold = Math.floor(thresholdFor(onValidation.inside, options.giveUp) * 1e4) / 1e4;
+    const validationFigures = figures(onValidation.inside, onValidation.outside, threshold);
+    // Everything is decided: only now the test split, which nothing before has read.
+    const test = scoped(dataset.test());
+    const onTest = { inside: await judge(test.inside), outside: await judge(test.outside) };
+    const testFigures = test.inside.length > 0 ? figures(onTest.inside, onTest.outside, threshold) : null;
+    await classifier.close();
+
+    const judged = test.inside.length > 0 ? onTest : onValidation;
+    const result: Trained = {
+      labels: labels.length,
+      dropped,
+      counts: {
+        train: inside.length,
+        validation: validation.inside.length,
+        test: test.inside.length,
+        outOfScope: outsideGiven.length + validation.outside.length + test.outside.length,
+      },
+      threshold,
+      validation: validationFigures,
+      test: testFigures,
+      seconds: (performance.now() - started) / 1_000,
+    };
+    const pages = report(options, result, judged);
+    await writePackage(
+      options.out,
+      {
+        ...description,
+        threshold,
+        metrics: rounded(testFigures ?? validationFigures),
+        golden: golden(judged.inside, threshold),
+      },
+      { ...files, ...pages },
+    );
+    return result;
+  });
 }
 
-function best(bag: Bag, encoder: NgramEncoder, example: Example, labels: string[], temperature: number) {
-  const scores = probabilities(bag, encoder.encode(example.text), temperature);
-  const index = scores.indexOf(Math.max(...scores));
-  return { intent: example.intent, label: labels[index]!, score: scores[index]! };
+/** Held-out utterances that are right and over the threshold: the released model must answer the same. */
+function golden(rows: Judged[], threshold: number) {
+  const right = rows.filter(({ label, intent, score }) => label === intent && score >= threshold);
+  const step = Math.max(1, Math.floor(right.length / GOLDEN));
+  return right
+    .filter((_, index) => index % step === 0)
+    .slice(0, GOLDEN)
+    .map(({ text, label }) => ({ input: text, output: { label } }));
 }
 
-/** The temperature with the least negative log-likelihood on the in-scope examples (golden-section search on its logarithm). */
-function calibrate(bag: Bag, encoder: NgramEncoder, examples: Example[], labels: string[]): number {
-  const known = examples.filter((example) => example.intent !== NONE);
-  const loss = (x: number) =>
-    known.reduce((sum, { text, intent }) => {
-      const scores = probabilities(bag, encoder.encode(text), Math.exp(x));
-      return sum - Math.log(scores[labels.indexOf(intent)]! + 1e-12);
-    }, 0);
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  let low = Math.log(0.05);
-  let high = Math.log(10);
-  for (let round = 0; round < 20; round += 1) {
-    const left = high - ratio * (high - low);
-    const right = low + ratio * (high - low);
-    if (loss(left) < loss(right)) high = right;
-    else low = left;
-  }
-  return Math.exp((low + high) / 2);
+export type Judged = Prediction & Example;
+
+function predictions(classified: { top: { label: string; score: number }[] }[], examples: Example[]): Judged[] {
+  return classified.map(({ top }, index) => ({ ...examples[index]!, label: top[0]!.label, score: top[0]!.score }));
+}
+
+function scoped(examples: Example[]): { inside: Example[]; outside: Example[] } {
+  return {
+    inside: examples.filter(({ intent }) => intent !== NONE),
+    outside: examples.filter(({ intent }) => intent === NONE),
+  };
+}
+
+function indices(examples: Example[], labels: string[]): Int32Array {
+  const places = new Map(labels.map((label, index) => [label, index]));
+  return Int32Array.from(examples, ({ intent }) => places.get(intent) ?? -1);
+}
+
+function rounded(given: Figures): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(given)
+      .filter(([, value]) => Number.isFinite(value))
+      .map(([name, value]) => [name, Math.round(value * 1e4) / 1e4]),
+  );
 }

@@ -1,30 +1,50 @@
-import { featuresOf, type Group, type Vocabulary, words } from '../../inference-container/tasks/ngrams.ts';
+import {
+  END,
+  featuresOf,
+  type Group,
+  START,
+  subwordsOf,
+  type Vocabulary,
+} from '../../inference-container/tasks/ngrams.ts';
 
-/** The blocks of the model's features, and how often a feature must be seen to count. */
-const BLOCKS: { groups: Group[]; least: number }[] = [
-  { groups: ['words', 'pairs'], least: 2 },
-  { groups: ['characters'], least: 2 },
-];
-
+/** Blocks of the sparse features. */
+const BLOCKS: Group[][] = [['words', 'pairs'], ['characters']];
 /** idf to this power: between counting every feature alike (0) and trusting rare ones most (1). */
 const IDF_POWER = 0.5;
 
-/** The features of the training texts, in the order in which they are first seen. */
-export function buildVocabulary(texts: string[]): Vocabulary {
-  const tokenised = texts.map(words);
+export interface Least {
+  /** How many utterances must have a word, an n-gram of a word, a sparse feature. */
+  word: number;
+  gram: number;
+  feature: number;
+}
+
+/** The features of the training utterances, in the order in which they are first seen. */
+export function buildVocabulary(utterances: string[][], least: Least): Vocabulary {
+  const total = utterances.length;
+  const idf = (count: number) => (Math.log((1 + total) / (1 + count)) + 1) ** IDF_POWER;
+  const grams = counted(utterances, (words) => words.flatMap(subwordsOf));
+  const known = [...grams].filter(([gram, count]) => count >= (gram.startsWith('w ') ? least.word : least.gram));
+  const words = counted(utterances, (tokens) => tokens);
   return {
-    blocks: BLOCKS.map(({ groups, least }) => {
-      const counts = new Map<string, number>();
-      for (const tokens of tokenised)
-        for (const feature of new Set(featuresOf(tokens, groups))) counts.set(feature, (counts.get(feature) ?? 0) + 1);
-      const kept = [...counts].filter(([, count]) => count >= least);
-      return {
-        groups,
-        features: kept.map(([feature]) => feature),
-        idf: kept.map(([, count]) => round((Math.log((1 + texts.length) / (1 + count)) + 1) ** IDF_POWER)),
-      };
+    subwords: [START, END, ...known.map(([gram]) => gram)],
+    wordWeights: Object.fromEntries([...words].map(([word, count]) => [word, round(idf(count))])),
+    unknownWeight: round(idf(0)),
+    blocks: BLOCKS.map((groups) => {
+      const kept = [...counted(utterances, (tokens) => featuresOf(tokens, groups))].filter(
+        ([, count]) => count >= least.feature,
+      );
+      return { groups, features: kept.map(([feature]) => feature), idf: kept.map(([, count]) => round(idf(count))) };
     }),
   };
+}
+
+/** In how many utterances each feature stands. */
+function counted(utterances: string[][], features: (words: string[]) => string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const words of utterances)
+    for (const feature of new Set(features(words))) counts.set(feature, (counts.get(feature) ?? 0) + 1);
+  return counts;
 }
 
 function round(value: number): number {

@@ -1,0 +1,64 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startServer } from '../inference-container/server.ts';
+import { parseSettings } from '../inference-container/settings.ts';
+
+const HELP = `npm run serve -- <model repository>: the inference container's server alone
+
+  npm run serve -- models --port 8080
+
+The repository is a folder <name>/<version>/model.onnx; any ONNX file is served as it is, a model.json beside it says more
+(task, labels, preprocessing). New versions are served when they appear.
+
+Options
+  --port <port>        8080
+  --workers <count>    threads that run ONNX Runtime; one less than the cores
+Other settings are environment variables: inference-container/settings.ts
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    port: { type: 'string', default: '8080' },
+    workers: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+const [folder] = positionals;
+if (values.help || folder === undefined) {
+  console.log(HELP);
+  process.exit(values.help ? 0 : 1);
+}
+
+try {
+  const settings = parseSettings({
+    MODEL_WATCH_SECONDS: '2',
+    ...process.env,
+    PORT: values.port,
+    MODEL_DIR: resolve(folder),
+    WORKERS: values.workers,
+  });
+  const workers = settings.WORKERS ?? Math.max(1, availableParallelism() - 1);
+  const running = await startServer(
+    settings,
+    workers,
+    new URL('../inference-container/models/worker.ts', import.meta.url),
+  );
+  const url = `http://localhost:${running.port}`;
+  console.log(
+    `Serving ${folder} at ${url}\n\n  curl ${url}/v1/models\n  curl ${url}/v2/models/<name>\n  curl -X POST ${url}/v2/repository/index\n`,
+  );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void running.stop().then((clean) => process.exit(clean ? 0 : 1)));
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  console.error(
+    code === 'EADDRINUSE'
+      ? `port ${values.port} is in use; choose another with --port`
+      : error instanceof Error
+        ? error.message
+        : error,
+  );
+  process.exit(1);
+}

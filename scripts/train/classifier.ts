@@ -1,0 +1,70 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession, type Tensor } from 'onnxruntime-node';
+import { manifest as manifestSchema } from '../../inference-container/models/manifest.ts';
+import type { Classification } from '../../inference-container/tasks/classification.ts';
+import { type Encoded, NgramEncoder, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
+import { ngramFeeds, textClassification } from '../../inference-container/tasks/text-classification.ts';
+
+const BATCH = 32;
+const session = (model: Uint8Array | string) =>
+  typeof model === 'string'
+    ? InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 })
+    : InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+
+/** Runs a model on utterances, in batches, by ONNX Runtime: what the trainer measures is what is served. */
+export async function memberLogits(
+  model: Uint8Array,
+  vocabulary: Vocabulary,
+  utterances: string[][],
+  members: number,
+): Promise<Float32Array[]> {
+  const encoder = new NgramEncoder(vocabulary);
+  const loaded = await session(model);
+  const parts: number[][] = Array.from({ length: members }, () => []);
+  for (let from = 0; from < utterances.length; from += BATCH) {
+    const rows: Encoded[] = utterances.slice(from, from + BATCH).map((words) => encoder.encodeWords(words));
+    const outputs = await loaded.run(ngramFeeds(rows));
+    for (const [index, part] of parts.entries())
+      part.push(...((outputs[`member_${index}`] as Tensor).data as Float32Array));
+  }
+  await loaded.release();
+  return parts.map((part) => Float32Array.from(part));
+}
+
+/** A packaged text model as the inference container runs it: its own task, on this thread. */
+export async function openClassifier(
+  folder: string,
+  description: unknown,
+): Promise<{ classify(texts: string[]): Promise<Classification[]>; close(): Promise<void> }> {
+  const manifest = manifestSchema.parse(description);
+  const loaded = await session(join(folder, 'model.onnx'));
+  const runner = await textClassification.createRunner(manifest, folder, loaded.inputNames);
+  return {
+    async classify(texts) {
+      const results: Classification[] = [];
+      for (let from = 0; from < texts.length; from += BATCH) {
+        const prepared = await Promise.all(texts.slice(from, from + BATCH).map((text) => runner.prepare(text)));
+        const outputs = await loaded.run(runner.feeds(prepared));
+        results.push(...(runner.results(outputs as Record<string, Tensor>, prepared.length) as Classification[]));
+      }
+      return results;
+    },
+    close: () => loaded.release(),
+  };
+}
+
+/** The same for a package that is not written yet. */
+export async function withDraft<T>(
+  files: Record<string, Uint8Array | string>,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'maru-draft-'));
+  try {
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

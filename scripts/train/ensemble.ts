@@ -1,0 +1,153 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { fitTemperature, softmax, standardise, sum } from './calibration.ts';
+import type { Cnn } from './cnn.ts';
+import { invent } from './invention.ts';
+import type { MemberData, MemberJob, MemberMessage, MemberResult } from './member.ts';
+import type { Parts } from './onnx.ts';
+import { floats, quantise } from './quantise.ts';
+import type { Recipe } from './recipe.ts';
+
+export type EnsembleData = Omit<MemberData, 'invented' | 'vectors' | 'taught'> & {
+  validationLabels: Int32Array;
+  /** Any text of the domain or of others, for the vectors. */
+  unlabelled: string[][];
+};
+
+/**
+ * Trains the ensemble of a recipe, its members in threads of their own. Deterministic: the same data and seed give the same
+ * parts, on any number of cores.
+ */
+export async function trainEnsemble(
+  recipe: Recipe,
+  given: EnsembleData,
+  seed: number,
+  progress: (share: number) => void,
+): Promise<Parts> {
+  const { unlabelled, validationLabels, ...rest } = given;
+  const { classes } = rest;
+  const nothing = new Float32Array();
+  const step = stages(progress, [0.07, 0.5, 0.43]);
+
+  const bare: MemberData = { ...rest, invented: [], vectors: nothing, taught: nothing };
+  const first: MemberJob = { kind: 'vectors', options: recipe.vectors, unlabelled, data: bare, seed: seed * 1_000 };
+  const [made] = await runAll([first], step(0));
+  // Trained on as it is served: the SVM sees the int8 vectors.
+  const { vectors } = made as Extract<MemberResult, { kind: 'vectors' }>;
+  const { dimensions } = recipe.vectors;
+  vectors.fill(0, 0, dimensions);
+  const rows = vectors.length / dimensions;
+  const quantisedVectors = quantise(vectors, rows, dimensions, dimensions, 'row');
+
+  const invented = invent(rest.train, rest.labels, recipe.invention, seed * 1_000 + 7);
+  const data: MemberData = { ...rest, invented, vectors, taught: nothing };
+  const svmData = { ...data, vectors: floats(quantisedVectors) };
+  const teachers = await runAll(
+    [
+      ...recipe.teachers.map(
+        (options, index): MemberJob => ({ kind: 'cnn', options, data, seed: seed * 1_000 + 10 + index }),
+      ),
+      { kind: 'svm', options: recipe.svm, dimensions, data: svmData, seed: seed * 1_000 + 19 },
+    ],
+    step(1),
+  );
+  const judged = teachers.filter((teacher) => teacher.kind !== 'vectors');
+  const standards = judged.map((teacher) => standardise(teacher.validation));
+  const temperature = fitTemperature(
+    sum(
+      judged.map((teacher) => teacher.validation),
+      standards,
+    ),
+    validationLabels,
+    classes,
+  );
+  const taught = softmax(
+    sum(
+      judged.map((teacher) => teacher.taught),
+      standards,
+    ),
+    classes,
+    recipe.softness * temperature,
+  );
+
+  const students = await runAll(
+    recipe.students.map(
+      (options, index): MemberJob => ({
+        kind: 'cnn',
+        options,
+        data: { ...data, taught },
+        seed: seed * 1_000 + 20 + index,
+      }),
+    ),
+    step(2),
+  );
+  const svm = teachers.find((teacher) => teacher.kind === 'svm')!;
+  const { model, dense } = svm;
+  const sparseRows = model.table.length / model.stride;
+  // Feature 0 is none: its row must add nothing.
+  model.table.fill(0, 0, model.stride);
+  return {
+    classes,
+    students: students.filter((student) => student.kind === 'cnn').map(({ model: cnn }) => quantisedCnn(cnn)),
+    svm: {
+      svm: model,
+      table: quantise(model.table, sparseRows, classes, model.stride, 'row'),
+      dense: quantise(dense, 2 * dimensions, classes, model.stride, 'row'),
+      vectors: quantisedVectors,
+    },
+  };
+}
+
+function quantisedCnn(cnn: Cnn): Parts['students'][number] {
+  const { dimensions, filters, classes, stride } = cnn;
+  const table = cnn.table.slice();
+  table.fill(0, 0, dimensions);
+  return {
+    cnn,
+    table: quantise(table, table.length / dimensions, dimensions, dimensions, 'row'),
+    convolutions: cnn.convolutions.map(({ width, weights }) =>
+      quantise(weights, width * dimensions, filters, filters, 'column'),
+    ),
+    output: quantise(cnn.output, cnn.output.length / stride, classes, stride, 'column'),
+  };
+}
+
+/** Runs jobs in threads, as many at once as there are cores, in their order. Results stand in the order of the jobs. */
+async function runAll(jobs: MemberJob[], progress: (share: number) => void): Promise<MemberResult[]> {
+  const results: MemberResult[] = new Array(jobs.length);
+  const shares = new Float64Array(jobs.length);
+  const queue = [...jobs.entries()];
+  const work = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [index, job] = next;
+      results[index] = await run(job, (share) => {
+        shares[index] = share;
+        progress(shares.reduce((total, value) => total + value, 0) / jobs.length);
+      });
+      shares[index] = 1;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), jobs.length) }, work));
+  return results;
+}
+
+function run(job: MemberJob, progress: (share: number) => void): Promise<MemberResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./member.ts', import.meta.url), { workerData: job });
+    worker.on('message', (message: MemberMessage) => {
+      if ('progress' in message) progress(message.progress);
+      else resolve(message.result);
+    });
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`a training thread ended with code ${code}`)));
+  });
+}
+
+/** Progress of stages that take these shares of the time. */
+function stages(progress: (share: number) => void, lengths: number[]): (stage: number) => (share: number) => void {
+  return (stage) => {
+    const before = lengths.slice(0, stage).reduce((total, length) => total + length, 0);
+    progress(before);
+    return (share) => progress(before + share * lengths[stage]!);
+  };
+}

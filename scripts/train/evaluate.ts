@@ -1,0 +1,139 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Classification } from '../../inference-container/tasks/classification.ts';
+import { openClassifier } from './classifier.ts';
+import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
+import { figures } from './metrics.ts';
+
+const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged text model against a labelled file
+
+  --data <file>       as for training; of a file with splits, its test and oos_test
+  --compare <folder>  another package: prints what changed, utterance by utterance
+
+Ends with one line of JSON, so that a script can compare two models.
+`;
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    data: { type: 'string' },
+    compare: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+if (values.help || !values.model || !values.data) {
+  console.log(HELP);
+  process.exit(values.help ? 0 : 1);
+}
+
+try {
+  const examples = await read(values.data);
+  const measured = await measure(values.model, examples);
+  const { json } = measured;
+  const rows: [string, string][] = [
+    ['accuracy without a threshold', percent(json.accuracyRaw)],
+    ['in-scope accuracy', percent(json.inScopeAccuracy)],
+    ['out-of-scope recall', percent(json.oosRecall)],
+    ['out-of-scope AUROC', percent(json.oosAuroc)],
+    ['macro F1', percent(json.macroF1)],
+    ['calibration error', percent(json.ece)],
+    ['one utterance', `${json.microsPerUtterance} µs`],
+    ['package', `${(json.bytes / 1e6).toFixed(2)} MB`],
+  ];
+  console.log(`${examples.length} utterances of ${values.data}\n`);
+  for (const [name, value] of rows) console.log(`  ${name.padEnd(30)} ${value.padStart(10)}`);
+  if (values.compare) compare(examples, measured, await measure(values.compare, examples));
+  console.log(`\n${JSON.stringify(json)}`);
+} catch (error) {
+  console.error(error instanceof DatasetError ? error.message : error);
+  process.exit(1);
+}
+
+interface Measured {
+  answers: Classification[];
+  json: Record<
+    'accuracyRaw' | 'inScopeAccuracy' | 'oosRecall' | 'oosAuroc' | 'macroF1' | 'ece' | 'microsPerUtterance' | 'bytes',
+    number
+  >;
+}
+
+async function read(file: string): Promise<Example[]> {
+  const dataset = await readDataset(file);
+  const test = dataset.test();
+  const examples = test.length > 0 ? test : [...dataset.splits.train, ...dataset.splits.validation];
+  const labelled = examples.filter(({ text, intent }) => text.trim() && intent.trim());
+  if (!labelled.some(({ intent }) => intent !== NONE))
+    throw new DatasetError(`${file} has no utterance with an intent`);
+  return labelled;
+}
+
+async function measure(folder: string, examples: Example[]): Promise<Measured> {
+  const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => {
+    throw new DatasetError(`${folder} is no model package: there is no model.json`);
+  });
+  const description = JSON.parse(text) as { threshold: number; task?: string };
+  if (description.task !== 'text-classification')
+    throw new DatasetError(`${folder} is not a text classification model`);
+  const classifier = await openClassifier(folder, description);
+  const answers = await classifier.classify(examples.map((example) => example.text));
+  const timed = examples.slice(0, 300);
+  await classifier.classify([timed[0]!.text]);
+  const started = performance.now();
+  for (const example of timed) await classifier.classify([example.text]);
+  const micros = ((performance.now() - started) * 1_000) / timed.length;
+  await classifier.close();
+  const predictions = answers.map(({ top }, index) => ({
+    ...examples[index]!,
+    label: top[0]!.label,
+    score: top[0]!.score,
+  }));
+  const inside = predictions.filter(({ intent }) => intent !== NONE);
+  const outside = predictions.filter(({ intent }) => intent === NONE);
+  const files = await readdir(folder);
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file === 'model.onnx' || file === 'model.json' || file === 'vocabulary.json')
+      .map((file) => stat(join(folder, file))),
+  );
+  const round = (value: number) => Math.round(value * 1e6) / 1e6;
+  const { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece } = figures(
+    inside,
+    outside,
+    description.threshold,
+  );
+  return {
+    answers,
+    json: {
+      accuracyRaw: round(accuracyRaw),
+      inScopeAccuracy: round(inScopeAccuracy),
+      oosRecall: round(oosRecall),
+      oosAuroc: round(oosAuroc),
+      macroF1: round(macroF1),
+      ece: round(ece),
+      microsPerUtterance: Math.round(micros),
+      bytes: sizes.reduce((total, { size }) => total + size, 0),
+    },
+  };
+}
+
+function compare(examples: Example[], own: Measured, other: Measured): void {
+  const changed = examples
+    .map((example, index) => ({ ...example, now: own.answers[index]!, then: other.answers[index]! }))
+    .filter(({ now, then }) => now.label !== then.label);
+  const better = changed.filter(({ now, intent }) => now.label === intent);
+  const worse = changed.filter(({ then, intent }) => then.label === intent);
+  console.log(
+    `\n${changed.length} answers differ from ${values.compare}: ${better.length} better, ${worse.length} worse`,
+  );
+  for (const { text, intent, now, then } of changed) {
+    const mark = now.label === intent ? '+' : then.label === intent ? '-' : ' ';
+    console.log(
+      `  ${mark} ${JSON.stringify(text.slice(0, 70))} (${intent}): ${then.label} ${then.score.toFixed(2)} → ${now.label} ${now.score.toFixed(2)}`,
+    );
+  }
+}
+
+function percent(value: number): string {
+  return Number.isFinite(value) ? `${(100 * value).toFixed(2)}%` : '–';
+}

@@ -1,0 +1,82 @@
+import { basename, dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import cliProgress from 'cli-progress';
+import { DatasetError } from './dataset.ts';
+import type { Figures } from './metrics.ts';
+import { recipe } from './recipe.ts';
+import { train } from './train.ts';
+
+const HELP = `npm run train -- --data <file> --out <model folder>: trains an intent model and writes its package
+
+  npm run train -- --data functions/content/intents.json --out models/intents/1.0.0
+
+  --data <file>         the bot's content (JSON list of intents), a CSV with the columns text,intent, or a JSON of splits
+                        {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]
+  --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
+  --background <file>   sentences of other domains, one a line: they make out-of-scope easier to tell
+  --seed <number>       1; the same data and seed give the same bytes
+  --give-up <points>    1; in-scope accuracy, in points, that the threshold may give up on validation
+`;
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string' },
+    out: { type: 'string' },
+    background: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    'give-up': { type: 'string', default: '1' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+if (values.help || !values.data || !values.out) {
+  console.log(HELP);
+  process.exit(values.help ? 0 : 1);
+}
+
+const out = resolve(values.out);
+const bar = new cliProgress.SingleBar({
+  format: 'Training {bar} {percentage}% | {duration_formatted}',
+  noTTYOutput: true,
+  notTTYSchedule: 5_000,
+});
+try {
+  const seed = Number(values.seed);
+  const giveUp = Number(values['give-up']) / 100;
+  if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
+  if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
+  bar.start(100, 0);
+  const options = {
+    data: values.data,
+    background: values.background,
+    out,
+    name: basename(dirname(out)),
+    version: basename(out),
+    seed,
+    giveUp,
+    recipe,
+  };
+  const trained = await train({ ...options, progress: (share) => bar.update(Math.round(share * 100)) });
+  bar.update(100);
+  bar.stop();
+  const { counts, dropped } = trained;
+  console.log(
+    `\n${trained.labels} intents; ${counts.train} utterances to train, ${counts.validation} for validation, ${counts.test} for the test; ${trained.seconds.toFixed(0)} s`,
+  );
+  for (const line of dropped) console.log(`  left out: ${line}`);
+  show('validation', trained.validation);
+  if (trained.test) show('test', trained.test);
+  console.log(
+    `\nThreshold ${trained.threshold}. Report: ${values.out}/report.md\nServe it:  npm run serve -- ${dirname(dirname(values.out))}`,
+  );
+} catch (error) {
+  bar.stop();
+  console.error(error instanceof DatasetError ? `\n${error.message}` : error);
+  process.exit(1);
+}
+
+function show(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc }: Figures): void {
+  const percent = (value: number) => (Number.isFinite(value) ? `${(100 * value).toFixed(1)}%`.padStart(6) : '     –');
+  console.log(
+    `  ${split.padEnd(10)}  accuracy ${percent(accuracyRaw)}  over the threshold ${percent(inScopeAccuracy)}  out-of-scope recall ${percent(oosRecall)}  AUROC ${percent(oosAuroc)}`,
+  );
+}

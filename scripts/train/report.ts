@@ -1,0 +1,101 @@
+import { bins, type Figures } from './metrics.ts';
+import type { Judged, Trained, TrainOptions } from './train.ts';
+
+/** `report.md` and `reliability.svg` of a package. */
+export function report(
+  { name, version, seed }: TrainOptions,
+  trained: Trained,
+  judged: { inside: Judged[]; outside: Judged[] },
+): Record<string, string> {
+  const { counts, threshold, dropped } = trained;
+  const split = trained.test ? 'test' : 'validation';
+  const wrong = judged.inside.filter(({ label, intent }) => label !== intent);
+  const lines = [
+    `# ${name} ${version}`,
+    '',
+    `${trained.labels} intents, ${counts.train} utterances to train, ${counts.validation} for validation, ${counts.test} for the test, ${counts.outOfScope} out of scope; seed ${seed}.`,
+    ...(dropped.length > 0 ? ['', `Left out: ${dropped.join('; ')}.`] : []),
+    '',
+    '| split | accuracy | over the threshold | out-of-scope recall | AUROC | macro F1 | calibration error |',
+    '|---|---|---|---|---|---|---|',
+    row('validation', trained.validation),
+    ...(trained.test ? [row('test', trained.test)] : []),
+    '',
+    `Threshold ${threshold.toFixed(4)}: below it the answer is \`none\`.`,
+    '',
+    `## Worst intents (${split})`,
+    '',
+    '| intent | utterances | right | taken for |',
+    '|---|---|---|---|',
+    ...worst(judged.inside).map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    `## Most confused pairs (${split})`,
+    '',
+    '| said | taken for | times | for example |',
+    '|---|---|---|---|',
+    ...pairs(wrong).map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    '## Are the scores to be trusted?',
+    '',
+    '![Score and share that is right](reliability.svg)',
+    '',
+  ];
+  return { 'report.md': lines.join('\n'), 'reliability.svg': reliability(judged.inside) };
+}
+
+function row(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures): string {
+  const percent = (value: number) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)}` : '–');
+  return `| ${split} | ${[accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece].map(percent).join(' | ')} |`;
+}
+
+function worst(rows: Judged[]): string[][] {
+  const table = [...Map.groupBy(rows, ({ intent }) => intent)].map(([intent, own]) => {
+    const right = own.filter(({ label }) => label === intent).length;
+    const others = [
+      ...Map.groupBy(
+        own.filter(({ label }) => label !== intent),
+        ({ label }) => label,
+      ),
+    ].sort((a, b) => b[1].length - a[1].length);
+    return {
+      intent,
+      count: own.length,
+      right,
+      others: others.slice(0, 3).map(([label, list]) => `${label} (${list.length})`),
+    };
+  });
+  return table
+    .sort((a, b) => a.right / a.count - b.right / b.count || a.intent.localeCompare(b.intent))
+    .slice(0, 15)
+    .map(({ intent, count, right, others }) => [
+      intent,
+      String(count),
+      `${Math.round((100 * right) / count)}%`,
+      others.join(', ') || '–',
+    ]);
+}
+
+function pairs(wrong: Judged[]): string[][] {
+  return [...Map.groupBy(wrong, ({ intent, label }) => `${intent}\u0000${label}`)]
+    .sort((a, b) => b[1].length - a[1].length || a[0].localeCompare(b[0]))
+    .slice(0, 15)
+    .map(([, list]) => [
+      list[0]!.intent,
+      list[0]!.label,
+      String(list.length),
+      list[0]!.text.replaceAll('|', '\\|').slice(0, 80),
+    ]);
+}
+
+/** Bars: the share that is right in each bin of the score; the diagonal is a score that means what it says. */
+function reliability(rows: Judged[]): string {
+  const [size, left, top] = [300, 40, 10];
+  const found = bins(rows);
+  const bars = found.map(({ count, right }, index) => {
+    const height = count === 0 ? 0 : (right / count) * size;
+    const x = left + (index * size) / found.length;
+    const shade = 0.25 + 0.75 * Math.sqrt(count / rows.length);
+    return `<rect x="${x.toFixed(1)}" y="${(top + size - height).toFixed(1)}" width="${(size / found.length - 2).toFixed(1)}" height="${height.toFixed(1)}" fill="#0b6e4f" fill-opacity="${shade.toFixed(2)}"><title>${count} utterances</title></rect>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 350" font-family="sans-serif" font-size="12"><rect width="360" height="350" fill="white"/>${bars.join('')}<path d="M${left} ${top + size}L${left + size} ${top}" stroke="#888" stroke-dasharray="4"/><path d="M${left} ${top}V${top + size}H${left + size}" fill="none" stroke="#333"/><text x="${left + size / 2}" y="${top + size + 30}" text-anchor="middle">score</text><text x="14" y="${top + size / 2}" text-anchor="middle" transform="rotate(-90 14 ${top + size / 2})">share that is right</text></svg>\n`;
+}
