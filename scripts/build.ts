@@ -8,23 +8,35 @@ import { build } from 'esbuild';
  */
 const root = join(import.meta.dirname, '..');
 
+/** What CommonJS modules expect to find, by names that no module has itself. */
+const REQUIRE = [
+  "import { createRequire as __createRequire } from 'node:module';",
+  "import { fileURLToPath as __fileURLToPath } from 'node:url';",
+  "import { dirname as __pathDirname } from 'node:path';",
+  'const require = __createRequire(import.meta.url);',
+  'const __bundleFilename = __fileURLToPath(import.meta.url);',
+  'const __bundleDirname = __pathDirname(__bundleFilename);',
+].join('');
+
 export async function buildFunctions(out = join(root, 'dist/functions')): Promise<void> {
   await rm(out, { recursive: true, force: true });
   await mkdir(join(out, 'web'), { recursive: true });
   await build({
     entryPoints: [join(root, 'functions/index.ts')],
-    outfile: join(out, 'index.js'),
+    outdir: out,
+    // What is imported at a first call stands in files of its own: a cold start reads only what registers functions.
+    splitting: true,
     bundle: true,
     platform: 'node',
-    format: 'cjs',
+    format: 'esm',
     target: 'node22',
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'error',
-    // Packages that find their own files by import.meta.url, which CommonJS does not have.
-    define: { 'import.meta.url': '__importMetaUrl' },
-    banner: { js: "const __importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
+    // Packages that are CommonJS inside an ES module.
+    banner: { js: REQUIRE },
+    define: { __filename: '__bundleFilename', __dirname: '__bundleDirname' },
     // Libraries tell their errors apart by class names.
     keepNames: true,
     // The Functions worker provides it.
@@ -33,7 +45,7 @@ export async function buildFunctions(out = join(root, 'dist/functions')): Promis
   await cp(join(root, 'host.json'), join(out, 'host.json'));
   await writeFile(
     join(out, 'package.json'),
-    `${JSON.stringify({ name: 'maru-functions', private: true, main: 'index.js' }, null, 2)}\n`,
+    `${JSON.stringify({ name: 'maru-functions', private: true, type: 'module', main: 'index.js' }, null, 2)}\n`,
   );
   for (const file of ['index.html', 'chat.js', 'chat.css'])
     await cp(join(root, 'functions/web', file), join(out, 'web', file));
@@ -59,9 +71,8 @@ export async function buildInference(out = join(root, 'dist/inference-container'
     target: 'node24',
     logLevel: 'error',
     external: OUTSIDE,
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
+    banner: { js: REQUIRE },
+    define: { __filename: '__bundleFilename', __dirname: '__bundleDirname' },
   });
   // What the bundle leaves outside, at the versions of the lock file.
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));

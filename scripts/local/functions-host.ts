@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { Cron } from 'croner';
 import { functions, install, type RegisteredFunction } from './functions-core.ts';
@@ -18,9 +18,9 @@ const port = Number(process.env.PORT ?? 7071);
 
 const host = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
 install();
-const require = createRequire(join(folder, 'package.json'));
+const { main } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { main: string };
 try {
-  require(folder);
+  await import(pathToFileURL(join(folder, main)).href);
 } catch (error) {
   console.error(error instanceof Error && error.constructor.name === 'SettingsError' ? error.message : error);
   process.exit(1);

@@ -7,6 +7,9 @@ import { train } from '../train/train.ts';
 const root = join(import.meta.dirname, '../..');
 const CONTENT = join(root, 'functions/content/intents.json');
 
+/** Of in-scope accuracy: a wrong answer to what the bot knows nothing of is worse than one question too many. */
+const GIVE_UP = 0.04;
+
 /**
  * The bot's own model, trained from its content when there is none for that content yet. It is built here and not kept
  * in the repository: it takes seconds, and so it can never be older than the utterances.
@@ -17,7 +20,7 @@ export async function ensureIntentModel(repository: string, progress: (share: nu
   const out = join(repository, 'intents', version);
   const current = join(repository, 'intents/config.json');
   if (!(await exists(join(out, 'model.json'))))
-    await train({ data: CONTENT, out, name: 'intents', version, seed: 1, recipe, giveUp: 0.01, progress });
+    await train({ data: CONTENT, out, name: 'intents', version, seed: 1, recipe, giveUp: GIVE_UP, progress });
   // Versions are checksums of the content, so the greatest is not the newest.
   await writeFile(`${current}.${process.pid}`, JSON.stringify({ versions: { only: [version] } }));
   await rename(`${current}.${process.pid}`, current);
@@ -30,6 +33,7 @@ async function versionOf(): Promise<string> {
   const trainer = join(root, 'scripts/train');
   const files = [
     CONTENT,
+    join(import.meta.dirname, 'intent-model.ts'),
     join(root, 'inference-container/tasks/ngrams.ts'),
     ...(await readdir(trainer)).sort().map((name) => join(trainer, name)),
   ];

@@ -151,35 +151,6 @@ export class CnnTrainer {
     progress(1);
   }
 
-  /** Logits[sentences, classes] with the float weights, for teaching. */
-  score(sentences: Sentence[]): Float32Array<ArrayBuffer> {
-    const { batch } = this.#options;
-    const logits = new Float32Array(sentences.length * this.#classes);
-    for (let from = 0; from < sentences.length; from += batch) {
-      const part = sentences.slice(from, from + batch);
-      let row = 0;
-      this.#words.fill(0, 0, part.reduce((sum, sentence) => sum + sentence.length, 0) * this.#D);
-      for (const [index, sentence] of part.entries()) {
-        this.#starts[index] = row;
-        for (const word of sentence) {
-          this.#embed(word, 1, row);
-          row += 1;
-        }
-      }
-      this.#convolve(
-        part.map((sentence) => sentence.length),
-        row,
-      );
-      this.#multiplyOutput(part.length);
-      for (let index = 0; index < part.length; index += 1)
-        logits.set(
-          this.#logits.subarray(index * this.#N, index * this.#N + this.#classes),
-          (from + index) * this.#classes,
-        );
-    }
-    return logits;
-  }
-
   get model(): Cnn {
     return {
       classes: this.#classes,

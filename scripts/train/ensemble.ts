@@ -1,22 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { fitTemperature, softmax, standardise, sum } from './calibration.ts';
 import type { Cnn } from './cnn.ts';
-import { invent } from './invention.ts';
 import type { MemberData, MemberJob, MemberMessage, MemberResult } from './member.ts';
 import type { Parts } from './onnx.ts';
 import { floats, quantise } from './quantise.ts';
 import type { Recipe } from './recipe.ts';
 
-export type EnsembleData = Omit<MemberData, 'invented' | 'vectors' | 'taught'> & {
-  validationLabels: Int32Array;
+export type EnsembleData = Omit<MemberData, 'vectors'> & {
   /** Any text of the domain or of others, for the vectors. */
   unlabelled: string[][];
 };
 
 /**
- * Trains the ensemble of a recipe, its members in threads of their own. Deterministic: the same data and seed give the same
- * parts, on any number of cores.
+ * Trains the members of a recipe in threads of their own. Deterministic: the same data and seed give the same parts, on any
+ * number of cores.
  */
 export async function trainEnsemble(
   recipe: Recipe,
@@ -24,81 +21,46 @@ export async function trainEnsemble(
   seed: number,
   progress: (share: number) => void,
 ): Promise<Parts> {
-  const { unlabelled, validationLabels, ...rest } = given;
+  const { unlabelled, ...rest } = given;
   const { classes } = rest;
-  const nothing = new Float32Array();
-  const step = stages(progress, [0.07, 0.5, 0.43]);
+  const step = stages(progress, [0.12, 0.88]);
 
-  const bare: MemberData = { ...rest, invented: [], vectors: nothing, taught: nothing };
+  const bare: MemberData = { ...rest, vectors: new Float32Array() };
   const first: MemberJob = { kind: 'vectors', options: recipe.vectors, unlabelled, data: bare, seed: seed * 1_000 };
   const [made] = await runAll([first], step(0));
-  // Trained on as it is served: the SVM sees the int8 vectors.
   const { vectors } = made as Extract<MemberResult, { kind: 'vectors' }>;
   const { dimensions } = recipe.vectors;
+  // Feature 0 is none: its row must add nothing, here and in every other table.
   vectors.fill(0, 0, dimensions);
-  const rows = vectors.length / dimensions;
-  const quantisedVectors = quantise(vectors, rows, dimensions, dimensions, 'row');
+  const quantisedVectors = quantise(vectors, vectors.length / dimensions, dimensions, dimensions, 'row');
 
-  const invented = invent(rest.train, rest.labels, recipe.invention, seed * 1_000 + 7);
-  const data: MemberData = { ...rest, invented, vectors, taught: nothing };
-  const svmData = { ...data, vectors: floats(quantisedVectors) };
-  const teachers = await runAll(
+  const data: MemberData = { ...rest, vectors };
+  // Trained on as it is served: the SVM sees the int8 vectors.
+  const svmData: MemberData = { ...rest, vectors: floats(quantisedVectors) };
+  const trained = await runAll(
     [
-      ...recipe.teachers.map(
+      ...recipe.cnns.map(
         (options, index): MemberJob => ({ kind: 'cnn', options, data, seed: seed * 1_000 + 10 + index }),
       ),
       { kind: 'svm', options: recipe.svm, dimensions, data: svmData, seed: seed * 1_000 + 19 },
     ],
     step(1),
   );
-  const judged = teachers.filter((teacher) => teacher.kind !== 'vectors');
-  const standards = judged.map((teacher) => standardise(teacher.validation));
-  const temperature = fitTemperature(
-    sum(
-      judged.map((teacher) => teacher.validation),
-      standards,
-    ),
-    validationLabels,
-    classes,
-  );
-  const taught = softmax(
-    sum(
-      judged.map((teacher) => teacher.taught),
-      standards,
-    ),
-    classes,
-    recipe.softness * temperature,
-  );
-
-  const students = await runAll(
-    recipe.students.map(
-      (options, index): MemberJob => ({
-        kind: 'cnn',
-        options,
-        data: { ...data, taught },
-        seed: seed * 1_000 + 20 + index,
-      }),
-    ),
-    step(2),
-  );
-  const svm = teachers.find((teacher) => teacher.kind === 'svm')!;
-  const { model, dense } = svm;
-  const sparseRows = model.table.length / model.stride;
-  // Feature 0 is none: its row must add nothing.
+  const { model, dense } = trained.find((member) => member.kind === 'svm')!;
   model.table.fill(0, 0, model.stride);
   return {
     classes,
-    students: students.filter((student) => student.kind === 'cnn').map(({ model: cnn }) => quantisedCnn(cnn)),
+    cnns: trained.filter((member) => member.kind === 'cnn').map(({ model: cnn }) => quantisedCnn(cnn)),
     svm: {
       svm: model,
-      table: quantise(model.table, sparseRows, classes, model.stride, 'row'),
+      table: quantise(model.table, model.table.length / model.stride, classes, model.stride, 'row'),
       dense: quantise(dense, 2 * dimensions, classes, model.stride, 'row'),
       vectors: quantisedVectors,
     },
   };
 }
 
-function quantisedCnn(cnn: Cnn): Parts['students'][number] {
+function quantisedCnn(cnn: Cnn): Parts['cnns'][number] {
   const { dimensions, filters, classes, stride } = cnn;
   const table = cnn.table.slice();
   table.fill(0, 0, dimensions);

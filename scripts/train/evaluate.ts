@@ -119,17 +119,17 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
 
 function compare(examples: Example[], own: Measured, other: Measured): void {
   const changed = examples
-    .map((example, index) => ({ ...example, now: own.answers[index]!, then: other.answers[index]! }))
-    .filter(({ now, then }) => now.label !== then.label);
-  const better = changed.filter(({ now, intent }) => now.label === intent);
-  const worse = changed.filter(({ then, intent }) => then.label === intent);
+    .map((example, index) => ({ ...example, after: own.answers[index]!, before: other.answers[index]! }))
+    .filter(({ before, after }) => before.label !== after.label);
+  const better = changed.filter(({ after, intent }) => after.label === intent);
+  const worse = changed.filter(({ before, intent }) => before.label === intent);
   console.log(
     `\n${changed.length} answers differ from ${values.compare}: ${better.length} better, ${worse.length} worse`,
   );
-  for (const { text, intent, now, then } of changed) {
-    const mark = now.label === intent ? '+' : then.label === intent ? '-' : ' ';
+  for (const { text, intent, before, after } of changed) {
+    const mark = after.label === intent ? '+' : before.label === intent ? '-' : ' ';
     console.log(
-      `  ${mark} ${JSON.stringify(text.slice(0, 70))} (${intent}): ${then.label} ${then.score.toFixed(2)} → ${now.label} ${now.score.toFixed(2)}`,
+      `  ${mark} ${JSON.stringify(text.slice(0, 70))} (${intent}): ${before.label} ${before.score.toFixed(2)} → ${after.label} ${after.score.toFixed(2)}`,
     );
   }
 }

@@ -273,8 +273,7 @@ function gemmFn(): Builder {
     places(10).map(() => I32),
   );
   const [A, aRow, aCol, B, bRow, C, cRow, M, K, N] = places(10) as Ten;
-  const rowsLeft = f.local(I32),
-    j = f.local(I32),
+  const j = f.local(I32),
     jEnd = f.local(I32),
     k = f.local(I32),
     b = f.local(I32);

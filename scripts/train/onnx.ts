@@ -16,7 +16,7 @@ const INT64 = onnx.TensorProto.DataType.INT64;
 /** The trained parts, as int8 where they are large. */
 export interface Parts {
   classes: number;
-  students: { cnn: Cnn; table: Quantised; convolutions: Quantised[]; output: Quantised }[];
+  cnns: { cnn: Cnn; table: Quantised; convolutions: Quantised[]; output: Quantised }[];
   svm: { svm: Svm; table: Quantised; dense: Quantised; vectors: Quantised };
 }
 
@@ -30,14 +30,22 @@ export interface Scoring {
  * The ensemble as an ONNX model of standard operators (opset 17). Inputs as `ngramFeeds` of the inference container makes
  * them; output `scores`[batch, classes], or `member_0` … when no scoring is given.
  */
-export function exportEnsemble({ classes, students, svm }: Parts, scoring: Scoring | null): Uint8Array {
+export function exportEnsemble({ classes, cnns, svm }: Parts, scoring: Scoring | null): Uint8Array {
   const graph = new Graph();
-  const members = [
-    ...students.map((student, index) => graph.cnn(`student${index}`, student, classes)),
-    graph.svm('svm', svm),
-  ];
+  // A member without a weight is not served.
+  const weighed = (index: number) => scoring === null || scoring.standards[index]!.scale !== 0;
+  const served = cnns
+    .map((part, index) => ({ part, name: `cnn${index}`, index }))
+    .filter(({ index }) => weighed(index));
+  const withSvm = weighed(cnns.length);
+  const words = graph.embed([
+    ...served.map(({ name, part }) => ({ name, table: part.table })),
+    ...(withSvm ? [{ name: 'svm', table: svm.vectors }] : []),
+  ]);
+  const members = served.map(({ name, part }, place) => graph.cnn(name, part, words[place]!, classes));
+  if (withSvm) members.push(graph.svm('svm', svm, words.at(-1)!));
   const outputs = scoring
-    ? [graph.scores(members, scoring)]
+    ? [graph.scores(members, { ...scoring, standards: scoring.standards.filter(({ scale }) => scale !== 0) })]
     : members.map((member, index) => graph.named(`member_${index}`, member));
   const model = onnx.ModelProto.create({
     irVersion: 8,
@@ -65,9 +73,9 @@ class Graph {
   readonly initializers: Tensor[] = [];
   #serial = 0;
 
-  cnn(name: string, { cnn, table, convolutions, output }: Parts['students'][number], classes: number): string {
+  cnn(name: string, { cnn, convolutions, output }: Parts['cnns'][number], embedded: string, classes: number): string {
     // [batch, places, dimensions] → [batch, dimensions, places]
-    const words = this.node('Transpose', [this.embed(`${name}.table`, table)], { perm: [0, 2, 1] });
+    const words = this.node('Transpose', [embedded], { perm: [0, 2, 1] });
     const pooled = cnn.convolutions.map(({ width, bias }, index) => {
       const filters = this.convolution(`${name}.filters${width}`, convolutions[index]!, width, cnn);
       const convolved = this.node('Conv', [words, filters], { kernel_shape: [width] });
@@ -85,15 +93,13 @@ class Graph {
     return this.node('Add', [multiplied, this.floats(`${name}.output_bias`, [classes], cnn.bias)]);
   }
 
-  svm(name: string, { svm, table, dense, vectors }: Parts['svm']): string {
+  svm(name: string, { svm, table, dense }: Parts['svm'], words: string): string {
     const { classes, bias } = svm;
-    // Weights times row scales, then [batch, 1, features] × [batch, features, classes].
-    const scales = this.node('Gather', [this.floats(`${name}.scales`, [table.rows], table.scales), 'ids']);
-    const weights = this.node('Unsqueeze', [this.node('Mul', ['weights', scales]), this.ints([1])]);
-    const rows = this.node('Cast', [this.node('Gather', [this.bytes(`${name}.table`, table), 'ids'])], { to: FLOAT });
+    // [batch, 1, features] × [batch, features, classes]
+    const weights = this.node('Unsqueeze', ['weights', this.ints([1])]);
+    const rows = this.node('Gather', [this.dequantised(`${name}.table`, table), 'ids']);
     const sparse = this.node('Squeeze', [this.node('MatMul', [weights, rows]), this.ints([1])]);
-    const sentence = this.sentence(this.embed(`${name}.vectors`, vectors));
-    const fromDense = this.node('MatMul', [sentence, this.dequantised(`${name}.dense`, dense)]);
+    const fromDense = this.node('MatMul', [this.sentence(words), this.dequantised(`${name}.dense`, dense)]);
     return this.node('Add', [this.node('Add', [sparse, fromDense]), this.floats(`${name}.bias`, [classes], bias)]);
   }
 
@@ -118,11 +124,24 @@ class Graph {
     return name;
   }
 
-  /** Word vectors [batch, places, dimensions]: sums of n-gram vectors. Row 0 is zero, so what fills up adds nothing. */
-  embed(name: string, table: Quantised): string {
-    const scales = this.node('Gather', [this.floats(`${name}.scales`, [table.rows, 1], table.scales), 'grams']);
-    const rows = this.node('Cast', [this.node('Gather', [this.bytes(name, table), 'grams'])], { to: FLOAT });
-    return this.node('ReduceSum', [this.node('Mul', [rows, scales]), this.ints([2])], { keepdims: 0 });
+  /**
+   * Word vectors [batch, places, dimensions] of each table: sums of n-gram vectors. The tables lie side by side, so that
+   * one look-up serves all of them. Row 0 is zero: what fills up adds nothing.
+   */
+  embed(tables: { name: string; table: Quantised }[]): string[] {
+    const wide = this.node(
+      'Concat',
+      tables.map(({ name, table }) => this.dequantised(`${name}.vectors`, table)),
+      { axis: 1 },
+    );
+    const summed = this.node('ReduceSum', [this.node('Gather', [wide, 'grams']), this.ints([2])], { keepdims: 0 });
+    const outputs = tables.map(({ name }) => `${name}.words`);
+    const split = this.ints(tables.map(({ table }) => table.columns));
+    const attribute = [{ name: 'axis', i: 2, type: onnx.AttributeProto.AttributeType.INT }];
+    this.nodes.push(
+      onnx.NodeProto.create({ opType: 'Split', input: [summed, split], output: outputs, name: 'split', attribute }),
+    );
+    return outputs;
   }
 
   /** Places p of a text with p ≤ length − width: [batch, 1, places of the convolution]. */
@@ -153,13 +172,14 @@ class Graph {
     return this.node('Div', [vectors, this.node('Max', [length, this.constant(1e-12)])]);
   }
 
-  /** weights[width · dimensions, filters] → [filters, dimensions, width]; folded when the model is loaded. */
+  /** weights[width · dimensions, filters] → [filters, dimensions, width] */
   convolution(name: string, weights: Quantised, width: number, { dimensions, filters }: Cnn): string {
     const flat = this.dequantised(name, weights);
     const shaped = this.node('Reshape', [flat, this.ints([width, dimensions, filters])]);
     return this.node('Transpose', [shaped], { perm: [2, 1, 0] });
   }
 
+  /** Floats of an int8 matrix; folded when the model is loaded, so that they cost space in memory and not in the file. */
   dequantised(name: string, matrix: Quantised): string {
     const scales = this.floats(
       `${name}.scales`,

@@ -1,42 +1,32 @@
 import { type CnnOptions, cnnDefaults } from './cnn.ts';
-import type { InventionOptions } from './invention.ts';
 import type { SvmOptions } from './svm.ts';
 import type { VectorOptions } from './vectors.ts';
 import type { Least } from './vocabulary.ts';
 
 /**
- * How a model is trained: vectors by self-supervision; teachers; students that learn from the teachers' judgement of the
- * training utterances and of invented ones. The students and the SVM are served, their logits standardised and added.
+ * How a model is trained: n-gram vectors by self-supervision, then subword CNNs that start from them and a linear SVM that
+ * sees them beside its sparse features. Logits are standardised, weighted and added.
  * Every number was chosen on the validation split of CLINC150 (docs/understanding.md).
  */
 export interface Recipe {
-  least: Least;
+  /** How often a feature must be seen: in few utterances a rare one is all there is, in many it is noise. */
+  least: { small: Least; large: Least };
   vectors: VectorOptions;
-  teachers: CnnOptions[];
+  cnns: CnnOptions[];
   svm: SvmOptions;
-  invention: InventionOptions;
-  /** The teachers' judgement is softened: their calibrated temperature times this. */
-  softness: number;
-  students: (CnnOptions & { trust: number })[];
   /** Out-of-scope examples count as often as this; of background sentences, this many are taken. */
   outsideTimes: number;
   background: number;
 }
 
 export const recipe: Recipe = {
-  least: { word: 2, gram: 3, feature: 3 },
+  least: { small: { word: 1, gram: 2, feature: 2 }, large: { word: 2, gram: 3, feature: 3 } },
   vectors: { dimensions: 64, epochs: 8, window: 4, negatives: 5, rate: 0.05 },
-  teachers: [
+  cnns: [
     { ...cnnDefaults, adversarial: 0.7, dropHidden: 0.1, smoothing: 0.1 },
     { ...cnnDefaults, adversarial: 1, dropHidden: 0.1, filters: 96 },
   ],
   svm: { C: 1, passes: 8, positive: 2 },
-  invention: { rounds: 2, dropShare: 0.4, drop: 0.15 },
-  softness: 1.5,
-  students: [
-    { ...cnnDefaults, adversarial: 0.5, dropHidden: 0.1, epochs: 8, trust: 0.7 },
-    { ...cnnDefaults, adversarial: 0.5, dropHidden: 0.1, epochs: 8, trust: 0.7 },
-  ],
   outsideTimes: 5,
   background: 3_000,
 };

@@ -1,5 +1,5 @@
 import { words } from '../../inference-container/tasks/ngrams.ts';
-import { fitConfidence, standardise, sum } from './calibration.ts';
+import { fitConfidence, fitStandards, sum } from './calibration.ts';
 import { memberLogits, openClassifier, withDraft } from './classifier.ts';
 import { clean, type Example, NONE, readDataset, split } from './dataset.ts';
 import { trainEnsemble } from './ensemble.ts';
@@ -41,6 +41,8 @@ export interface Trained {
 /** Share of the examples that choose temperature and threshold, where the file has no split of its own. */
 const VALIDATION = 0.1;
 const GOLDEN = 20;
+/** Fewer utterances are a small set. */
+const SMALL = 5_000;
 
 /** Trains an intent model on a file of utterances and writes its package. The same data and seed give the same bytes. */
 export async function train(options: TrainOptions): Promise<Trained> {
@@ -54,7 +56,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const validation = scoped(data.validation);
 
   const tokenised = inside.map(({ text }) => words(text));
-  const vocabulary = buildVocabulary(tokenised, recipe.least);
+  const vocabulary = buildVocabulary(tokenised, tokenised.length < SMALL ? recipe.least.small : recipe.least.large);
   const outsideGiven = data.train.filter(({ intent }) => intent === NONE).map(({ text }) => words(text));
   const background = new Random(seed).shuffle(data.background.map(words));
   const parts = await trainEnsemble(
@@ -68,23 +70,22 @@ export async function train(options: TrainOptions): Promise<Trained> {
         ...Array.from({ length: recipe.outsideTimes }, () => outsideGiven).flat(),
         ...background.slice(0, recipe.background),
       ],
-      validation: validation.inside.map(({ text }) => words(text)),
-      validationLabels: indices(validation.inside, labels),
       unlabelled: [...background, ...outsideGiven],
     },
     seed,
     options.progress,
   );
 
-  const members = parts.students.length + 1;
+  const members = parts.cnns.length + 1;
   const logits = await memberLogits(
     exportEnsemble(parts, null),
     vocabulary,
     validation.inside.map(({ text }) => words(text)),
     members,
   );
-  const standards = logits.map(standardise);
-  const confidence = fitConfidence(sum(logits, standards), indices(validation.inside, labels), labels.length);
+  const truth = indices(validation.inside, labels);
+  const standards = fitStandards(logits, truth, labels.length);
+  const confidence = fitConfidence(sum(logits, standards), truth, labels.length);
   const files = {
     'model.onnx': exportEnsemble(parts, { standards, confidence }),
     'vocabulary.json': JSON.stringify(vocabulary),

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '../..');
 
 /** Loads the built app in a process of its own, as the Functions worker does, and lists what it registers. */
 function load(environment: Record<string, string>): { name: string; trigger: string }[] {
   const script = `
-    import { createRequire } from 'node:module';
     import { functions, install } from ${JSON.stringify(join(root, 'scripts/local/functions-core.ts'))};
     install();
-    createRequire(${JSON.stringify(`${root}/`)})(${JSON.stringify(join(root, 'dist/functions'))});
+    await import(${JSON.stringify(pathToFileURL(join(root, 'dist/functions/index.js')).href)});
     const list = [...functions.values()].map(({ name, bindings }) => {
       const trigger = Object.values(bindings).find((binding) => binding.type.endsWith('Trigger'));
       const { type, methods, route, authLevel, queueName, connection, schedule } = trigger;
