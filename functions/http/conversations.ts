@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import type { AnsweredTurn, Conversation, Turn } from '../conversation/document.ts';
 import type { Incoming } from '../conversation/transitions.ts';
+import { nextChange } from '../services/conversations.ts';
 import { readConversation } from '../services/cosmos.ts';
 import { traceparent } from '../services/telemetry.ts';
 import { accept } from './accept.ts';
@@ -36,8 +36,8 @@ export const postMessage = route('conversations.post', async (request) => {
   };
   const kind = await accept(id, turn, { kind: 'api' });
   const seconds = wait(request);
-  // A turn accepted a moment ago has no answer yet: without a wait there is nothing to read.
-  const answered = kind === 'answered' || seconds > 0 ? await waitForAnswer(id, turnId, seconds) : null;
+  const fresh = kind === 'accepted';
+  const answered = fresh && seconds === 0 ? null : await waitForAnswer(id, turnId, seconds, fresh);
   if (answered) return json(200, response(conversationId, answered));
   return json(202, { conversationId, turnId, status: 'accepted' }, pending(conversationId, turnId));
 });
@@ -91,17 +91,25 @@ function response(conversationId: string, turn: Turn | AnsweredTurn) {
 }
 
 /**
- * Waits for the answer by reading the document: another instance may be the one that answers.
- * The pauses grow from 15 to 250 ms, so a long wait costs 4 reads a second.
+ * Waits for the answer: for a change that this process makes and, since another instance may be the one that answers, by
+ * reading the document after pauses that grow from 100 ms to 2 s. A `fresh` turn, accepted a moment ago, is not read at once.
  */
-async function waitForAnswer(id: string, turnId: string, seconds: number): Promise<AnsweredTurn | null> {
+async function waitForAnswer(id: string, turnId: string, seconds: number, fresh = false): Promise<AnsweredTurn | null> {
   const end = Date.now() + seconds * 1_000;
-  for (let pause = 15; ; pause = Math.min(pause * 1.3, 250)) {
-    const current = await readConversation(id);
-    const turn = current?.document.recent.find((answered) => answered.id === turnId);
-    if (turn) return turn;
-    if (Date.now() + pause > end || !current) return null;
-    await sleep(pause);
+  const answer = (document: Conversation | undefined) => document?.recent.find((answered) => answered.id === turnId);
+  let pause = 100;
+  for (let read = !fresh; ; read = true) {
+    const current = read ? await readConversation(id) : null;
+    const known = answer(current?.document);
+    if (known) return known;
+    const left = end - Date.now();
+    if (left <= 0 || (read && !current)) return null;
+    const pauseEnd = Date.now() + Math.min(pause, left);
+    for (let rest = pauseEnd - Date.now(); rest > 0; rest = pauseEnd - Date.now()) {
+      const found = answer((await nextChange(id, rest)) ?? undefined);
+      if (found) return found;
+    }
+    pause = Math.min(pause * 1.6, 2_000);
   }
 }
 

@@ -24,6 +24,7 @@ export async function change<T>(
     try {
       if (current) await replaceConversation(next, current.etag);
       else await createConversation(next);
+      for (const listener of listeners.get(id) ?? []) listener(next);
       return result;
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;
@@ -31,6 +32,27 @@ export async function change<T>(
     }
   }
   throw new Unavailable('cosmos', `another step was faster ${RACES} times in conversation ${id}`);
+}
+
+const listeners = new Map<string, Set<(document: Conversation) => void>>();
+
+/**
+ * The document after its next change by this process, or null after `ms`. Another instance may be the one that makes the
+ * change, so whoever waits reads the document too; where it is this one, the wait costs no reads.
+ */
+export async function nextChange(id: string, ms: number): Promise<Conversation | null> {
+  const own = listeners.get(id) ?? new Set();
+  listeners.set(id, own);
+  const change = Promise.withResolvers<Conversation | null>();
+  const timer = setTimeout(() => change.resolve(null), ms);
+  own.add(change.resolve);
+  try {
+    return await change.promise;
+  } finally {
+    clearTimeout(timer);
+    own.delete(change.resolve);
+    if (own.size === 0) listeners.delete(id);
+  }
 }
 
 /** Sends wake-ups after the document is written. What can't be sent now, the sweep sends: that costs seconds, nothing else. */

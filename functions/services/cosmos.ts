@@ -127,13 +127,20 @@ export async function dueConversations(now: number, limit: number): Promise<stri
   return resources.map((row) => row.id);
 }
 
+/** Users whose profile this process has seen: most conversations are of one. */
+const seen = new Set<string>();
+const SEEN = 10_000;
+
 /** Creates the user's profile if there is none. */
 export async function ensureUser(user: User): Promise<void> {
+  if (seen.has(user.id)) return;
   try {
     await guard(() => container('users').items.create(user));
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
+  if (seen.size >= SEEN) seen.clear();
+  seen.add(user.id);
 }
 
 /** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
@@ -196,6 +203,7 @@ export async function eraseUser(userId: string): Promise<{ conversations: number
   for (const { id } of conversations) await remove('conversations', id, id);
   const turns = await ofUser<LoggedTurn>('turns', userId);
   for (const turn of turns) await remove('turns', turn.id, turn.conversationId);
+  seen.delete(userId);
   await remove('users', userId, userId);
   return { conversations: conversations.length, turns: turns.length };
 }

@@ -48,7 +48,7 @@ export interface InferResponse {
 }
 
 /** Inputs and outputs as clients see them: the task's own, or the model's tensors. */
-export function signatureOf({ manifest, signature }: Model): { inputs: TensorMetadata[]; outputs: TensorMetadata[] } {
+function signatureOf({ manifest, signature }: Model): { inputs: TensorMetadata[]; outputs: TensorMetadata[] } {
   return manifest.task === 'tensor' ? signature : tasks[manifest.task];
 }
 

@@ -20,7 +20,7 @@ export async function startCosmos(
   database: string,
   file: string | null,
 ): Promise<Running & { client: CosmosClient }> {
-  const running = await listen(cosmosServer.createHttpServer(), port);
+  const running = await listen(cosmosServer.createHttpServer({ keepAlive: true }), port);
   const client = new CosmosClient({
     endpoint: running.url,
     key: COSMOS_KEY,

@@ -36,7 +36,7 @@ export const add: Code = [0x6a];
 export const mul: Code = [0x6c];
 export const and: Code = [0x71];
 export const shl2: Code = [...int(2), 0x74];
-export const simd = (op: number): Code => [0xfd, ...uleb(op)];
+const simd = (op: number): Code => [0xfd, ...uleb(op)];
 export const vload = (offset = 0): Code => [...simd(0), 0, ...uleb(offset)];
 export const vstore = (offset = 0): Code => [...simd(11), 0, ...uleb(offset)];
 export const splatLoad = (offset = 0): Code => [...simd(9), 0, ...uleb(offset)];

@@ -1,6 +1,6 @@
 /** Scores that mean something: temperature, confidence, threshold. All matrices are [rows, classes], row-major. */
 
-export function softmax(logits: ArrayLike<number>, classes: number, temperature = 1): Float32Array {
+function softmax(logits: ArrayLike<number>, classes: number, temperature = 1): Float32Array {
   const out = new Float32Array(logits.length);
   for (let at = 0; at < logits.length; at += classes) {
     let top = Number.NEGATIVE_INFINITY;
@@ -70,7 +70,7 @@ function logLoss(logits: Float32Array, labels: Int32Array, classes: number, temp
 }
 
 /** The temperature with the least negative log-likelihood: golden-section search on its logarithm. */
-export function fitTemperature(logits: Float32Array, labels: Int32Array, classes: number): number {
+function fitTemperature(logits: Float32Array, labels: Int32Array, classes: number): number {
   const loss = (x: number) => logLoss(logits, labels, classes, Math.exp(x));
   const ratio = (Math.sqrt(5) - 1) / 2;
   let low = Math.log(0.02);
@@ -143,7 +143,7 @@ function logit(p: number): number {
 }
 
 /** The best label and its score of each row. */
-export function decide(scores: Float32Array, classes: number): { label: number; score: number }[] {
+function decide(scores: Float32Array, classes: number): { label: number; score: number }[] {
   return Array.from({ length: scores.length / classes }, (_, row) => {
     let label = 0;
     for (let c = 1; c < classes; c += 1) if (scores[row * classes + c]! > scores[row * classes + label]!) label = c;

@@ -252,5 +252,5 @@ test('an attachment from elsewhere than the channel is never read', async () => 
   assert.equal(answer.status, 202);
   const [refused, thanks] = await line.replies(2);
   assert.match(refused!.text!, /can't take inside\.png/);
-  assert.match(thanks!.text!, /welcome|glad/i, "the text beside it is answered");
+  assert.match(thanks!.text!, /welcome|glad/i, 'the text beside it is answered');
 });
