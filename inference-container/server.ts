@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Metrics } from './metrics.ts';
 import { BlobSource } from './models/blob-source.ts';
@@ -13,6 +15,8 @@ import { Inference } from './protocol/inference.ts';
 import { answer, type Services } from './protocol/router.ts';
 import type { Settings } from './settings.ts';
 
+/** How long the rest of a refused body is read for. */
+const REFUSED_BODY_MS = 5_000;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 export interface Running {
@@ -46,6 +50,13 @@ export async function startServer(settings: Settings, workers: number, workerScr
   // Longer than a load balancer's own, so that it is never the server that closes first.
   server.keepAliveTimeout = 240_000;
   server.requestTimeout = settings.REQUEST_SECONDS * 1_000;
+  // Connections without a request are not idle to Node, but nobody waits on them.
+  const fresh = new Set<Socket>();
+  server.on('connection', (socket) => {
+    fresh.add(socket);
+    socket.once('close', () => fresh.delete(socket));
+  });
+  server.on('request', (request) => fresh.delete(request.socket));
   const port = await listen(server, settings);
 
   const follow = async () => {
@@ -59,7 +70,14 @@ export async function startServer(settings: Settings, workers: number, workerScr
     }
     await repository.scan();
   };
-  const first = follow().then(() => log.info({ port, workers, models: repository.names }, 'ready'));
+  // What is on this machine serves first; a Blob container may be slow.
+  const first = repository
+    .scan()
+    .then(() => (blobs ? follow() : undefined))
+    .finally(() => {
+      repository.settled = true;
+    })
+    .then(() => log.info({ port, workers, models: repository.names }, 'ready'));
   first.catch((error) => log.error({ error: String(error) }, 'the repository was not read'));
   const watch =
     settings.MODEL_WATCH_SECONDS > 0
@@ -77,12 +95,13 @@ export async function startServer(settings: Settings, workers: number, workerScr
       server.closeIdleConnections();
       const late = Promise.withResolvers<boolean>();
       const timer = setTimeout(() => late.resolve(false), settings.SHUTDOWN_SECONDS * 1_000);
+      for (const socket of fresh) socket.destroy();
       const idle = setInterval(() => server.closeIdleConnections(), 100);
       const clean = await Promise.race([closed, late.promise]);
       clearTimeout(timer);
       clearInterval(idle);
       server.closeAllConnections();
-      await pool.close();
+      if (clean) await pool.close();
       return clean;
     },
   };
@@ -120,6 +139,13 @@ async function respond(
         'request failed',
       );
     const message = error instanceof HttpError ? error.message : 'unexpected error';
+    // Read, and dropped, what is left of a refused body: otherwise its sender sees a broken connection and not the answer.
+    if (!request.complete) {
+      request.resume();
+      await Promise.race([once(request, 'close'), sleep(REFUSED_BODY_MS, undefined, { ref: false })]).catch(
+        () => undefined,
+      );
+    }
     send(response, status, JSON.stringify({ error: message }), {
       'x-request-id': requestId,
       ...(error instanceof HttpError ? error.headers : {}),
@@ -144,7 +170,7 @@ function send(response: ServerResponse, status: number, body: string | Buffer, h
 }
 
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = new HttpError(413, `the body has more than ${limit} bytes`, { connection: 'close' });
+  const tooLarge = new HttpError(413, `the body has more than ${limit} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge;
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

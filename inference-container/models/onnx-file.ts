@@ -107,7 +107,10 @@ function lookupBounds(
       .filter(({ number }) => number === 5)
       .map((attribute) => fields(file, attribute.offset, attribute.length))
       .find((attribute) => string(file, attribute, 1) === 'axis');
-    const size = dims[axis?.find(({ number }) => number === 3)?.value ?? 0] ?? 0;
+    const place = axis?.find(({ number }) => number === 3)?.value ?? 0;
+    // A negative axis is written as a number beyond 2^63, which a double does not hold exactly: no bounds for it.
+    if (place >= dims.length) continue;
+    const size = dims[place]!;
     const known = bounds.get(ids);
     bounds.set(ids, [0, Math.min(size - 1, known?.[1] ?? Number.POSITIVE_INFINITY)]);
   }

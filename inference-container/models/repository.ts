@@ -42,9 +42,12 @@ export class Repository {
   /** Checksums of versions that have been served, for those that come back. */
   readonly #seen = new Map<string, string>();
   /** Names that were unloaded by hand: a scan leaves them so. */
-  readonly #unloaded = new Set<string>();
+  readonly #unloaded = new Map<string, string>();
   #changes: Promise<void> = Promise.resolve();
-  #scanned = false;
+  /** A whole scan has ended with something to serve. */
+  #served = false;
+  /** Nothing more is about to come (a Blob container may be on its way when the folders have been read). */
+  settled = false;
 
   constructor(roots: string[], pool: Pool, scheduler: Scheduler, metrics: Metrics, log: Logger) {
     this.#roots = roots;
@@ -54,9 +57,9 @@ export class Repository {
     this.#log = log;
   }
 
-  /** The first scan is over, and no model that the repository holds is missing entirely. */
+  /** What there is is served, or there is nothing to serve and nothing to come. */
   get ready(): boolean {
-    return this.#scanned && (this.#models.size > 0 || this.#failed.size === 0);
+    return this.#served || (this.settled && this.#failed.size === 0);
   }
 
   get names(): string[] {
@@ -78,7 +81,10 @@ export class Repository {
       this.versions(name).map((version): IndexEntry => ({ name, version, state: 'READY', reason: '' })),
     );
     const failed = [...this.#failed.values()].map(({ stamp: _stamp, ...entry }) => entry);
-    return [...serving, ...failed];
+    const unloaded = [...this.#unloaded].map(
+      ([name, version]): IndexEntry => ({ name, version, state: 'UNAVAILABLE', reason: 'unloaded' }),
+    );
+    return [...serving, ...failed, ...unloaded];
   }
 
   /** Makes what is served follow the folders. One change at a time. */
@@ -87,7 +93,7 @@ export class Repository {
       const names = new Set((await Promise.all(this.#roots.map(folders))).flat());
       for (const name of this.#models.keys()) names.add(name);
       for (const name of names) if (NAME.test(name) && !this.#unloaded.has(name)) await this.#follow(name);
-      this.#scanned = true;
+      this.#served ||= this.#models.size > 0;
     });
   }
 
@@ -97,8 +103,8 @@ export class Repository {
       this.#unloaded.delete(name);
       for (const [key, entry] of this.#failed) if (entry.name === name) this.#failed.delete(key);
       await this.#follow(name);
-      if (this.#models.has(name)) return;
       const failed = [...this.#failed.values()].filter((entry) => entry.name === name);
+      if (this.#models.has(name) && failed.length === 0) return;
       throw new Error(
         failed.map(({ version, reason }) => `version ${version}: ${reason}`).join('; ') || `there is no model ${name}`,
       );
@@ -108,7 +114,7 @@ export class Repository {
   /** Takes a model out of service, after what is in flight. */
   unload(name: string): Promise<void> {
     return this.#change(async () => {
-      this.#unloaded.add(name);
+      this.#unloaded.set(name, this.versions(name).at(-1) ?? '');
       for (const version of this.versions(name)) await this.#drop(name, version);
     });
   }
@@ -192,8 +198,9 @@ export class Repository {
   async #verify(key: string, folder: string, { files }: Manifest): Promise<[string, string][]> {
     const later: [string, string][] = [];
     const expected = Object.entries(files);
-    // A file without a manifest is remembered as it was when it was first served.
-    if (expected.length === 0) expected.push(['model.onnx', this.#seen.get(key) ?? '']);
+    // Files without a manifest are remembered as they were when they were first served.
+    if (expected.length === 0)
+      for (const file of await readdir(folder)) expected.push([file, this.#seen.get(`${key}/${file}`) ?? '']);
     for (const [file, sum] of expected) {
       const { size } = await stat(join(folder, file));
       if (size > CHECK_FIRST_BYTES) {
@@ -202,7 +209,7 @@ export class Repository {
       }
       const actual = await checksum(join(folder, file));
       if (sum && actual !== sum) throw new Error(`${file} does not have its checksum ${sum}`);
-      if (file === 'model.onnx') this.#seen.set(key, actual);
+      this.#seen.set(`${key}/${file}`, actual);
     }
     return later;
   }
@@ -211,7 +218,7 @@ export class Repository {
     const key = `${name}/${version}`;
     for (const [file, sum] of files) {
       const actual = await checksum(join(folder, file)).catch(() => 'unreadable');
-      if (file === 'model.onnx' && !sum) this.#seen.set(key, actual);
+      if (!sum) this.#seen.set(`${key}/${file}`, actual);
       if (!sum || actual === sum) continue;
       const reason = `${file} does not have its checksum ${sum}`;
       this.#log.error({ model: name, version, reason }, 'model withdrawn');

@@ -83,6 +83,7 @@ export class Scheduler {
   run(target: Target, payload: Payload, deadline: number, gone: () => boolean): Promise<Result> {
     const queue = this.#queueOf(target);
     const rows = payload.kind === 'rows' ? payload.rows.length : payload.rows;
+    if (queue.rows + rows > this.#queueRows) this.#dropDead(queue);
     if (queue.rows > 0 && queue.rows + rows > this.#queueRows)
       return Promise.reject(new Overloaded(`${queue.rows} rows wait`));
     return new Promise((resolve, reject) => {
@@ -131,8 +132,9 @@ export class Scheduler {
 
   /** The next batch of a queue; empty when there is nothing, or it pays to wait a moment longer. */
   #take(queue: Queue): Waiting[] {
-    const { target, waiting } = queue;
+    const { target } = queue;
     this.#dropDead(queue);
+    const { waiting } = queue;
     const first = waiting[0];
     if (!first) return [];
     const age = performance.now() - first.since;
@@ -162,13 +164,13 @@ export class Scheduler {
   /** Requests that nobody waits for, or that are too late, leave without having run. */
   #dropDead(queue: Queue): void {
     const now = Date.now();
-    for (let first = queue.waiting[0]; first; first = queue.waiting[0]) {
-      const gone = first.gone();
-      if (!gone && first.deadline > now) return;
-      queue.waiting.shift();
-      queue.rows -= first.rows;
-      first.reject(gone ? new Abandoned('the client is gone') : new DeadlinePassed('the request waited too long'));
-    }
+    queue.waiting = queue.waiting.filter((waiting) => {
+      const gone = waiting.gone();
+      if (!gone && waiting.deadline > now) return true;
+      queue.rows -= waiting.rows;
+      waiting.reject(gone ? new Abandoned('the client is gone') : new DeadlinePassed('the request waited too long'));
+      return false;
+    });
   }
 
   async #runBatch(target: Target, batch: Waiting[]): Promise<void> {

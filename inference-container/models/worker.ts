@@ -22,7 +22,7 @@ export interface Signature {
   inputs: TensorMetadata[];
   outputs: TensorMetadata[];
   opset: number;
-  /** The first dimension of every input and output is open: requests may be joined along it. */
+  /** The first dimension of every input and output is open and of one name: requests may be joined along it. */
   batchable: boolean;
   /** Least and greatest id of inputs that are looked up in a table. */
   bounds: Record<string, [number, number]>;
@@ -55,6 +55,15 @@ interface Loaded {
 const MAP_BYTES = 64 * 1024 * 1024;
 /** Weights smaller than this stay in the stub. */
 const KEEP_BYTES = 64 * 1024;
+
+/**
+ * ONNX Runtime's JavaScript part gives float16 tensors a Float16Array where there is one, but its native part only reads
+ * Uint16Array. It decides when the first tensor is made: that one is made without.
+ */
+const { Float16Array: Half } = globalThis;
+Object.assign(globalThis, { Float16Array: undefined });
+new Tensor('float32', new Float32Array(1), [1]);
+Object.assign(globalThis, { Float16Array: Half });
 
 const models = new Map<string, Loaded>();
 
@@ -102,7 +111,9 @@ async function load(folder: string, manifest: Manifest): Promise<Loaded> {
   const file = readOnnxFile(path);
   const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };
   // One thread a session: the default spins on every core and collapses beside another process.
-  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1 };
+  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 as const };
+  // Not its own log (severity 4: fatal): it writes lines with input values to stderr, beside the JSON of this process.
+
   const { size } = await stat(path);
   const session =
     size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES)
@@ -113,7 +124,11 @@ async function load(folder: string, manifest: Manifest): Promise<Loaded> {
       : await InferenceSession.create(path, { ...threads, extra: { session: extra } });
   const inputs = session.inputMetadata.map(metadata);
   const outputs = session.outputMetadata.map(metadata);
-  const open = [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
+  // One open dimension of the same name: what goes in along it comes out along it. Of others nothing is known.
+  const first = [...session.inputMetadata, ...session.outputMetadata].map((given) =>
+    given.isTensor ? given.shape[0] : undefined,
+  );
+  const open = typeof first[0] === 'string' && first[0] !== '' && first.every((size) => size === first[0]);
   const signature: Signature = {
     inputs,
     outputs,
@@ -181,15 +196,15 @@ async function runTensors(
   const started = performance.now();
   const feeds: Record<string, Tensor> = {};
   for (const [name, { datatype, shape, data }] of Object.entries(given))
-    feeds[name] = new Tensor(datatypes[datatype].onnx as 'float32', data as Float32Array, shape);
+    feeds[name] = new Tensor(datatypes[datatype].onnx as 'float32', toRuntime(data) as Float32Array, shape);
   const prepared = performance.now();
-  const ran = await session.run(feeds, wanted);
+  const ran = await (wanted.length > 0 ? session.run(feeds, wanted) : session.run(feeds));
   const computed = performance.now();
   const outputs: Record<string, TensorData> = {};
   for (const [name, value] of Object.entries(ran)) {
     const tensor = value as Tensor;
     const datatype = datatypeOf(tensor.type)!;
-    outputs[name] = { datatype, shape: [...tensor.dims], data: tensor.data as TensorData['data'] };
+    outputs[name] = { datatype, shape: [...tensor.dims], data: fromRuntime(tensor) };
   }
   const timing = {
     preprocess: prepared - started,
@@ -197,6 +212,16 @@ async function runTensors(
     postprocess: performance.now() - computed,
   };
   return { kind: 'tensors', outputs, timing };
+}
+
+function toRuntime(data: TensorData['data']): TensorData['data'] {
+  return data instanceof Half ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data;
+}
+
+function fromRuntime({ type, data }: Tensor): TensorData['data'] {
+  if (type !== 'float16') return data as TensorData['data'];
+  const halves = data as unknown as Uint16Array<ArrayBuffer>;
+  return new Half(halves.buffer, halves.byteOffset, halves.length);
 }
 
 /** Memory that may be handed over instead of copied. */

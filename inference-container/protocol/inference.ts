@@ -94,7 +94,7 @@ export class Inference {
   async #run(model: Model, payload: Payload, { deadline, gone }: Call) {
     model.inFlight += 1;
     try {
-      return await this.#scheduler.run(model, payload, deadline, gone);
+      return await within(deadline, this.#scheduler.run(model, payload, deadline, gone));
     } catch (error) {
       if (error instanceof Overloaded)
         throw new HttpError(503, `${model.name} is busy: ${error.message}`, { 'retry-after': '1' });
@@ -125,5 +125,19 @@ function labelled<T>(count: number, index: number, work: () => T): T {
   } catch (error) {
     if (error instanceof InvalidRow && count > 1) throw new InvalidRow(`instance ${index}: ${error.message}`);
     throw error;
+  }
+}
+
+/** A request that a worker has at hand can't be taken back, but its client need not wait for it. */
+async function within<T>(deadline: number, work: Promise<T>): Promise<T> {
+  const limit = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => limit.reject(new DeadlinePassed('the request took too long')),
+    Math.max(0, deadline - Date.now()),
+  );
+  try {
+    return await Promise.race([work, limit.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

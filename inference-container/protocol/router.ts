@@ -65,9 +65,9 @@ async function openInference(
     if (parts.length > (versioned === undefined ? 3 : 5)) throw nothing(`/v2/${parts.join('/')}`);
     if (action === 'infer') {
       only(method, 'POST');
-      const model = find(repository, name, versioned);
       const header = request.headers['inference-header-content-length'];
       const bytes = await services.read(request);
+      const model = find(repository, name, versioned);
       return await counted(model, () =>
         v2.infer(
           model,
@@ -111,8 +111,8 @@ async function repositoryExtension(
   if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
     only(method, 'POST');
     await read(request);
-    if (!/^[\w.-]{1,64}$/.test(name) || /^\.+$/.test(name))
-      throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
+    // Not a dot in front: that is a folder that is still being written.
+    if (!/^[\w-][\w.-]{0,63}$/.test(name)) throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
     if (action === 'load') {
       await repository.load(name).catch((error: Error) => {
         throw badRequest(`failed to load ${name}: ${error.message}`);
@@ -142,9 +142,11 @@ async function kserve(
   if (parts.length > 1) throw nothing(`/v1/models/${parts.join('/')}`);
   const predict = last.endsWith(':predict');
   only(method, predict ? 'POST' : 'GET');
+  // Read first: a model that is found must not be replaced while its request still arrives.
+  const bytes = predict ? await services.read(request) : null;
   const model = find(repository, predict ? last.slice(0, -':predict'.length) : last);
-  if (!predict) return json({ name: model.name, ready: true });
-  const body = parseJson(await services.read(request));
+  if (bytes === null) return json({ name: model.name, ready: true });
+  const body = parseJson(bytes);
   return await counted(model, async () => ({ body: await v1.predict(model, body, services.inference, call) }));
 }
 

@@ -65,7 +65,8 @@ function convert(name: string, datatype: Datatype, values: unknown[]): TensorDat
 function element(name: string, datatype: Datatype, value: unknown, index: number): unknown {
   switch (datatype) {
     case 'BYTES':
-      if (typeof value === 'string' && value.isWellFormed()) return value;
+      // ONNX Runtime would cut the string at a zero.
+      if (typeof value === 'string' && value.isWellFormed() && !value.includes('\0')) return value;
       break;
     case 'BOOL':
       if (typeof value === 'boolean') return value ? 1 : 0;
@@ -73,10 +74,13 @@ function element(name: string, datatype: Datatype, value: unknown, index: number
       break;
     case 'FP16':
     case 'FP32':
-    case 'FP64':
-      if (typeof value === 'number') return value;
-      if (typeof value === 'bigint') return Number(value);
+    case 'FP64': {
+      const number = typeof value === 'bigint' ? Number(value) : value;
+      if (typeof number !== 'number') break;
+      const held = datatype === 'FP16' ? Math.f16round(number) : datatype === 'FP32' ? Math.fround(number) : number;
+      if (Number.isFinite(held)) return number;
       break;
+    }
     default: {
       const [least, most] = INTEGERS[datatype]!;
       if (typeof value === 'number' ? !Number.isSafeInteger(value) : typeof value !== 'bigint') break;
@@ -129,6 +133,7 @@ export function asText(name: string, tensor: TensorData): TensorData {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const data = (tensor.data as (string | Uint8Array)[]).map((value) => {
     if (typeof value === 'string') return value;
+    if (value.includes(0)) throw badRequest(`${name}: an element has a zero byte, which a string tensor can't hold`);
     try {
       return decoder.decode(value);
     } catch {
@@ -145,11 +150,16 @@ export function toJson(name: string, { datatype, data }: TensorData): string {
       data.map((value) => (typeof value === 'string' ? value : Buffer.from(value).toString('base64'))),
     );
   if (datatype === 'BOOL') return `[${Array.from(data as Uint8Array, (value) => value !== 0).join()}]`;
-  if (datatype.startsWith('FP')) {
-    for (const value of data as Float32Array)
-      if (!Number.isFinite(value))
-        throw new HttpError(400, `${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
+  if (!datatype.startsWith('FP')) return `[${(data as Int32Array).join()}]`;
+  let signed = false;
+  for (const value of data as Float32Array) {
+    if (!Number.isFinite(value))
+      throw new HttpError(400, `${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
+    signed ||= Object.is(value, -0);
   }
+  // JavaScript writes −0 as 0; JSON has a way to say it.
+  if (signed)
+    return `[${Array.from(data as Float32Array, (value) => (Object.is(value, -0) ? '-0.0' : String(value))).join()}]`;
   return `[${(data as Float32Array).join()}]`;
 }
 

@@ -37,6 +37,9 @@ async function predictions(model: Model, instances: unknown[], inference: Infere
     for (const value of feeds[name]!.data as Int32Array)
       if (value < least || value > most) throw badRequest(`${name}: ${value} is not an id from ${least} to ${most}`);
   const results = await inference.tensors(model, feeds, [], call);
+  for (const { name } of outputs)
+    if (results[name]!.shape[0] !== instances.length)
+      throw badRequest(`output ${name} has not one row an instance; ask for it by V2`);
   const rows = instances.map((_, row) => {
     const parts = outputs.map(({ name }) => [name, nested(name, results[name]!, row)] as const);
     return parts.length === 1
@@ -65,26 +68,38 @@ function column({ name, datatype, shape }: TensorMetadata, inputs: number, insta
   return fromJson(name, datatype, [values.length, ...sizes], values);
 }
 
+/** The shape of nested lists; throws when lists of one level differ in length. */
 function shapeOf(value: unknown): number[] {
   const shape: number[] = [];
-  for (let inner = value; Array.isArray(inner) && shape.length < 17; inner = inner[0]) shape.push(inner.length);
+  let level: unknown[] = [value];
+  while (level.some(Array.isArray)) {
+    const lists = level as unknown[][];
+    const length = Array.isArray(lists[0]) ? lists[0].length : -1;
+    if (shape.length >= 16 || lists.some((list) => !Array.isArray(list) || list.length !== length))
+      throw badRequest('an instance is not a tensor: its lists differ in length or are nested too deep');
+    shape.push(length);
+    level = lists.flat();
+  }
   return shape;
 }
 
-/** One row of an output as nested lists. */
+/** One row of an output as nested lists, written element by element so that 64-bit numbers stay exact. */
 function nested(name: string, { datatype, shape, data }: TensorData, row: number): string {
-  const size = elements(shape.slice(1));
-  const part = (
-    Array.isArray(data)
-      ? data.slice(row * size, (row + 1) * size)
-      : (data as NumberArray).subarray(row * size, (row + 1) * size)
-  ) as TensorData['data'];
-  const flat = toJson(name, { datatype, shape: [size], data: part });
   const inner = shape.slice(1);
-  if (inner.length === 1) return flat;
-  let level: unknown[] = JSON.parse(flat) as unknown[];
-  if (inner.length === 0) return JSON.stringify(level[0]);
-  for (const length of inner.slice(1).reverse())
-    level = Array.from({ length: level.length / length }, (_, at) => level.slice(at * length, (at + 1) * length));
-  return JSON.stringify(level);
+  const size = elements(inner);
+  const from = row * size;
+  const part = (
+    Array.isArray(data) ? data.slice(from, from + size) : (data as NumberArray).subarray(from, from + size)
+  ) as TensorData['data'];
+  const write = (dims: number[], values: TensorData['data']): string => {
+    const flat = () => toJson(name, { datatype, shape: [values.length], data: values });
+    if (dims.length === 0) return flat().slice(1, -1);
+    if (dims.length === 1) return flat();
+    const step = elements(dims.slice(1));
+    const parts = Array.from({ length: dims[0]! }, (_, at) =>
+      write(dims.slice(1), values.slice(at * step, (at + 1) * step) as TensorData['data']),
+    );
+    return `[${parts.join()}]`;
+  };
+  return write(inner, part);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Model, Repository } from '../models/repository.ts';
-import type { Datatype, TensorData, TensorMetadata } from '../models/tensor.ts';
+import { type Datatype, datatypes, type TensorData, type TensorMetadata } from '../models/tensor.ts';
 import { tasks } from '../tasks/index.ts';
 import { badRequest, HttpError } from './http-error.ts';
 import type { Call, Inference } from './inference.ts';
@@ -14,7 +14,7 @@ export const server = {
   extensions: ['binary_tensor_data', 'model_repository'],
 };
 
-const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
+const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.bigint(), z.boolean()])).optional();
 const request = z.strictObject({
   id: z.string().max(128).optional(),
   parameters,
@@ -59,7 +59,7 @@ export function modelMetadata(model: Model, repository: Repository) {
 
 /** POST /v2/models/{model}[/versions/{version}]/infer */
 export async function infer(model: Model, body: Body, inference: Inference, call: Call): Promise<InferResponse> {
-  const { json, binary } = separate(body);
+  const { json, binary } = body.headerLength === '0' ? raw(body.bytes, model) : separate(body);
   const parsed = request.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
@@ -86,6 +86,40 @@ export async function infer(model: Model, body: Body, inference: Inference, call
     order.map((name) => [name, results[name]!] as const),
     asBinary,
   );
+}
+
+/** A raw request: the whole body is the one input, its open first dimension known from the size. */
+function raw(bytes: Buffer, model: Model): { json: unknown; binary: Buffer } {
+  const { inputs } = signatureOf(model);
+  const [only] = inputs;
+  if (inputs.length !== 1 || !only) throw badRequest('a raw request needs a model with one input');
+  const { name, datatype, shape } = only;
+  const open = shape.filter((size) => size === -1).length;
+  if (datatype === 'BYTES') {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(bytes.length);
+    const input = {
+      name,
+      datatype,
+      shape: shape.map((size) => Math.max(size, 1)),
+      parameters: { binary_data_size: bytes.length + 4 },
+    };
+    return { json: rawRequest(input), binary: Buffer.concat([length, bytes]) };
+  }
+  const row = shape.filter((size) => size !== -1).reduce((product, size) => product * size, datatypes[datatype].bytes);
+  if (open > 1 || bytes.length % row !== 0)
+    throw badRequest(`${name}: ${bytes.length} bytes do not fit its shape [${shape}]`);
+  const input = {
+    name,
+    datatype,
+    shape: shape.map((size) => (size === -1 ? bytes.length / row : size)),
+    parameters: { binary_data_size: bytes.length },
+  };
+  return { json: rawRequest(input), binary: bytes };
+}
+
+function rawRequest(input: object) {
+  return { inputs: [input], parameters: { binary_data_output: true } };
 }
 
 /** The JSON of a body, and the tensors' bytes behind it. */

@@ -1,0 +1,356 @@
+import onnxProto from 'onnx-proto';
+
+/** Small ONNX models, each made to show one behaviour of the server. All take and give tensors with a free first dimension, unless they say otherwise. */
+const { onnx } = onnxProto;
+
+/** Datatypes of the Open Inference Protocol, as ONNX numbers them (TensorProto.DataType). */
+const types = {
+  BOOL: 9,
+  UINT8: 2,
+  UINT16: 4,
+  UINT32: 12,
+  UINT64: 13,
+  INT8: 3,
+  INT16: 5,
+  INT32: 6,
+  INT64: 7,
+  FP16: 10,
+  FP32: 1,
+  FP64: 11,
+  BYTES: 8,
+} as const;
+
+export type Datatype = keyof typeof types;
+export const allDatatypes = Object.keys(types) as Datatype[];
+
+type Dim = string | number;
+type Node = ReturnType<typeof node>;
+type Attribute = number | number[] | { graph: object };
+
+interface Graph {
+  inputs: [name: string, type: Datatype, shape: Dim[]][];
+  outputs: [name: string, type: Datatype, shape: Dim[]][];
+  nodes: Node[];
+  weights?: object[];
+  opset?: number;
+}
+
+/** x → y, unchanged. */
+export const identity = (type: Datatype, shape: Dim[] = ['batch']): Uint8Array =>
+  model({ inputs: [['x', type, shape]], outputs: [['y', type, shape]], nodes: [node('Identity', ['x'], 'y')] });
+
+/** x → y = x + step: says which version answered. */
+export const plus = (step: number): Uint8Array =>
+  model({
+    inputs: [['x', 'INT64', ['batch']]],
+    outputs: [['y', 'INT64', ['batch']]],
+    nodes: [node('Add', ['x', 'step'], 'y')],
+    weights: [ints('step', [1], [step])],
+  });
+
+/** x[2,3] → y = 2x: a closed batch. */
+export const doubleOfTwoRows = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', [2, 3]]],
+    outputs: [['y', 'FP32', [2, 3]]],
+    nodes: [node('Add', ['x', 'x'], 'y')],
+  });
+
+/** a[batch,2], b[batch,2] → sum, difference. */
+export const sumAndDifference = (): Uint8Array =>
+  model({
+    inputs: [
+      ['a', 'FP32', ['batch', 2]],
+      ['b', 'FP32', ['batch', 2]],
+    ],
+    outputs: [
+      ['sum', 'FP32', ['batch', 2]],
+      ['difference', 'FP32', ['batch', 2]],
+    ],
+    nodes: [node('Add', ['a', 'b'], 'sum'), node('Sub', ['a', 'b'], 'difference')],
+  });
+
+export const ROWS = 1_000;
+const WIDTH = 8;
+const CLASSES = 4;
+
+/** ids[batch,n] → the mean of their vectors → Tanh → Softmax: probabilities[batch,4]. Ids from 0 to ROWS − 1. */
+export const embedding = (): Uint8Array =>
+  model({
+    inputs: [['ids', 'INT64', ['batch', 'n']]],
+    outputs: [['probabilities', 'FP32', ['batch', CLASSES]]],
+    nodes: [
+      node('Gather', ['table', 'ids'], 'vectors'),
+      node('ReduceMean', ['vectors'], 'mean', { axes: [1], keepdims: 0 }),
+      node('Tanh', ['mean'], 'hidden'),
+      node('MatMul', ['hidden', 'weights'], 'logits'),
+      node('Softmax', ['logits'], 'probabilities', { axis: 1 }),
+    ],
+    weights: [floats('table', [ROWS, WIDTH], waves(ROWS * WIDTH)), floats('weights', [WIDTH, CLASSES], waves(32))],
+  });
+
+/** ids[batch] → y[batch,2] = the row of a table of 5; its axis is counted from the end, as ONNX allows. */
+export const lookupFromTheEnd = (): Uint8Array =>
+  model({
+    inputs: [['ids', 'INT64', ['batch']]],
+    outputs: [['y', 'FP32', ['batch', 2]]],
+    nodes: [node('Gather', ['table', 'ids'], 'y', { axis: -2 })],
+    weights: [
+      floats(
+        'table',
+        [5, 2],
+        Float32Array.from({ length: 10 }, (_, at) => at),
+      ),
+    ],
+  });
+
+/** x[batch] → y: fails as a whole batch when any x is outside of 0–9; the server can't know before it runs. */
+export const moody = (): Uint8Array =>
+  model({
+    inputs: [['x', 'INT64', ['batch']]],
+    outputs: [['y', 'FP32', ['batch']]],
+    nodes: [node('Add', ['x', 'nothing'], 'ids'), node('Gather', ['table', 'ids'], 'y')],
+    weights: [
+      ints('nothing', [1], [0]),
+      floats(
+        'table',
+        [10],
+        Float32Array.from({ length: 10 }, (_, at) => at * 10),
+      ),
+    ],
+  });
+
+/** x[batch] → y = ln x: NaN below 0, −infinity at 0. */
+export const logarithm = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch']]],
+    outputs: [['y', 'FP32', ['batch']]],
+    nodes: [node('Log', ['x'], 'y')],
+  });
+
+/** x[batch,2] → y[count,2]: where x is not 0. The rows that come out are not the rows that went in. */
+export const placesOfNonZero = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch', 2]]],
+    outputs: [['y', 'INT64', ['count', 2]]],
+    nodes: [node('NonZero', ['x'], 'places'), node('Transpose', ['places'], 'y', { perm: [1, 0] })],
+  });
+
+/** x[batch] → y, a scalar: one answer for all rows. */
+export const total = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch']]],
+    outputs: [['y', 'FP32', []]],
+    nodes: [node('ReduceSum', ['x'], 'y', { keepdims: 0 })],
+  });
+
+/** x[batch] → y = x, after as many matrix products as the sum of x: it takes as long as it is asked to. */
+export function slow(): Uint8Array {
+  const side = 256;
+  const eye = new Float32Array(side * side);
+  for (let at = 0; at < side; at += 1) eye[at * side + at] = 1;
+  const body = onnx.GraphProto.create({
+    name: 'body',
+    input: [value('turn', 'INT64', []), value('go', 'BOOL', []), value('before', 'FP32', [side, side])],
+    output: [value('on', 'BOOL', []), value('after', 'FP32', [side, side])],
+    node: [node('Identity', ['go'], 'on'), node('MatMul', ['before', 'eye'], 'after')],
+  });
+  return model({
+    inputs: [['x', 'INT64', ['batch']]],
+    outputs: [['y', 'INT64', ['batch']]],
+    nodes: [
+      node('ReduceSum', ['x'], 'turns', { keepdims: 0 }),
+      node('Loop', ['turns', '', 'eye'], 'product', { body: { graph: body } }),
+      node('ReduceSum', ['product'], 'sum', { keepdims: 0 }),
+      node('Mul', ['sum', 'zero'], 'nothing'),
+      node('Cast', ['nothing'], 'whole', { to: types.INT64 }),
+      node('Add', ['x', 'whole'], 'y'),
+    ],
+    weights: [floats('eye', [side, side], eye), floats('zero', [], new Float32Array(1))],
+  });
+}
+
+/** image → its mean red, green and blue, from 0 to 1. */
+export const meanColour = (layout: 'nchw' | 'nhwc'): Uint8Array =>
+  model({
+    inputs: [['image', 'FP32', layout === 'nchw' ? ['batch', 3, 8, 8] : ['batch', 8, 8, 3]]],
+    outputs: [['probabilities', 'FP32', ['batch', 3]]],
+    nodes: [node('ReduceMean', ['image'], 'probabilities', { axes: layout === 'nchw' ? [2, 3] : [1, 2], keepdims: 0 })],
+  });
+
+/** image[batch,3,8,8] → the mean red, green and blue of its upper half. */
+export const colourOfTop = (): Uint8Array =>
+  model({
+    inputs: [['image', 'FP32', ['batch', 3, 8, 8]]],
+    outputs: [['probabilities', 'FP32', ['batch', 3]]],
+    nodes: [
+      node('Slice', ['image', 'first', 'end', 'axis'], 'top'),
+      node('ReduceMean', ['top'], 'probabilities', { axes: [2, 3], keepdims: 0 }),
+    ],
+    weights: [ints('first', [1], [0]), ints('end', [1], [4]), ints('axis', [1], [2])],
+  });
+
+/** For {@link tokenizer}: input_ids[batch,n], attention_mask[batch,n] → probabilities[batch,3]. */
+export const text = (): Uint8Array =>
+  model({
+    inputs: [
+      ['input_ids', 'INT64', ['batch', 'n']],
+      ['attention_mask', 'INT64', ['batch', 'n']],
+    ],
+    outputs: [['probabilities', 'FP32', ['batch', 3]]],
+    nodes: [
+      node('Gather', ['vectors', 'input_ids'], 'gathered'),
+      node('Cast', ['attention_mask'], 'mask', { to: types.FP32 }),
+      node('Unsqueeze', ['mask', 'last'], 'columns'),
+      node('Mul', ['gathered', 'columns'], 'weighted'),
+      node('ReduceSum', ['weighted', 'middle'], 'logits', { keepdims: 0 }),
+      node('Softmax', ['logits'], 'probabilities', { axis: 1 }),
+    ],
+    weights: [
+      floats('vectors', [4, 3], Float32Array.from([0, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0, 5])),
+      ints('last', [1], [2]),
+      ints('middle', [1], [1]),
+    ],
+  });
+
+/** Knows three words. */
+const tokenizer = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  post_processor: null,
+  decoder: null,
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: { '[UNK]': 0, hello: 1, order: 2, bye: 3 },
+  },
+};
+
+/** What stands beside {@link text}: `hello` is a greeting, `order` an order, `bye` a farewell, anything else none of them. */
+export const textPackage = {
+  manifest: {
+    task: 'text-classification',
+    labels: ['greeting', 'order', 'farewell'],
+    preprocessing: { kind: 'tokenizer', tokenizer: 'tokenizer.json' },
+    threshold: 0.5,
+  },
+  files: { 'tokenizer.json': JSON.stringify(tokenizer) },
+};
+
+/** ids[batch] → y[batch,2] = a row of a table of 4 that stands in another file. */
+export const external = (location: string): Uint8Array =>
+  model({
+    inputs: [['ids', 'INT64', ['batch']]],
+    outputs: [['y', 'FP32', ['batch', 2]]],
+    nodes: [node('Gather', ['table', 'ids'], 'y')],
+    weights: [
+      {
+        name: 'table',
+        dims: [4, 2],
+        dataType: types.FP32,
+        dataLocation: 1,
+        externalData: [
+          { key: 'location', value: location },
+          { key: 'offset', value: '0' },
+          { key: 'length', value: '32' },
+        ],
+      },
+    ],
+  });
+
+/** The weights that {@link external} refers to: row n is [n·2·scale, (n·2+1)·scale]. */
+export const externalWeights = (scale = 1): Uint8Array =>
+  new Uint8Array(Float32Array.from({ length: 8 }, (_, at) => at * scale).buffer);
+
+export const LARGE_ROWS = 280_000;
+
+/**
+ * One file of 70 MB: ids[batch] → y[batch,64], whose column c of row r is r + c / 64; with a table from elsewhere added,
+ * when that is asked for.
+ */
+export function large(elsewhere?: string): Uint8Array {
+  const table = new Float32Array(LARGE_ROWS * 64);
+  for (let at = 0; at < table.length; at += 1) table[at] = Math.floor(at / 64) + (at % 64) / 64;
+  const outside = {
+    name: 'elsewhere',
+    dims: [64],
+    dataType: types.FP32,
+    dataLocation: 1,
+    externalData: [{ key: 'location', value: elsewhere ?? '' }],
+  };
+  return model({
+    inputs: [['ids', 'INT64', ['batch']]],
+    outputs: [['y', 'FP32', ['batch', 64]]],
+    nodes: elsewhere
+      ? [node('Gather', ['table', 'ids'], 'row'), node('Add', ['row', 'elsewhere'], 'y')]
+      : [node('Gather', ['table', 'ids'], 'y')],
+    weights: [floats('table', [LARGE_ROWS, 64], table), ...(elsewhere ? [outside] : [])],
+  });
+}
+
+/** A model that asks for operators that no ONNX Runtime has yet. */
+export const ofTheFuture = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch']]],
+    outputs: [['y', 'FP32', ['batch']]],
+    nodes: [node('Identity', ['x'], 'y')],
+    opset: 999,
+  });
+
+/** A model with an operator that does not exist. */
+export const unknownOperator = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch']]],
+    outputs: [['y', 'FP32', ['batch']]],
+    nodes: [node('Divine', ['x'], 'y')],
+  });
+
+function model({ inputs, outputs, nodes, weights = [], opset = 17 }: Graph): Uint8Array {
+  const graph = onnx.GraphProto.create({
+    name: 'test',
+    input: inputs.map((input) => value(...input)),
+    output: outputs.map((output) => value(...output)),
+    initializer: weights,
+    node: nodes,
+  });
+  const made = onnx.ModelProto.create({
+    irVersion: 8,
+    producerName: 'test',
+    opsetImport: [{ domain: '', version: opset }],
+    graph,
+  });
+  return onnx.ModelProto.encode(made).finish();
+}
+
+function value(name: string, type: Datatype, shape: Dim[]) {
+  const dim = shape.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));
+  return { name, type: { tensorType: { elemType: types[type], shape: { dim } } } };
+}
+
+function node(opType: string, input: string[], output: string, attributes: Record<string, Attribute> = {}) {
+  const { AttributeType } = onnx.AttributeProto;
+  const attribute = Object.entries(attributes).map(([name, given]) => {
+    if (typeof given === 'number') return { name, i: given, type: AttributeType.INT };
+    if (Array.isArray(given)) return { name, ints: given, type: AttributeType.INTS };
+    return { name, g: given.graph, type: AttributeType.GRAPH };
+  });
+  return { opType, input, output: [output], name: output, attribute };
+}
+
+function floats(name: string, dims: number[], data: Float32Array) {
+  return { name, dims, dataType: types.FP32, rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+function ints(name: string, dims: number[], data: number[]) {
+  const rawData = new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
+  return { name, dims, dataType: types.INT64, rawData };
+}
+
+/** Numbers between −2 and 2 that look random and are always the same. */
+function waves(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, at) => 2 * Math.sin(at * 12.9898 + 4.1414));
+}
