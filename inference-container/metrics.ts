@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Target } from './models/scheduler.ts';
+import type { Timing } from './models/session.ts';
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const labelNames = ['model', 'version'] as const;
@@ -6,31 +8,33 @@ const labelNames = ['model', 'version'] as const;
 /** What `/metrics` shows, for Prometheus. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly requests = new Counter({
+  readonly #requests = new Counter({
     name: 'maru_inference_requests_total',
     help: 'Requests by model, version and HTTP status',
     labelNames: [...labelNames, 'code'],
     registers: [this.registry],
+    collect: () => this.#count(),
   });
-  readonly phase = new Histogram({
+  readonly #phase = new Histogram({
     name: 'maru_inference_seconds',
-    help: 'Seconds by phase: queue (each request), preprocess, compute and postprocess (each batch), total (each request)',
+    help: 'Seconds by phase: queue (each request), preprocess, compute and postprocess (each group of requests), total (each request)',
     labelNames: [...labelNames, 'phase'],
     buckets: SECONDS,
     registers: [this.registry],
   });
-  readonly batchRows = new Histogram({
+  readonly #batchRows = new Histogram({
     name: 'maru_inference_batch_rows',
     help: 'Rows of each batch',
     labelNames,
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
     registers: [this.registry],
   });
-  readonly queueRows = new Gauge({
-    name: 'maru_inference_queue_rows',
-    help: 'Rows that wait',
+  readonly #waiting = new Gauge({
+    name: 'maru_inference_queue_requests',
+    help: 'Requests that wait',
     labelNames,
     registers: [this.registry],
+    collect: () => this.#collect(),
   });
   readonly models = new Gauge({
     name: 'maru_models_loaded',
@@ -39,13 +43,59 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly #running = new Gauge({
+    name: 'maru_inference_running_requests',
+    help: 'Requests that workers have at hand',
+    labelNames,
+    registers: [this.registry],
+  });
+  /** Answers since the metrics were last shown: the counter's own labels cost more than a small model's run. */
+  readonly #tallies = new Map<string, { labels: Record<string, string | number>; count: number }>();
+  #collect: () => void = () => undefined;
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  #count(): void {
+    for (const tally of this.#tallies.values()) {
+      this.#requests.inc(tally.labels, tally.count);
+      tally.count = 0;
+    }
+  }
+
+  /** Called before the metrics are shown, for what is read and not counted. */
+  onCollect(collect: () => void): void {
+    this.#collect = collect;
+  }
+
+  /** Requests that wait, and that run. */
+  inFlight({ name, version }: Target, waiting: number, running: number): void {
+    this.#waiting.set({ model: name, version }, waiting);
+    this.#running.set({ model: name, version }, running);
+  }
+
+  /** A request has its answer, so many milliseconds after it came. */
+  answered({ key, name, version }: Target, status: number, ms: number): void {
+    const tally = this.#tallies.get(`${key} ${status}`);
+    if (tally) tally.count += 1;
+    else this.#tallies.set(`${key} ${status}`, { labels: { model: name, version, code: status }, count: 1 });
+    this.#phase.observe({ model: name, version, phase: 'total' }, ms / 1_000);
+  }
+
+  /** A group of requests ran: the milliseconds each had waited, and what the worker measured. */
+  ran({ name, version }: Target, waited: number[], timing: Timing): void {
+    const labels = { model: name, version };
+    for (const ms of waited) this.#phase.observe({ ...labels, phase: 'queue' }, ms / 1_000);
+    for (const phase of ['preprocess', 'compute', 'postprocess'] as const)
+      this.#phase.observe({ ...labels, phase }, timing[phase] / 1_000);
+    for (const rows of timing.batches) this.#batchRows.observe(labels, rows);
   }
 
   /** A model is gone: its gauges too. */
   forget(model: string, version: string): void {
     this.models.remove({ model, version });
-    this.queueRows.remove({ model, version });
+    this.#waiting.remove({ model, version });
+    this.#running.remove({ model, version });
   }
 }

@@ -7,16 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Metrics } from './metrics.ts';
 import { BlobSource } from './models/blob-source.ts';
+import { Inline } from './models/inline.ts';
 import { Pool } from './models/pool.ts';
-import { type Model, Repository } from './models/repository.ts';
+import { Repository } from './models/repository.ts';
 import { Scheduler } from './models/scheduler.ts';
 import { HttpError } from './protocol/http-error.ts';
-import { Inference } from './protocol/inference.ts';
+import { type Call, Inference } from './protocol/inference.ts';
 import { answer, type Services } from './protocol/router.ts';
 import type { Settings } from './settings.ts';
 
 /** How long the rest of a refused body is read for. */
 const REFUSED_BODY_MS = 5_000;
+/** Request ids that are made here: of this process, and counted. */
+const PROCESS = randomUUID();
+let requests = 0;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 export interface Running {
@@ -29,14 +33,19 @@ export interface Running {
 export async function startServer(settings: Settings, workers: number, workerScript: URL): Promise<Running> {
   const log = pino({ level: settings.LOG_LEVEL });
   const metrics = new Metrics();
-  const scheduler = new Scheduler(settings.QUEUE_ROWS, metrics);
+  const inline = new Inline();
+  const scheduler = new Scheduler(
+    { requests: settings.QUEUE_REQUESTS, bytes: settings.QUEUE_MEGABYTES * 1024 * 1024 },
+    inline,
+    metrics,
+  );
   const pool = new Pool(workerScript, workers, scheduler.wake, (error) =>
     log.error({ error: error.message }, 'a worker crashed; it is replaced'),
   );
   scheduler.attach(pool);
   const blobs = settings.MODEL_BLOB_URL || settings.MODEL_BLOB_CONNECTION ? new BlobSource(settings, log) : null;
   const roots = [resolve(settings.MODEL_DIR), ...(blobs ? [resolve(settings.CACHE_DIR)] : [])];
-  const repository = new Repository(roots, pool, scheduler, metrics, log);
+  const repository = new Repository(roots, pool, inline, scheduler, metrics, log);
   const services: Services = {
     repository,
     inference: new Inference(scheduler),
@@ -116,23 +125,26 @@ async function respond(
 ): Promise<void> {
   const started = performance.now();
   const given = request.headers['x-request-id'];
-  const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-  const call = { deadline: Date.now() + settings.REQUEST_SECONDS * 1_000, gone: () => response.destroyed };
+  const requestId =
+    typeof given === 'string' && REQUEST_ID.test(given) ? given : `${PROCESS}-${(requests++).toString(36)}`;
+  const call: Call = {
+    deadline: Date.now() + settings.REQUEST_SECONDS * 1_000,
+    gone: () => response.destroyed,
+    model: undefined,
+  };
   let status: number;
-  let model: Model | undefined;
   try {
-    const { status: code = 200, body, headers, model: asked } = await answer(request, services, call);
+    const { status: code = 200, body, headers, fault } = await answer(request, services, call);
     status = code;
-    model = asked;
+    if (status >= 500) log.warn({ requestId, path: pathOf(request), status, error: fault ?? body }, 'request failed');
     send(response, status, body, { 'x-request-id': requestId, ...headers });
   } catch (error) {
-    model = (error as { model?: Model }).model;
     status = error instanceof HttpError ? error.status : 500;
     if (status >= 500)
       log.warn(
         {
           requestId,
-          path: request.url?.slice(0, 200),
+          path: pathOf(request),
           status,
           error: error instanceof HttpError ? error.message : (error as Error).stack,
         },
@@ -153,13 +165,19 @@ async function respond(
     // What is left of a body that was refused is not worth reading.
     if (!request.complete) request.destroy();
   }
-  if (!model) return;
-  const labels = { model: model.name, version: model.version };
-  services.metrics.requests.inc({ ...labels, code: status });
-  services.metrics.phase.observe({ ...labels, phase: 'total' }, (performance.now() - started) / 1_000);
+  if (call.model) services.metrics.answered(call.model, status, performance.now() - started);
 }
 
-function send(response: ServerResponse, status: number, body: string | Buffer, headers: Record<string, string>): void {
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').slice(0, 200);
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | Uint8Array,
+  headers: Record<string, string>,
+): void {
   if (response.destroyed || response.headersSent) return;
   response.writeHead(status, {
     'content-type': 'application/json',
@@ -170,8 +188,8 @@ function send(response: ServerResponse, status: number, body: string | Buffer, h
 }
 
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = new HttpError(413, `the body has more than ${limit} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge;
+  const tooLarge = () => new HttpError(413, `the body has more than ${limit} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -179,12 +197,11 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Buffer
       size += chunk.length;
       if (size > limit) {
         request.removeAllListeners('data');
-        reject(tooLarge);
+        reject(tooLarge());
       } else chunks.push(chunk);
     });
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    request.once('error', () => reject(new HttpError(400, 'the body was not sent whole')));
-    request.once('aborted', () => reject(new HttpError(499, 'the client is gone')));
+    request.once('error', () => reject(new HttpError(499, 'the client is gone')));
   });
 }
 

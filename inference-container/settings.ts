@@ -19,8 +19,9 @@ const schema = z.object({
   MODEL_WATCH_SECONDS: count(0, 86_400).default(10),
   /** Threads that run ONNX Runtime, one intra-op thread each. */
   WORKERS: count(1, 64).optional(),
-  /** Rows that may wait for one model before it answers 503. */
-  QUEUE_ROWS: count(1, 1_000_000).default(2_048),
+  /** Requests that may wait for one model before it answers 503, and megabytes of bodies that may wait for all. */
+  QUEUE_REQUESTS: count(1, 1_000_000).default(2_048),
+  QUEUE_MEGABYTES: count(1, 65_536).default(256),
   /** How long a request may wait and run. */
   REQUEST_SECONDS: count(1, 600).default(30),
   BODY_MEGABYTES: count(1, 1_024).default(64),

@@ -6,6 +6,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
  */
 export interface OnnxFile {
   opset: number;
+  /** It has loops or branches (or functions, which may): how long it runs depends on values. */
+  controlFlow: boolean;
   /** Weights inside the file: their place in it. */
   initializers: { name: string; dims: number[]; rawOffset: number; rawLength: number }[];
   /** Least and greatest id that an int input may hold, where the graph looks its values up in a table. */
@@ -13,6 +15,8 @@ export interface OnnxFile {
   /** The same model with weights of at least `least` bytes left in `location`, as external data. */
   stub(location: string, least: number): Uint8Array;
 }
+
+const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
 
 interface Field {
   number: number;
@@ -57,6 +61,11 @@ function read(file: ByteFile, path: string): OnnxFile {
 
   return {
     opset: main?.find((field) => field.number === 2)?.value ?? 0,
+    controlFlow:
+      model.some((field) => field.number === 25) ||
+      inside.some(
+        (field) => field.number === 1 && CONTROL_FLOW.has(string(file, fields(file, field.offset, field.length), 4)),
+      ),
     initializers: initializers.map(({ name, dims, rawOffset, rawLength }) => ({ name, dims, rawOffset, rawLength })),
     bounds: lookupBounds(file, inside, initializers, inputs),
     stub(location, least) {

@@ -1,16 +1,17 @@
 import { Worker } from 'node:worker_threads';
+import type { Answered, Request } from '../protocol/requests.ts';
 import type { Manifest } from './manifest.ts';
-import type { Job, JobResult, Reply, Signature } from './worker.ts';
+import type { Signature } from './session.ts';
+import type { Job, JobResult, Reply } from './worker.ts';
 
 type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
-export type Work = Without<Extract<Job, { kind: 'rows' | 'tensors' }>, 'id'>;
 
 /** The worker died with this job: it may be sent again. */
 export class WorkerCrashed extends Error {}
-/** ONNX Runtime or a task refused the job. */
+/** ONNX Runtime refused the model, or the worker could not do the job. */
 export class JobFailed extends Error {}
 
-/** Batches that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
+/** Jobs that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
 const DEPTH = 2;
 
 interface Call {
@@ -21,7 +22,7 @@ interface Call {
 interface Slot {
   worker: Worker;
   calls: Map<number, Call>;
-  /** Batches under way. */
+  /** Jobs under way. */
   load: number;
   ready: boolean;
 }
@@ -51,9 +52,14 @@ export class Pool {
     this.#slots = Array.from({ length: size }, () => this.#spawn(true));
   }
 
-  /** Whether any worker can take a batch now. */
+  /** Whether any worker can take a job now. */
   get free(): boolean {
     return this.#slots.some((slot) => slot.ready && slot.load < DEPTH);
+  }
+
+  /** Whether any worker has nothing to do. */
+  get idle(): boolean {
+    return this.#slots.some((slot) => slot.ready && slot.load === 0);
   }
 
   /** Loads a model in every worker. Throws {@link JobFailed} with the reason. */
@@ -76,24 +82,32 @@ export class Pool {
     await Promise.allSettled(this.#slots.map((slot) => this.#call(slot, { kind: 'unload', model })));
   }
 
-  /** Runs a batch on the worker with the least to do. */
-  async run(work: Work, transfer: ArrayBuffer[]): Promise<JobResult> {
+  /** Has requests to one model answered by the worker with the least to do. Throws {@link WorkerCrashed}, {@link JobFailed}. */
+  async answer(model: string, requests: Request[]): Promise<Answered> {
     const slot = this.#slots
       .filter(({ ready }) => ready)
       .reduce<Slot | null>((best, other) => (best && best.load <= other.load ? best : other), null);
     if (!slot) throw new WorkerCrashed('no worker is ready');
     slot.load += 1;
     try {
-      return await this.#call(slot, work, transfer);
+      const owned = own(requests);
+      const job = { kind: 'answer', model, requests: owned.requests } as const;
+      return (await this.#call(slot, job, [owned.memory])) as Extract<JobResult, { kind: 'answers' }>;
     } finally {
       slot.load -= 1;
       this.#onIdle();
     }
   }
 
+  /** Ends the workers, each after what it has at hand. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        await this.#call(slot, { kind: 'close' }).catch(() => undefined);
+        await slot.worker.terminate();
+      }),
+    );
   }
 
   #spawn(ready: boolean): Slot {
@@ -130,4 +144,17 @@ export class Pool {
       slot.worker.postMessage({ ...job, id }, transfer);
     });
   }
+}
+
+/** The requests with their bodies in one piece of memory that can be handed over: a body read from a socket shares its own with others. */
+function own(requests: Request[]): { requests: Request[]; memory: ArrayBuffer } {
+  const memory = new ArrayBuffer(requests.reduce((sum, { body }) => sum + body.length, 0));
+  let at = 0;
+  const copies = requests.map((request) => {
+    const body = new Uint8Array(memory, at, request.body.length);
+    body.set(request.body);
+    at += body.length;
+    return { ...request, body };
+  });
+  return { requests: copies, memory };
 }

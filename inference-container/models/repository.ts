@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { checksum } from './checksum.ts';
+import type { Inline } from './inline.ts';
 import { type Manifest, manifest as manifestSchema, type VersionPolicy, versionPolicy } from './manifest.ts';
 import type { Pool } from './pool.ts';
 import type { Scheduler, Target } from './scheduler.ts';
-import type { Signature } from './worker.ts';
+import type { Signature } from './session.ts';
 
 export interface Model extends Target {
   manifest: Manifest;
@@ -34,6 +35,7 @@ const NAME = /^[\w.-]{1,64}$/;
 export class Repository {
   readonly #roots: string[];
   readonly #pool: Pool;
+  readonly #inline: Inline;
   readonly #scheduler: Scheduler;
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -49,9 +51,10 @@ export class Repository {
   /** Nothing more is about to come (a Blob container may be on its way when the folders have been read). */
   settled = false;
 
-  constructor(roots: string[], pool: Pool, scheduler: Scheduler, metrics: Metrics, log: Logger) {
+  constructor(roots: string[], pool: Pool, inline: Inline, scheduler: Scheduler, metrics: Metrics, log: Logger) {
     this.#roots = roots;
     this.#pool = pool;
+    this.#inline = inline;
     this.#scheduler = scheduler;
     this.#metrics = metrics;
     this.#log = log;
@@ -182,6 +185,7 @@ export class Repository {
         maxDelayMs,
         batchable: signature.batchable || manifest.task !== 'tensor',
       };
+      this.#inline.add(key, folder, manifest, signature.controlFlow);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
       this.#failed.delete(key);
       this.#metrics.models.set({ model: name, version }, 1);
@@ -239,6 +243,7 @@ export class Repository {
     // Nobody finds it any more; those who have found it finish first.
     while (model.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     this.#scheduler.forget(model.key);
+    await this.#inline.remove(model.key);
     await this.#pool.unload(model.key);
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');

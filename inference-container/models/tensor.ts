@@ -59,3 +59,10 @@ export function allocate(datatype: Datatype, length: number): TensorData['data']
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
+
+/** Rows of a tensor, along its first dimension; a view, not a copy. */
+export function rowsOf({ datatype, shape, data }: TensorData, from: number, to: number): TensorData {
+  const row = elements(shape.slice(1));
+  const part = Array.isArray(data) ? data.slice(from * row, to * row) : data.subarray(from * row, to * row);
+  return { datatype, shape: [to - from, ...shape.slice(1)], data: part as TensorData['data'] };
+}

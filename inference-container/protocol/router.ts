@@ -1,19 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Metrics } from '../metrics.ts';
 import type { Model, Repository } from '../models/repository.ts';
+import type { Answer } from './answer.ts';
 import { badRequest, HttpError } from './http-error.ts';
 import type { Call, Inference } from './inference.ts';
 import { parseJson } from './json.ts';
+import type { Request } from './requests.ts';
 import * as v1 from './v1.ts';
 import * as v2 from './v2.ts';
-
-export interface Answer {
-  status?: number;
-  body: string | Buffer;
-  headers?: Record<string, string>;
-  /** Who was asked, for the metrics. */
-  model?: Model;
-}
 
 export interface Services {
   repository: Repository;
@@ -24,17 +18,18 @@ export interface Services {
 }
 
 /** Finds what answers a request. Throws {@link HttpError}. */
-export async function answer(request: IncomingMessage, services: Services, call: Call): Promise<Answer> {
+export function answer(request: IncomingMessage, services: Services, call: Call): Answer | Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0]!;
   const parts = path.split('/').map(decode);
   const method = request.method ?? 'GET';
-  if (parts[1] === 'v2') return await openInference(method, parts.slice(2), request, services, call);
-  if (parts[1] === 'v1' && parts[2] === 'models') return await kserve(method, parts.slice(3), request, services, call);
+  if (parts[1] === 'v2') return openInference(method, parts.slice(2), request, services, call);
+  if (parts[1] === 'v1' && parts[2] === 'models') return kserve(method, parts.slice(3), request, services, call);
   if (path === '/score') {
     only(method, 'POST');
-    const { name, data } = v1.scored(parseJson(await services.read(request)));
-    const model = find(services.repository, name);
-    return await counted(model, async () => ({ body: await v1.score(model, data, services.inference, call) }));
+    return services.read(request).then((body) => {
+      const model = find(services.repository, v1.scoredModel(body));
+      return ask(model, { protocol: 'score', body, headerLength: undefined, deadline: call.deadline }, services, call);
+    });
   }
   if (path === '/healthcheck') {
     only(method, 'GET');
@@ -42,21 +37,19 @@ export async function answer(request: IncomingMessage, services: Services, call:
   }
   if (path === '/metrics') {
     only(method, 'GET');
-    return {
-      body: await services.metrics.registry.metrics(),
-      headers: { 'content-type': services.metrics.registry.contentType },
-    };
+    const { registry } = services.metrics;
+    return registry.metrics().then((body) => ({ body, headers: { 'content-type': registry.contentType } }));
   }
   throw nothing(path);
 }
 
-async function openInference(
+function openInference(
   method: string,
   parts: string[],
   request: IncomingMessage,
   services: Services,
   call: Call,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const { repository } = services;
   const [first, name = '', third, version, fifth] = parts;
   if (first === 'models' && name) {
@@ -66,16 +59,13 @@ async function openInference(
     if (action === 'infer') {
       only(method, 'POST');
       const header = request.headers['inference-header-content-length'];
-      const bytes = await services.read(request);
-      const model = find(repository, name, versioned);
-      return await counted(model, () =>
-        v2.infer(
-          model,
-          { bytes, headerLength: header === undefined ? undefined : String(header) },
-          services.inference,
-          call,
-        ),
-      );
+      return services.read(request).then((body) => {
+        const model = find(repository, name, versioned);
+        const headerLength = header === undefined ? undefined : String(header);
+        const timeout = v2.timeoutOf({ bytes: body, headerLength });
+        if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
+        return ask(model, { protocol: 'v2', body, headerLength, deadline: call.deadline }, services, call);
+      });
     }
     only(method, 'GET');
     if (action === undefined) return json(v2.modelMetadata(find(repository, name, versioned), repository));
@@ -90,7 +80,7 @@ async function openInference(
     if (name === 'live') return json({ live: true });
     if (name === 'ready') return json({ ready: repository.ready }, repository.ready ? 200 : 503);
   }
-  if (first === 'repository') return await repositoryExtension(method, parts.slice(1), request, services);
+  if (first === 'repository') return repositoryExtension(method, parts.slice(1), request, services);
   throw nothing(`/v2/${parts.join('/')}`);
 }
 
@@ -126,13 +116,13 @@ async function repositoryExtension(
   throw nothing(`/v2/repository/${parts.join('/')}`);
 }
 
-async function kserve(
+function kserve(
   method: string,
   parts: string[],
   request: IncomingMessage,
   services: Services,
   call: Call,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const { repository } = services;
   const [last = ''] = parts;
   if (parts.length === 0) {
@@ -142,21 +132,17 @@ async function kserve(
   if (parts.length > 1) throw nothing(`/v1/models/${parts.join('/')}`);
   const predict = last.endsWith(':predict');
   only(method, predict ? 'POST' : 'GET');
+  if (!predict) return json({ name: find(repository, last).name, ready: true });
   // Read first: a model that is found must not be replaced while its request still arrives.
-  const bytes = predict ? await services.read(request) : null;
-  const model = find(repository, predict ? last.slice(0, -':predict'.length) : last);
-  if (bytes === null) return json({ name: model.name, ready: true });
-  const body = parseJson(bytes);
-  return await counted(model, async () => ({ body: await v1.predict(model, body, services.inference, call) }));
+  return services.read(request).then((body) => {
+    const model = find(repository, last.slice(0, -':predict'.length));
+    return ask(model, { protocol: 'v1', body, headerLength: undefined, deadline: call.deadline }, services, call);
+  });
 }
 
-/** Names the model in the answer and in the error, for the metrics. */
-async function counted(model: Model, work: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return { ...(await work()), model };
-  } catch (error) {
-    throw Object.assign(error as Error, { model });
-  }
+function ask(model: Model, request: Request, { inference }: Services, call: Call): Promise<Answer> {
+  call.model = model;
+  return inference.answer(model, request, call.gone);
 }
 
 function find(repository: Repository, name: string, version?: string): Model {

@@ -1,5 +1,6 @@
 import { allocate, type Datatype, datatypes, elements, type NumberArray, type TensorData } from '../models/tensor.ts';
-import { badRequest, HttpError } from './http-error.ts';
+import { badRequest } from './http-error.ts';
+import { InexactNumber } from './json.ts';
 
 /** Dimensions of a tensor, and levels of nesting of its data. */
 const RANK_LIMIT = 16;
@@ -56,9 +57,22 @@ function flatten(name: string, given: unknown[], most: number): unknown[] {
 }
 
 function convert(name: string, datatype: Datatype, values: unknown[]): TensorData['data'] {
+  if (datatype === 'INT64' && values.every((value) => Number.isSafeInteger(value))) return int64(values as number[]);
   const data = allocate(datatype, values.length);
   for (let index = 0; index < values.length; index += 1)
     data[index] = element(name, datatype, values[index], index) as never;
+  return data;
+}
+
+/** Safe integers as int64, written in halves (low, high): a BigInt for each would cost more than the model. */
+function int64(values: number[]): BigInt64Array {
+  const data = new BigInt64Array(values.length);
+  const halves = new Int32Array(data.buffer);
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index]!;
+    halves[2 * index] = value;
+    halves[2 * index + 1] = Math.floor(value / 2 ** 32);
+  }
   return data;
 }
 
@@ -83,8 +97,13 @@ function element(name: string, datatype: Datatype, value: unknown, index: number
     }
     default: {
       const [least, most] = INTEGERS[datatype]!;
-      if (typeof value === 'number' ? !Number.isSafeInteger(value) : typeof value !== 'bigint') break;
       const wide = datatype === 'INT64' || datatype === 'UINT64';
+      if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+        if (wide && Number.isInteger(value) && Math.abs(value) <= 2 ** 64)
+          throw new InexactNumber(`${name}: element ${index} is not ${datatype}`);
+        break;
+      }
+      if (typeof value !== 'number' && typeof value !== 'bigint') break;
       if (wide || typeof value === 'bigint') {
         const exact = BigInt(value as number);
         if (exact < least || exact > most) break;
@@ -143,8 +162,8 @@ export function asText(name: string, tensor: TensorData): TensorData {
   return { ...tensor, data };
 }
 
-/** The elements as JSON text. Throws 400 for what JSON can't carry. */
-export function toJson(name: string, { datatype, data }: TensorData): string {
+/** The elements as JSON text, numbers exact. Throws 400 for NaN and the infinities, which JSON can't carry. */
+export function toJson(name: string, { datatype, data }: Pick<TensorData, 'datatype' | 'data'>): string {
   if (Array.isArray(data))
     return JSON.stringify(
       data.map((value) => (typeof value === 'string' ? value : Buffer.from(value).toString('base64'))),
@@ -154,7 +173,7 @@ export function toJson(name: string, { datatype, data }: TensorData): string {
   let signed = false;
   for (const value of data as Float32Array) {
     if (!Number.isFinite(value))
-      throw new HttpError(400, `${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
+      throw badRequest(`${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
     signed ||= Object.is(value, -0);
   }
   // JavaScript writes −0 as 0; JSON has a way to say it.

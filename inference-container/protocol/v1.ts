@@ -1,47 +1,80 @@
 import { z } from 'zod';
-import type { Model } from '../models/repository.ts';
-import { elements, type NumberArray, type TensorData, type TensorMetadata } from '../models/tensor.ts';
+import { elements, rowsOf, type TensorData, type TensorMetadata } from '../models/tensor.ts';
+import { tasks } from '../tasks/index.ts';
+import {
+  type Exchange,
+  rowsPayload,
+  rowValues,
+  type Served,
+  tensorOutputs,
+  tensorsPayload,
+  understood,
+} from './exchange.ts';
 import { badRequest } from './http-error.ts';
-import type { Call, Inference } from './inference.ts';
+import { parseJson, readJson } from './json.ts';
 import { fromJson, toJson } from './tensors.ts';
 
 /** KServe V1 (`instances` → `predictions`) and the generic scoring API (`data` → `results`), which asks the same in other words. */
 const predictRequest = z.looseObject({ instances: z.array(z.unknown()) });
 const scoreRequest = z.strictObject({ model_name: z.string().max(64), data: z.unknown() });
 
-export async function predict(model: Model, body: unknown, inference: Inference, call: Call): Promise<string> {
-  const parsed = predictRequest.safeParse(body);
-  if (!parsed.success) throw badRequest('the body must be {"instances": [...]}');
-  return `{"predictions":${await predictions(model, parsed.data.instances, inference, call)}}`;
+/** POST /v1/models/{model}:predict */
+export function readPredict(model: Served, bytes: Buffer): Exchange {
+  return readJson(bytes, (json) => {
+    const parsed = predictRequest.safeParse(json);
+    if (!parsed.success) throw badRequest('the body must be {"instances": [...]}');
+    return exchange(model, parsed.data.instances, 'predictions');
+  });
 }
 
-/** The model that a /score request names. */
-export function scored(body: unknown): { name: string; data: unknown[] } {
-  const parsed = scoreRequest.safeParse(body);
+/** The model that a /score request names, and its data. */
+function scored(json: unknown): { name: string; data: unknown[] } {
+  const parsed = scoreRequest.safeParse(json);
   if (!parsed.success) throw badRequest('the body must be {"model_name": "...", "data": [...]}');
   const { model_name: name, data } = parsed.data;
   return { name, data: Array.isArray(data) ? data : [data] };
 }
 
-export async function score(model: Model, data: unknown[], inference: Inference, call: Call): Promise<string> {
-  return `{"results":${await predictions(model, data, inference, call)}}`;
+/** The model that a /score request names. */
+export function scoredModel(bytes: Buffer): string {
+  return scored(parseJson(bytes)).name;
 }
 
-/** One prediction an instance, as JSON text. */
-async function predictions(model: Model, instances: unknown[], inference: Inference, call: Call): Promise<string> {
-  if (instances.length === 0) return '[]';
-  if (model.manifest.task !== 'tensor') return JSON.stringify(await inference.rows(model, instances, call));
-  const { inputs, outputs } = model.signature;
+/** POST /score */
+export function readScore(model: Served, bytes: Buffer): Exchange {
+  return readJson(bytes, (json) => exchange(model, scored(json).data, 'results'));
+}
+
+/** Instances in, one prediction each under `key` out. */
+function exchange(model: Served, instances: unknown[], key: string): Exchange {
+  const { task } = model.manifest;
+  const body = (json: string) => ({ body: `{"${key}":${json}}` });
+  if (task !== 'tensor' || instances.length === 0)
+    return {
+      payload: rowsPayload(() =>
+        task === 'tensor' ? [] : instances.map((given, at) => row(task, instances, given, at)),
+      ),
+      write: (result) => body(JSON.stringify(rowValues(result))),
+    };
+  const { inputs } = model.signature;
   const feeds = Object.fromEntries(inputs.map((input) => [input.name, column(input, inputs.length, instances)]));
-  for (const [name, [least, most]] of Object.entries(model.signature.bounds))
-    for (const value of feeds[name]!.data as Int32Array)
-      if (value < least || value > most) throw badRequest(`${name}: ${value} is not an id from ${least} to ${most}`);
-  const results = await inference.tensors(model, feeds, [], call);
-  for (const { name } of outputs)
-    if (results[name]!.shape[0] !== instances.length)
+  return {
+    payload: tensorsPayload(model, feeds, []),
+    write: (result) => body(rowsAsJson(model, tensorOutputs(result), instances.length)),
+  };
+}
+
+function row(task: keyof typeof tasks, instances: unknown[], given: unknown, at: number): unknown {
+  return understood(() => tasks[task].fromInstance(given), instances.length > 1 ? at : undefined);
+}
+
+/** One prediction an instance: the output's row, or an object of the outputs' rows by name. */
+function rowsAsJson({ signature }: Served, results: Record<string, TensorData>, instances: number): string {
+  for (const { name } of signature.outputs)
+    if (results[name]!.shape[0] !== instances)
       throw badRequest(`output ${name} has not one row an instance; ask for it by V2`);
-  const rows = instances.map((_, row) => {
-    const parts = outputs.map(({ name }) => [name, nested(name, results[name]!, row)] as const);
+  const rows = Array.from({ length: instances }, (_, index) => {
+    const parts = signature.outputs.map(({ name }) => [name, nested(name, results[name]!, index)] as const);
     return parts.length === 1
       ? parts[0]![1]
       : `{${parts.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join()}}`;
@@ -84,15 +117,10 @@ function shapeOf(value: unknown): number[] {
 }
 
 /** One row of an output as nested lists, written element by element so that 64-bit numbers stay exact. */
-function nested(name: string, { datatype, shape, data }: TensorData, row: number): string {
-  const inner = shape.slice(1);
-  const size = elements(inner);
-  const from = row * size;
-  const part = (
-    Array.isArray(data) ? data.slice(from, from + size) : (data as NumberArray).subarray(from, from + size)
-  ) as TensorData['data'];
+function nested(name: string, tensor: TensorData, row: number): string {
+  const { datatype } = tensor;
   const write = (dims: number[], values: TensorData['data']): string => {
-    const flat = () => toJson(name, { datatype, shape: [values.length], data: values });
+    const flat = () => toJson(name, { datatype, data: values });
     if (dims.length === 0) return flat().slice(1, -1);
     if (dims.length === 1) return flat();
     const step = elements(dims.slice(1));
@@ -101,5 +129,5 @@ function nested(name: string, { datatype, shape, data }: TensorData, row: number
     );
     return `[${parts.join()}]`;
   };
-  return write(inner, part);
+  return write(tensor.shape.slice(1), rowsOf(tensor, row, row + 1).data);
 }

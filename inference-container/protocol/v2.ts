@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { Model, Repository } from '../models/repository.ts';
 import { type Datatype, datatypes, type TensorData, type TensorMetadata } from '../models/tensor.ts';
 import { tasks } from '../tasks/index.ts';
+import type { Answer } from './answer.ts';
+import { type Exchange, rowsPayload, rowValues, type Served, tensorOutputs, tensorsPayload } from './exchange.ts';
 import { badRequest, HttpError } from './http-error.ts';
-import type { Call, Inference } from './inference.ts';
-import { parseJson } from './json.ts';
-import { checkShape, fromBinary, fromJson, toBinary, toJson } from './tensors.ts';
+import { readJson } from './json.ts';
+import { asText, checkShape, fromBinary, fromJson, toBinary, toJson } from './tensors.ts';
 
 /** Open Inference Protocol (V2) over REST, with the binary tensor extension. */
 export const server = {
@@ -15,26 +16,25 @@ export const server = {
 };
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.bigint(), z.boolean()])).optional();
+// Without checks of lengths, which double its cost; they are made beside it.
 const request = z.strictObject({
-  id: z.string().max(128).optional(),
+  id: z.string().optional(),
   parameters,
-  inputs: z
-    .array(
-      z.strictObject({
-        name: z.string().max(256),
-        shape: z.unknown(),
-        datatype: z.string(),
-        parameters,
-        data: z.unknown().optional(),
-      }),
-    )
-    .min(1)
-    .max(256),
-  outputs: z
-    .array(z.strictObject({ name: z.string().max(256), parameters }))
-    .max(256)
-    .optional(),
+  inputs: z.array(
+    z.strictObject({
+      name: z.string(),
+      shape: z.unknown(),
+      datatype: z.string(),
+      parameters,
+      data: z.unknown().optional(),
+    }),
+  ),
+  outputs: z.array(z.strictObject({ name: z.string(), parameters })).optional(),
 });
+
+/** Characters of an id, and tensors of a request. */
+const ID_LIMIT = 128;
+const TENSORS_LIMIT = 256;
 
 export interface Body {
   bytes: Buffer;
@@ -42,13 +42,8 @@ export interface Body {
   headerLength: string | undefined;
 }
 
-export interface InferResponse {
-  body: string | Buffer;
-  headers: Record<string, string>;
-}
-
 /** Inputs and outputs as clients see them: the task's own, or the model's tensors. */
-function signatureOf({ manifest, signature }: Model): { inputs: TensorMetadata[]; outputs: TensorMetadata[] } {
+function signatureOf({ manifest, signature }: Served): { inputs: TensorMetadata[]; outputs: TensorMetadata[] } {
   return manifest.task === 'tensor' ? signature : tasks[manifest.task];
 }
 
@@ -58,21 +53,33 @@ export function modelMetadata(model: Model, repository: Repository) {
 }
 
 /** POST /v2/models/{model}[/versions/{version}]/infer */
-export async function infer(model: Model, body: Body, inference: Inference, call: Call): Promise<InferResponse> {
-  const { json, binary } = body.headerLength === '0' ? raw(body.bytes, model) : separate(body);
+export function readInfer(model: Served, body: Body): Exchange {
+  if (body.headerLength === '0') {
+    const { json, binary } = raw(body.bytes, model);
+    return read(model, json, binary);
+  }
+  const { head, binary } = separate(body);
+  return readJson(head, (json) => read(model, json, binary));
+}
+
+function read(model: Served, json: unknown, binary: Buffer): Exchange {
   const parsed = request.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw badRequest(`${issue.path.join('.') || 'body'}: ${issue.message}`);
   }
   const { id, inputs, outputs: wanted = [], parameters: options } = parsed.data;
+  if (id !== undefined && id.length > ID_LIMIT) throw badRequest(`id: more than ${ID_LIMIT} characters`);
+  if (inputs.length === 0 || inputs.length > TENSORS_LIMIT || wanted.length > TENSORS_LIMIT)
+    throw badRequest(`inputs and outputs: a request has 1 to ${TENSORS_LIMIT} tensors`);
   const { inputs: expected, outputs: available } = signatureOf(model);
   const feeds = readInputs(inputs, expected, binary);
-  checkBounds(feeds, model);
   for (const { name } of wanted)
-    if (!available.some((output) => output.name === name)) throw badRequest(`the model has no output ${name}`);
+    if (!available.some((output) => output.name === name))
+      throw badRequest(`the model has no output ${name.slice(0, 100)}`);
+  if (options?.timeout !== undefined && !(typeof options.timeout === 'number' && options.timeout > 0))
+    throw badRequest('parameters.timeout must be microseconds above 0');
   const names = [...new Set(wanted.map(({ name }) => name))];
-  const results = await inference.tensors(model, feeds, names, withTimeout(call, options));
   const binaryByDefault = options?.binary_data_output === true;
   const asBinary = new Set(
     available
@@ -80,16 +87,54 @@ export async function infer(model: Model, body: Body, inference: Inference, call
       .filter((name) => wanted.find((output) => output.name === name)?.parameters?.binary_data ?? binaryByDefault),
   );
   const order = names.length > 0 ? names : available.map(({ name }) => name);
-  return write(
-    model,
-    id,
-    order.map((name) => [name, results[name]!] as const),
-    asBinary,
+  const answer = (outputs: Record<string, TensorData>) =>
+    write(
+      model,
+      id,
+      order.map((name) => [name, outputs[name]!] as const),
+      asBinary,
+    );
+  const { task } = model.manifest;
+  if (task === 'tensor')
+    return {
+      payload: tensorsPayload(model, withText(feeds), names),
+      write: (result) => answer(tensorOutputs(result)),
+    };
+  const decoded = task === 'text-classification' && feeds.text ? { text: asText('text', feeds.text) } : feeds;
+  return {
+    payload: rowsPayload(() => tasks[task].fromTensors(decoded)),
+    write: (result) => answer(tasks[task].toTensors(rowValues(result))),
+  };
+}
+
+/** String tensors as ONNX Runtime takes them. */
+function withText(feeds: Record<string, TensorData>): Record<string, TensorData> {
+  for (const [name, tensor] of Object.entries(feeds))
+    if (tensor.datatype === 'BYTES') feeds[name] = asText(name, tensor);
+  return feeds;
+}
+
+/** Bytes of JSON that are looked through for a timeout while HTTP waits. */
+const TIMEOUT_BYTES = 64 * 1024;
+
+/** Microseconds of `parameters.timeout`, where the request has one: read ahead of the rest, because it ends the waiting. */
+export function timeoutOf({ bytes, headerLength }: Body): number | undefined {
+  const json = bytes.subarray(
+    0,
+    Math.min(TIMEOUT_BYTES, headerLength === undefined ? bytes.length : Number(headerLength) || 0),
   );
+  if (!json.includes('"timeout"')) return undefined;
+  try {
+    const { parameters: options } = JSON.parse(json.toString()) as { parameters?: { timeout?: unknown } };
+    return typeof options?.timeout === 'number' && options.timeout > 0 ? options.timeout : undefined;
+  } catch {
+    // Not whole or not JSON: whoever reads all of it says so.
+    return undefined;
+  }
 }
 
 /** A raw request: the whole body is the one input, its open first dimension known from the size. */
-function raw(bytes: Buffer, model: Model): { json: unknown; binary: Buffer } {
+function raw(bytes: Buffer, model: Served): { json: unknown; binary: Buffer } {
   const { inputs } = signatureOf(model);
   const [only] = inputs;
   if (inputs.length !== 1 || !only) throw badRequest('a raw request needs a model with one input');
@@ -122,13 +167,15 @@ function rawRequest(input: object) {
   return { inputs: [input], parameters: { binary_data_output: true } };
 }
 
+const NONE = Buffer.alloc(0);
+
 /** The JSON of a body, and the tensors' bytes behind it. */
-function separate({ bytes, headerLength }: Body): { json: unknown; binary: Buffer } {
-  if (headerLength === undefined) return { json: parseJson(bytes), binary: Buffer.alloc(0) };
+function separate({ bytes, headerLength }: Body): { head: Buffer; binary: Buffer } {
+  if (headerLength === undefined) return { head: bytes, binary: NONE };
   const length = Number(headerLength);
   if (!/^\d{1,10}$/.test(headerLength) || length > bytes.length)
     throw badRequest(`Inference-Header-Content-Length must be a length of at most the body's ${bytes.length} bytes`);
-  return { json: parseJson(bytes.subarray(0, length)), binary: bytes.subarray(length) };
+  return { head: bytes.subarray(0, length), binary: bytes.subarray(length) };
 }
 
 function readInputs(
@@ -141,7 +188,9 @@ function readInputs(
   for (const { name, shape: rawShape, datatype, data, parameters: options } of given) {
     const metadata = expected.find((input) => input.name === name);
     if (!metadata)
-      throw badRequest(`the model has no input ${name}; it has ${expected.map((input) => input.name).join(', ')}`);
+      throw badRequest(
+        `the model has no input ${name.slice(0, 100)}; it has ${expected.map((input) => input.name).join(', ')}`,
+      );
     if (Object.hasOwn(feeds, name)) throw badRequest(`${name} is given twice`);
     if (datatype !== metadata.datatype)
       throw badRequest(`${name}: expected datatype ${metadata.datatype}, not ${String(datatype).slice(0, 40)}`);
@@ -169,31 +218,12 @@ function fits({ name, shape: expected }: TensorMetadata, shape: number[]): void 
   if (!same) throw badRequest(`${name}: expected shape [${expected}], not [${shape}]`);
 }
 
-/** Ids that are looked up in a table: one outside of it would fail, or mean another row. */
-function checkBounds(feeds: Record<string, TensorData>, { manifest, signature }: Model): void {
-  if (manifest.task !== 'tensor') return;
-  for (const [name, [least, most]] of Object.entries(signature.bounds)) {
-    const data = feeds[name]?.data as BigInt64Array | Int32Array | undefined;
-    for (const value of data ?? [])
-      if (value < least || value > most) throw badRequest(`${name}: ${value} is not an id from ${least} to ${most}`);
-  }
-}
-
-/** `timeout`: microseconds, as in Triton. */
-function withTimeout(call: Call, options: z.infer<typeof parameters>): Call {
-  const timeout = options?.timeout;
-  if (timeout === undefined) return call;
-  if (typeof timeout !== 'number' || !(timeout > 0))
-    throw badRequest('parameters.timeout must be microseconds above 0');
-  return { ...call, deadline: Math.min(call.deadline, Date.now() + timeout / 1_000) };
-}
-
 function write(
-  model: Model,
+  { manifest }: Served,
   id: string | undefined,
   results: (readonly [string, TensorData])[],
   asBinary: Set<string>,
-): InferResponse {
+): Answer {
   const parts: Buffer[] = [];
   const outputs = results.map(([name, tensor]) => {
     const head = `{"name":${JSON.stringify(name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape}]`;
@@ -203,8 +233,8 @@ function write(
     return `${head},"parameters":{"binary_data_size":${bytes.length}}}`;
   });
   const named = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
-  const json = `{"model_name":"${model.name}","model_version":"${model.version}",${named}"outputs":[${outputs.join()}]}`;
-  if (parts.length === 0) return { body: json, headers: { 'content-type': 'application/json' } };
+  const json = `{"model_name":"${manifest.name}","model_version":"${manifest.version}",${named}"outputs":[${outputs.join()}]}`;
+  if (parts.length === 0) return { body: json };
   const head = Buffer.from(json);
   return {
     body: Buffer.concat([head, ...parts]),

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { buildInference } from '../build.ts';
 import { freePorts } from '../local/ports.ts';
-import { rows as modelRows, writeModels } from './models.ts';
+import { rows as modelRows, text, writeModels } from './models.ts';
 import { machine, percentile } from './report.ts';
 
 const HELP = `npm run bench:inference: the model server beside its ceilings and its peers, in one run
@@ -41,14 +41,24 @@ const models = join(folder, 'models');
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 const CORES = 2;
+/** Seconds until every contender's code is compiled and its caches are warm. */
+const WARM_UP = 6;
 
-type ModelName = keyof typeof modelRows;
+/** What is asked: the sections of the report. */
+const sections = {
+  small: 'Small text model: ids[batch, 32] → the likeliest of 150 classes and its probability',
+  wide: 'The same, all 150 probabilities',
+  mid: 'Mid-size model: x[batch, 256] → 64',
+} as const;
+type Section = keyof typeof sections;
+type Model = keyof typeof modelRows;
 interface Contender {
   name: string;
-  model: ModelName;
+  section: Section;
   start(port: number): ChildProcess;
   path: string;
-  body: object;
+  body: Buffer;
+  headers?: string[];
   ready: string;
   connections: number[];
 }
@@ -61,17 +71,26 @@ interface Measured {
 
 await buildInference();
 await writeModels(models);
-const v2 = (model: ModelName) => ({
-  inputs: [
-    {
-      name: model === 'small' ? 'ids' : 'x',
-      datatype: model === 'small' ? 'INT64' : 'FP32',
-      shape: [1, modelRows[model].length],
-      data: modelRows[model],
-    },
-  ],
+const input = (model: Model) => ({
+  name: model === 'small' ? 'ids' : 'x',
+  datatype: model === 'small' ? 'INT64' : 'FP32',
+  shape: [1, modelRows[model].length],
 });
-const natural = (model: ModelName) => ({ [model === 'small' ? 'ids' : 'x']: [modelRows[model]] });
+const json = (body: object) => Buffer.from(JSON.stringify(body));
+const v2 = (model: Model) => json({ inputs: [{ ...input(model), data: modelRows[model] }] });
+const natural = (model: Model) => json({ [input(model).name]: [modelRows[model]] });
+
+/** The small model's row by the binary tensor extension, both ways. */
+function binary(): { body: Buffer; headers: string[] } {
+  const bytes = Buffer.from(BigInt64Array.from(modelRows.small, (id) => BigInt(id)).buffer);
+  const inputs = [{ ...input('small'), parameters: { binary_data_size: bytes.length } }];
+  const head = json({ inputs, parameters: { binary_data_output: true } });
+  return {
+    body: Buffer.concat([head, bytes]),
+    headers: ['Content-Type: application/octet-stream', `Inference-Header-Content-Length: ${head.length}`],
+  };
+}
+
 const maru = (workers: number) => (port: number) =>
   node(join(root, 'dist/inference-container/main.js'), [], {
     PORT: String(port),
@@ -83,39 +102,57 @@ const maru = (workers: number) => (port: number) =>
   });
 
 const MANY = [1, 8, 32, 128];
-const contenders: Contender[] = [
-  {
-    name: 'constant answer (ceiling)',
-    model: 'small',
-    start: (port) => node(join(root, 'scripts/bench/constant.ts'), [String(port), constantAnswer()]),
-    path: '/',
-    body: v2('small'),
-    ready: '',
-    connections: MANY,
-  },
-];
-for (const model of ['small', 'mid'] as const) {
-  for (const workers of [1, 2]) {
+const server = { ready: '/v2/health/ready', connections: MANY };
+const contenders: Contender[] = (['small', 'wide'] as const).map((section) => ({
+  name: 'constant answer (ceiling)',
+  section,
+  start: (port) => node(join(root, 'scripts/bench/constant.ts'), [String(port), constantAnswer(section)]),
+  path: '/',
+  body: v2('small'),
+  ready: '',
+  connections: section === 'small' ? MANY : [32],
+}));
+for (const section of ['small', 'mid'] as const) {
+  const body = v2(section);
+  for (const workers of [1, 2])
     contenders.push({
-      name: `Maru, batched, ${workers} worker${workers > 1 ? 's' : ''}`,
-      model,
+      ...server,
+      name: `Maru, ${workers} worker${workers > 1 ? 's' : ''}`,
+      section,
       start: maru(workers),
-      path: `/v2/models/${model}/infer`,
-      body: v2(model),
-      ready: '/v2/health/ready',
-      connections: MANY,
+      path: `/v2/models/${section}/infer`,
+      body,
     });
-  }
-  contenders.push({
-    name: 'Maru, unbatched, 1 worker',
-    model,
-    start: maru(1),
-    path: `/v2/models/${model}-single/infer`,
-    body: v2(model),
-    ready: '/v2/health/ready',
-    connections: MANY,
-  });
+  const single = `/v2/models/${section}-single/infer`;
+  contenders.push({ ...server, name: 'Maru, unbatched', section, start: maru(1), path: single, body });
 }
+contenders.push(
+  {
+    ...server,
+    name: 'Maru, binary tensors',
+    section: 'small',
+    start: maru(1),
+    path: '/v2/models/small/infer',
+    ...binary(),
+  },
+  {
+    ...server,
+    name: 'Maru, strings (12 words)',
+    section: 'small',
+    start: maru(1),
+    path: '/v1/models/words:predict',
+    body: json({ instances: [text] }),
+  },
+  {
+    ...server,
+    name: 'Maru, 1 worker',
+    section: 'wide',
+    start: maru(1),
+    path: '/v2/models/wide/infer',
+    body: v2('small'),
+    connections: [32],
+  },
+);
 if (values.peers) contenders.push(...(await peers()));
 
 const results = new Map<Contender, Map<number, Measured[]>>();
@@ -125,14 +162,14 @@ for (let round = 1; round <= rounds; round += 1)
     const server = contender.start(port);
     try {
       await ready(`http://127.0.0.1:${port}${contender.ready}`, server);
-      await load(contender, port, 32, 2);
+      await load(contender, port, 32, WARM_UP);
       for (const connections of contender.connections) {
         const measured = await load(contender, port, connections, seconds);
         const all = results.get(contender) ?? new Map<number, Measured[]>();
         all.set(connections, [...(all.get(connections) ?? []), measured]);
         results.set(contender, all);
         console.log(
-          `round ${round}/${rounds}  ${contender.model.padEnd(6)} ${contender.name.padEnd(32)} ${String(connections).padStart(3)} connections  ${measured.rps.toFixed(0).padStart(6)} requests/s  p99 ${measured.p99.toFixed(1)} ms${measured.errors ? `  ${measured.errors} errors` : ''}`,
+          `round ${round}/${rounds}  ${contender.section.padEnd(5)} ${contender.name.padEnd(32)} ${String(connections).padStart(3)} connections  ${measured.rps.toFixed(0).padStart(6)} requests/s  p99 ${measured.p99.toFixed(1)} ms${measured.errors ? `  ${measured.errors} errors` : ''}`,
         );
       }
     } catch (error) {
@@ -151,13 +188,14 @@ function node(script: string, args: string[], environment: Record<string, string
   });
 }
 
-/** An answer as long as the small model's. */
-function constantAnswer(): string {
-  const data = Array.from({ length: 150 }, (_, index) => Math.fround(1 / (index + 100)));
+/** An answer as long as the model's. */
+function constantAnswer(section: 'small' | 'wide'): string {
+  const count = section === 'small' ? 2 : 150;
+  const data = Array.from({ length: count }, (_, index) => Math.fround(1 / (index + 100)));
   return JSON.stringify({
     model_name: 'small',
     model_version: '1',
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 150], data }],
+    outputs: [{ name: section === 'small' ? 'best' : 'probabilities', datatype: 'FP32', shape: [1, count], data }],
   });
 }
 
@@ -184,10 +222,11 @@ async function peers(): Promise<Contender[]> {
         PEER_VENV: venv,
         PEER_RUN: join(folder, 'run'),
         BENTOML_HOME: join(folder, 'bentoml'),
+        ...(model === 'small' ? { PEER_IO: 'ids,int64,best' } : {}),
       };
       found.push({
         name: peer,
-        model,
+        section: model,
         start: (port) =>
           spawn('bash', [join(own, 'serve.sh'), String(port), file, String(CORES)], {
             env: environment,
@@ -217,9 +256,14 @@ async function ready(url: string, server: ChildProcess): Promise<void> {
   throw new Error('not ready after 30 s');
 }
 
-async function load({ path, body }: Contender, port: number, connections: number, time: number): Promise<Measured> {
-  const file = join(folder, `body-${port}.json`);
-  await writeFile(file, JSON.stringify(body));
+async function load(
+  { path, body, headers = [] }: Contender,
+  port: number,
+  connections: number,
+  time: number,
+): Promise<Measured> {
+  const file = join(folder, `body-${port}`);
+  await writeFile(file, body);
   const wrk = spawn('wrk', [
     '-t1',
     `-c${connections}`,
@@ -231,6 +275,7 @@ async function load({ path, body }: Contender, port: number, connections: number
     `http://127.0.0.1:${port}${path}`,
     '--',
     file,
+    ...headers,
   ]);
   let output = '';
   wrk.stdout.on('data', (chunk) => {
@@ -254,7 +299,7 @@ async function stop(server: ChildProcess): Promise<void> {
 }
 
 /** Rows a second of session.run in a loop on one thread, at the best batch. */
-async function floor(model: ModelName): Promise<{ rows: number; batch: number }> {
+async function floor(model: Model): Promise<{ rows: number; batch: number }> {
   const session = await InferenceSession.create(join(models, model, '1/model.onnx'), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
@@ -294,25 +339,25 @@ async function writeReport(): Promise<void> {
     '',
   ];
   const bars: { name: string; rps: number }[] = [];
-  for (const model of ['small', 'mid'] as const) {
-    const floorOf = floors[model];
-    lines.push(
-      `## ${model === 'small' ? 'Small text model (ids[batch, 32] → 150 classes), tensors as JSON' : 'Mid-size model (x[batch, 256] → 64), tensors as JSON'}`,
-      '',
-      `\`session.run\` in a loop on one thread, at its best batch (${floorOf.batch}): ${floorOf.rows.toFixed(0)} rows/s.`,
-      '',
-      '| server | connections | requests/s | p50 ms | p99 ms | errors |',
-      '|---|---|---|---|---|---|',
-    );
+  for (const section of Object.keys(sections) as Section[]) {
+    lines.push(`## ${sections[section]}`, '');
+    if (section !== 'wide') {
+      const { rows, batch } = floors[section];
+      lines.push(
+        `\`session.run\` in a loop on one thread, at its best batch (${batch}): ${rows.toFixed(0)} rows/s.`,
+        '',
+      );
+    }
+    lines.push('| server | connections | requests/s | p50 ms | p99 ms | errors |', '|---|--:|--:|--:|--:|--:|');
     for (const [contender, all] of results)
       for (const [connections, measured] of all) {
-        if (contender.model !== model) continue;
+        if (contender.section !== section) continue;
         const rates = measured.map(({ rps }) => rps);
         const rps = median(measured, (each) => each.rps);
         lines.push(
           `| ${contender.name} | ${connections} | ${rps.toFixed(0)} (${Math.min(...rates).toFixed(0)}–${Math.max(...rates).toFixed(0)}) | ${median(measured, (each) => each.p50).toFixed(2)} | ${median(measured, (each) => each.p99).toFixed(2)} | ${measured.reduce((sum, each) => sum + each.errors, 0)} |`,
         );
-        if (connections === 32) bars.push({ name: `${model}: ${contender.name}`, rps });
+        if (connections === 32) bars.push({ name: `${section}: ${contender.name}`, rps });
       }
     lines.push('');
   }

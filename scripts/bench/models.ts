@@ -32,25 +32,35 @@ function weights(name: string, dims: number[], scale: number, random: Random) {
   return { name, dims, dataType: FLOAT, rawData: new Uint8Array(data.buffer) };
 }
 
-/** The text model of the benchmark: ids int64[batch, 32] → embedding (40,000 × 128) → mean → 256 relu → probabilities[batch, 150]. */
-function small(): Uint8Array {
+/**
+ * The text model of the benchmark: ids int64[batch, 32] → embedding (40,000 × 128) → mean → 256 relu → 150 classes, of which
+ * it gives all `probabilities`[batch, 150], or `best`[batch, 2]: the likeliest class and its probability.
+ */
+function small(output: 'best' | 'probabilities', input: 'ids' | 'input_ids' = 'ids'): Uint8Array {
   const random = new Random(7);
-  return encode('small', [value('ids', INT64, ['batch', 32])], [value('probabilities', FLOAT, ['batch', 150])], {
+  const integer = (name: string, i: number) => ({ name, i, type: onnx.AttributeProto.AttributeType.INT });
+  const axes = { name: 'axes', ints: [1], type: onnx.AttributeProto.AttributeType.INTS };
+  const best = [
+    node('ArgMax', ['probabilities'], 'class', [integer('axis', 1)]),
+    node('Cast', ['class'], 'number', [integer('to', FLOAT)]),
+    node('ReduceMax', ['probabilities'], 'score', [axes]),
+    node('Concat', ['number', 'score'], 'best', [integer('axis', 1)]),
+  ];
+  const outputs = [value(output, FLOAT, ['batch', output === 'best' ? 2 : 150])];
+  return encode('small', [value(input, INT64, ['batch', input === 'ids' ? 32 : 'words'])], outputs, {
     initializer: [
       weights('embedding', [40_000, 128], 1, random),
       weights('w1', [128, 256], 0.5, random),
       weights('w2', [256, 150], 0.1, random),
     ],
     node: [
-      node('Gather', ['embedding', 'ids'], 'embedded'),
-      node('ReduceMean', ['embedded'], 'mean', [
-        { name: 'axes', ints: [1], type: onnx.AttributeProto.AttributeType.INTS },
-        { name: 'keepdims', i: 0, type: onnx.AttributeProto.AttributeType.INT },
-      ]),
+      node('Gather', ['embedding', input], 'embedded'),
+      node('ReduceMean', ['embedded'], 'mean', [axes, integer('keepdims', 0)]),
       node('MatMul', ['mean', 'w1'], 'hidden'),
       node('Relu', ['hidden'], 'active'),
       node('MatMul', ['active', 'w2'], 'logits'),
       node('Softmax', ['logits'], 'probabilities'),
+      ...(output === 'best' ? best : []),
     ],
   });
 }
@@ -85,10 +95,34 @@ function encode(
   ).finish();
 }
 
-/** Writes the models as a repository; `-single` are the same without batching. */
+/** A tokenizer of words: `w0` is 0. */
+const tokenizer = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'WhitespaceSplit' },
+  post_processor: null,
+  decoder: null,
+  model: {
+    type: 'WordLevel',
+    vocab: Object.fromEntries(Array.from({ length: 40_000 }, (_, id) => [`w${id}`, id])),
+    unk_token: 'w0',
+  },
+};
+
+/** Writes the models as a repository; `-single` are the same without batching, `words` the small one from strings. */
 export async function writeModels(folder: string): Promise<void> {
+  await write(join(folder, 'words/1'), small('probabilities', 'input_ids'), {
+    name: 'words',
+    version: '1',
+    task: 'text-classification',
+    labels: Array.from({ length: 150 }, (_, index) => `class ${index}`),
+    preprocessing: { kind: 'tokenizer', tokenizer: 'tokenizer.json' },
+  });
+  await writeFile(join(folder, 'words/1/tokenizer.json'), JSON.stringify(tokenizer));
   for (const [name, bytes] of [
-    ['small', small()],
+    ['small', small('best')],
+    ['wide', small('probabilities')],
     ['mid', mid()],
   ] as const) {
     await write(join(folder, name, '1'), bytes, null);
@@ -111,3 +145,9 @@ export const rows = {
   small: Array.from({ length: 32 }, (_, index) => (index * 7_919) % 40_000),
   mid: Array.from({ length: 256 }, (_, index) => Math.round(Math.sin(index) * 1e4) / 1e4),
 };
+
+/** Twelve words for `words`. */
+export const text = rows.small
+  .slice(0, 12)
+  .map((id) => `w${id}`)
+  .join(' ');

@@ -35,7 +35,7 @@ before(async () => {
   await writeModel(folder, 'plus', '1', models.plus(1));
   await writeModel(folder, 'moody', '1', models.moody());
   await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-  server = await serve(folder, { settings: { QUEUE_ROWS: String(PLACES), SHUTDOWN_SECONDS: '2' } });
+  server = await serve(folder, { settings: { QUEUE_REQUESTS: String(PLACES), SHUTDOWN_SECONDS: '2' } });
   await infer(server, 'slow', x(10));
   const started = performance.now();
   await infer(server, 'slow', x(300));
@@ -49,7 +49,7 @@ after(async () => {
 
 const x = (...data: number[]) => [{ name: 'x', datatype: 'INT64', shape: [data.length], data }];
 const rowsRun = (model: string) => metric(server, 'maru_inference_batch_rows_sum', { model });
-const waiting = (model: string) => metric(server, 'maru_inference_queue_rows', { model });
+const waiting = (model: string) => metric(server, 'maru_inference_queue_requests', { model });
 
 /** Keeps the one worker of a server busy for about so many seconds; the batch at hand is taken too. */
 async function busy(seconds: number, at: Served = server): Promise<Promise<Answer[]>[]> {
@@ -176,7 +176,7 @@ test('stop() finishes what is in flight and in the queue, and takes nothing new'
   const ending = await serve(folder);
   const [running] = await busy(1, ending);
   const queued = Promise.all(Array.from({ length: 5 }, (_, value) => infer(ending, 'plus', x(value))));
-  await eventually(async () => (await metric(ending, 'maru_inference_queue_rows', { model: 'plus' })) === 5);
+  await eventually(async () => (await metric(ending, 'maru_inference_queue_requests', { model: 'plus' })) === 5);
   const stopped = ending.stop();
   await sleep(20);
   await assert.rejects(
@@ -285,7 +285,7 @@ async function asProcess(settings: Record<string, string>) {
 /** Sends what takes about so many seconds, and waits until it runs. */
 async function running(at: { url: string }, seconds: number): Promise<{ answer: Promise<Answer | 'cut off'> }> {
   const answer = infer(at, 'slow', x(Math.ceil(second * seconds))).catch(() => 'cut off' as const);
-  await eventually(async () => (await metric(at, 'maru_inference_batch_rows_count', { model: 'slow' })) === 1);
+  await eventually(async () => (await metric(at, 'maru_inference_running_requests', { model: 'slow' })) === 1);
   return { answer };
 }
 

@@ -430,6 +430,6 @@ test('metrics count requests by model, version and code, and time their phases',
     assert.match(text, new RegExp(`^maru_inference_seconds_count\\{.*model="plus".*phase="${phase}".*\\} [1-9]`, 'm'));
   assert.match(text, /^maru_inference_batch_rows_count\{model="plus",version="10"\} [1-9]/m);
   assert.match(text, /^maru_models_loaded\{model="plus",version="9"\} 1$/m);
-  assert.match(text, /^maru_inference_queue_rows\{model="plus",version="10"\} 0$/m);
+  assert.match(text, /^maru_inference_queue_requests\{model="plus",version="10"\} 0$/m);
   assert.match(text, /^process_resident_memory_bytes [1-9]/m);
 });

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
@@ -8,21 +7,14 @@ import type { Manifest } from './manifest.ts';
 import { readOnnxFile } from './onnx-file.ts';
 import { datatypeOf, datatypes, type TensorData, type TensorMetadata } from './tensor.ts';
 
-/**
- * A worker thread: holds sessions and runs batches. ONNX Runtime blocks the thread it runs on, so it never runs where
- * HTTP is served.
- */
-export type Job =
-  | { kind: 'load'; id: number; model: string; folder: string; manifest: Manifest }
-  | { kind: 'unload'; id: number; model: string }
-  | { kind: 'rows'; id: number; model: string; rows: unknown[] }
-  | { kind: 'tensors'; id: number; model: string; feeds: Record<string, TensorData>; outputs: string[] };
-
+/** What a model takes and gives, as ONNX Runtime and the file say. */
 export interface Signature {
   inputs: TensorMetadata[];
   outputs: TensorMetadata[];
   opset: number;
-  /** The first dimension of every input and output is open: requests may be joined along it. */
+  /** How long it runs depends on values, not only on shapes. */
+  controlFlow: boolean;
+  /** The first dimension of every input and output is open and of one name: requests may be joined along it. */
   batchable: boolean;
   /** Least and greatest id of inputs that are looked up in a table. */
   bounds: Record<string, [number, number]>;
@@ -30,24 +22,20 @@ export interface Signature {
 
 export type RowResult = { ok: true; value: unknown } | { ok: false; reason: string };
 
-/** Milliseconds. */
+/** Milliseconds by phase, and the rows of each run. */
 export interface Timing {
   preprocess: number;
   compute: number;
   postprocess: number;
+  batches: number[];
 }
 
-export type JobResult =
-  | { kind: 'signature'; signature: Signature }
-  | { kind: 'rows'; results: RowResult[]; timing: Timing }
-  | { kind: 'tensors'; outputs: Record<string, TensorData>; timing: Timing }
-  | { kind: 'done' };
-
-export type Reply = { id: number; result: JobResult } | { id: number; error: string };
-
-interface Loaded {
-  session: InferenceSession;
+/** A model in a worker's memory. */
+export interface Loaded {
+  manifest: Manifest;
   signature: Signature;
+  session: InferenceSession;
+  /** Null for a model that takes tensors as they are. */
   runner: Runner | null;
 }
 
@@ -56,53 +44,23 @@ const MAP_BYTES = 64 * 1024 * 1024;
 /** Weights smaller than this stay in the stub. */
 const KEEP_BYTES = 64 * 1024;
 
-const models = new Map<string, Loaded>();
+/**
+ * ONNX Runtime's JavaScript part gives float16 tensors a Float16Array where there is one, but its native part only reads
+ * Uint16Array. It decides when the first tensor is made: that one is made without.
+ */
+const { Float16Array: Half } = globalThis;
+Object.assign(globalThis, { Float16Array: undefined });
+new Tensor('float32', new Float32Array(1), [1]);
+Object.assign(globalThis, { Float16Array: Half });
 
-parentPort!.on('message', async (job: Job) => {
-  try {
-    const result = await handle(job);
-    const transfer = result.kind === 'tensors' ? buffers(result.outputs) : [];
-    parentPort!.postMessage({ id: job.id, result } satisfies Reply, transfer);
-  } catch (error) {
-    parentPort!.postMessage({
-      id: job.id,
-      error: error instanceof Error ? error.message : String(error),
-    } satisfies Reply);
-  }
-});
-
-async function handle(job: Job): Promise<JobResult> {
-  switch (job.kind) {
-    case 'load': {
-      const loaded = await load(job.folder, job.manifest);
-      models.set(job.model, loaded);
-      return { kind: 'signature', signature: loaded.signature };
-    }
-    case 'unload': {
-      const loaded = models.get(job.model);
-      models.delete(job.model);
-      await loaded?.session.release();
-      return { kind: 'done' };
-    }
-    case 'rows':
-      return await runRows(known(job.model), job.rows);
-    case 'tensors':
-      return await runTensors(known(job.model), job.feeds, job.outputs);
-  }
-}
-
-function known(model: string): Loaded {
-  const loaded = models.get(model);
-  if (!loaded) throw new Error(`${model} is not loaded`);
-  return loaded;
-}
-
-async function load(folder: string, manifest: Manifest): Promise<Loaded> {
+/** Opens a model. Throws with the reason when it can't be served. */
+export async function open(folder: string, manifest: Manifest): Promise<Loaded> {
   const path = join(folder, 'model.onnx');
   const file = readOnnxFile(path);
   const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };
-  // One thread a session: the default spins on every core and collapses beside another process.
-  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1 };
+  // One thread a session: the default spins on every core and collapses beside another process. Not its own log
+  // (severity 4: fatal): it writes lines with input values to stderr, beside the JSON of this process.
+  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 as const };
   const { size } = await stat(path);
   const session =
     size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES)
@@ -113,17 +71,22 @@ async function load(folder: string, manifest: Manifest): Promise<Loaded> {
       : await InferenceSession.create(path, { ...threads, extra: { session: extra } });
   const inputs = session.inputMetadata.map(metadata);
   const outputs = session.outputMetadata.map(metadata);
-  const open = [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
+  // One open dimension of the same name: what goes in along it comes out along it. Of others nothing is known.
+  const first = [...session.inputMetadata, ...session.outputMetadata].map((given) =>
+    given.isTensor ? given.shape[0] : undefined,
+  );
+  const along = typeof first[0] === 'string' && first[0] !== '' && first.every((size) => size === first[0]);
   const signature: Signature = {
     inputs,
     outputs,
     opset: file.opset,
-    batchable: open,
+    controlFlow: file.controlFlow,
+    batchable: along,
     bounds: Object.fromEntries(file.bounds),
   };
-  if (manifest.task === 'tensor') return { session, signature, runner: null };
+  if (manifest.task === 'tensor') return { manifest, session, signature, runner: null };
   const runner = await tasks[manifest.task].createRunner(manifest, folder, session.inputNames);
-  return { session, signature, runner };
+  return { manifest, session, signature, runner };
 }
 
 function metadata(given: InferenceSession.ValueMetadata): TensorMetadata {
@@ -138,7 +101,11 @@ function metadata(given: InferenceSession.ValueMetadata): TensorMetadata {
 }
 
 /** Runs the rows that can be prepared as one batch (or one by one, where the model's batch is closed). */
-async function runRows({ session, runner, signature }: Loaded, rows: unknown[]): Promise<JobResult> {
+export async function runRows(
+  { session, runner, signature }: Loaded,
+  rows: unknown[],
+  timing: Timing,
+): Promise<RowResult[]> {
   if (!runner) throw new Error('the model takes tensors, not rows');
   const started = performance.now();
   const results: RowResult[] = new Array(rows.length);
@@ -152,57 +119,70 @@ async function runRows({ session, runner, signature }: Loaded, rows: unknown[]):
     } else if (attempt.reason instanceof InvalidRow) results[place] = { ok: false, reason: attempt.reason.message };
     else throw attempt.reason;
   }
-  const timing: Timing = { preprocess: 0, compute: 0, postprocess: 0 };
   const groups = signature.batchable ? [prepared] : prepared.map((row) => [row]);
   const values: unknown[] = [];
   let mark = started;
-  const lap = (phase: keyof Timing) => {
+  const lap = (phase: 'preprocess' | 'postprocess') => {
     const now = performance.now();
     timing[phase] += now - mark;
     mark = now;
   };
   for (const group of groups.filter((rowsOfOne) => rowsOfOne.length > 0)) {
     const feeds = runner.feeds(group);
+    timing.batches.push(group.length);
     lap('preprocess');
-    const outputs = await session.run(feeds);
-    lap('compute');
+    const outputs = await compute(session, feeds, [], timing);
+    mark = performance.now();
     values.push(...runner.results(outputs as Record<string, Tensor>, group.length));
     lap('postprocess');
   }
   for (const [index, place] of places.entries()) results[place] = { ok: true, value: values[index] };
-  return { kind: 'rows', results, timing };
+  return results;
 }
 
-async function runTensors(
+/** Runs tensors; `outputs` empty: all of them. */
+export async function runTensors(
   { session }: Loaded,
   given: Record<string, TensorData>,
-  wanted: string[],
-): Promise<JobResult> {
+  outputs: string[],
+  timing: Timing,
+): Promise<Record<string, TensorData>> {
   const started = performance.now();
   const feeds: Record<string, Tensor> = {};
   for (const [name, { datatype, shape, data }] of Object.entries(given))
-    feeds[name] = new Tensor(datatypes[datatype].onnx as 'float32', data as Float32Array, shape);
-  const prepared = performance.now();
-  const ran = await session.run(feeds, wanted);
-  const computed = performance.now();
-  const outputs: Record<string, TensorData> = {};
+    feeds[name] = new Tensor(datatypes[datatype].onnx as 'float32', toRuntime(data) as Float32Array, shape);
+  timing.preprocess += performance.now() - started;
+  const ran = await compute(session, feeds, outputs, timing);
+  const results: Record<string, TensorData> = {};
   for (const [name, value] of Object.entries(ran)) {
     const tensor = value as Tensor;
-    const datatype = datatypeOf(tensor.type)!;
-    outputs[name] = { datatype, shape: [...tensor.dims], data: tensor.data as TensorData['data'] };
+    results[name] = { datatype: datatypeOf(tensor.type)!, shape: [...tensor.dims], data: fromRuntime(tensor) };
   }
-  const timing = {
-    preprocess: prepared - started,
-    compute: computed - prepared,
-    postprocess: performance.now() - computed,
-  };
-  return { kind: 'tensors', outputs, timing };
+  return results;
 }
 
-/** Memory that may be handed over instead of copied. */
-function buffers(tensors: Record<string, TensorData>): ArrayBuffer[] {
-  const found = new Set<ArrayBuffer>();
-  for (const { data } of Object.values(tensors))
-    if (!Array.isArray(data) && data.buffer instanceof ArrayBuffer) found.add(data.buffer);
-  return [...found];
+/** Runs a session and measures the run alone: it happens in an immediate, so what comes before that is not its time. */
+async function compute(
+  session: InferenceSession,
+  feeds: Record<string, Tensor>,
+  outputs: string[],
+  timing: Timing,
+): Promise<InferenceSession.ReturnType> {
+  let began = performance.now();
+  setImmediate(() => {
+    began = performance.now();
+  });
+  const ran = await (outputs.length > 0 ? session.run(feeds, outputs) : session.run(feeds));
+  timing.compute += performance.now() - began;
+  return ran;
+}
+
+function toRuntime(data: TensorData['data']): TensorData['data'] {
+  return data instanceof Half ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data;
+}
+
+function fromRuntime({ type, data }: Tensor): TensorData['data'] {
+  if (type !== 'float16') return data as TensorData['data'];
+  const halves = data as unknown as Uint16Array<ArrayBuffer>;
+  return new Half(halves.buffer, halves.byteOffset, halves.length);
 }

@@ -1,0 +1,86 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
+import type { Manifest } from './manifest.ts';
+import { type Loaded, open } from './session.ts';
+
+/** What a quick job takes at most; health must answer within 50 ms, whatever runs. */
+const QUICK_MS = 2;
+/** Quick jobs before a model is opened here. */
+const PROOF = 20;
+/** A larger model is never opened here: opening it would hold up HTTP. */
+const FILE_BYTES = 32 * 1024 * 1024;
+/** How a limit follows what was measured: a little beyond what was quick, and well below what was not. */
+const GROW = 1.25;
+const SHRINK = 0.7;
+
+interface Known {
+  folder: string;
+  manifest: Manifest;
+  /** Quick jobs so far, until it is opened. */
+  proof: number;
+  /** Bytes of bodies that are expected to be quick together. */
+  limit: number;
+  loaded: Loaded | null;
+  /** Opening, or never to be opened. */
+  closed: boolean;
+}
+
+/**
+ * Quick jobs run on the thread that serves HTTP: to hand a request of 20 µs to another thread and wake it costs more than to
+ * run it. How many bytes are quick is learned from every job, here and in the workers; models with
+ * control flow, whose time depends on values, are never run here.
+ */
+export class Inline {
+  readonly #models = new Map<string, Known>();
+
+  add(key: string, folder: string, manifest: Manifest, controlFlow: boolean): void {
+    this.#models.set(key, { folder, manifest, proof: 0, limit: 0, loaded: null, closed: controlFlow });
+  }
+
+  async remove(key: string): Promise<void> {
+    const known = this.#models.get(key);
+    this.#models.delete(key);
+    await known?.loaded?.session.release();
+  }
+
+  /** Bytes of a job that is expected to be quick; −1 when none is. */
+  limit(key: string): number {
+    const known = this.#models.get(key);
+    return known?.loaded ? known.limit : -1;
+  }
+
+  async answer(key: string, requests: Request[]): Promise<Answered> {
+    const { loaded } = this.#models.get(key)!;
+    return await answerAll(loaded!, requests);
+  }
+
+  /** A job of so many bytes took so long, here or in a worker. */
+  learn(key: string, bytes: number, ms: number): void {
+    const known = this.#models.get(key);
+    if (!known || known.closed) return;
+    if (ms > QUICK_MS) {
+      known.limit = Math.min(known.limit, bytes * SHRINK);
+      return;
+    }
+    known.limit = Math.max(known.limit, bytes * GROW);
+    known.proof += 1;
+    if (known.proof >= PROOF && !known.loaded) void this.#open(key, known);
+  }
+
+  async #open(key: string, known: Known): Promise<void> {
+    known.closed = true;
+    // It was opened by every worker before: what fails here is not the model (its folder may be gone), and the workers go on.
+    const size = await stat(join(known.folder, 'model.onnx')).then(
+      (file) => file.size,
+      () => Number.POSITIVE_INFINITY,
+    );
+    const loaded = size <= FILE_BYTES ? await open(known.folder, known.manifest).catch(() => null) : null;
+    if (!loaded) return;
+    if (this.#models.get(key) !== known) await loaded.session.release();
+    else {
+      known.loaded = loaded;
+      known.closed = false;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { HttpError } from './http-error.ts';
+
+/** What a request gets. Also what a worker hands to the thread that serves HTTP, so it holds nothing but plain data. */
+export interface Answer {
+  status?: number;
+  body: string | Uint8Array;
+  headers?: Record<string, string>;
+  /** Why, for the log of whoever runs this: nothing for the client. */
+  fault?: string;
+}
+
+/** An error as every protocol here answers it: `{"error": "…"}`. */
+export function failure(error: HttpError): Answer {
+  return { status: error.status, body: JSON.stringify({ error: error.message }), headers: error.headers };
+}
