@@ -26,16 +26,22 @@ for (const { name, methods, route, authLevel, load } of routes)
 
 queue('understand', 'turns', async () => (await import('./queues/understand.ts')).understand);
 queue('deliver', 'replies', async () => (await import('./queues/deliver.ts')).deliver);
+queue('release', 'releases', async () => (await import('./queues/release.ts')).release);
 queue('log', 'call-log', async () => (await import('./queues/log.ts')).logTurns);
 for (const name of queuedSkills)
   queue(`skill-${name}`, `skill-${name}`, async () => {
     const { skillNamed } = await import('./skills/index.ts');
     return (await import('./queues/skill.ts')).skillWorker(skillNamed(name));
   });
-for (const name of ['turns', 'replies', 'call-log', ...queuedSkills.map((skill) => `skill-${skill}`)])
+for (const name of ['turns', 'replies', 'call-log', 'releases', ...queuedSkills.map((skill) => `skill-${skill}`)])
   queue(`poison-${name}`, `${name}-poison`, async () => (await import('./queues/poison.ts')).poisonWorker(name));
 
 app.timer('wake', {
   schedule: '*/15 * * * * *',
   handler: async (timer, context) => (await import('./timers/wake.ts')).wake(timer, context),
+});
+
+app.timer('watch-releases', {
+  schedule: '30 * * * * *',
+  handler: async (timer, context) => (await import('./timers/releases.ts')).watchReleases(timer, context),
 });

@@ -11,6 +11,7 @@ import { Inline } from './models/inline.ts';
 import { Pool } from './models/pool.ts';
 import { Repository } from './models/repository.ts';
 import { Scheduler } from './models/scheduler.ts';
+import { header } from './protocol/header.ts';
 import { HttpError } from './protocol/http-error.ts';
 import { type Call, Inference } from './protocol/inference.ts';
 import { answer, type Services } from './protocol/router.ts';
@@ -50,6 +51,7 @@ export async function startServer(settings: Settings, workers: number, workerScr
     repository,
     inference: new Inference(scheduler),
     metrics,
+    release: settings.RELEASE,
     read: (request) => readBody(request, settings.BODY_MEGABYTES * 1024 * 1024),
   };
 
@@ -124,9 +126,8 @@ async function respond(
   log: pino.Logger,
 ): Promise<void> {
   const started = performance.now();
-  const given = request.headers['x-request-id'];
-  const requestId =
-    typeof given === 'string' && REQUEST_ID.test(given) ? given : `${PROCESS}-${(requests++).toString(36)}`;
+  const given = header(request, 'x-request-id');
+  const requestId = given !== undefined && REQUEST_ID.test(given) ? given : `${PROCESS}-${(requests++).toString(36)}`;
   const call: Call = {
     deadline: Date.now() + settings.REQUEST_SECONDS * 1_000,
     gone: () => response.destroyed,
@@ -165,7 +166,13 @@ async function respond(
     // What is left of a body that was refused is not worth reading.
     if (!request.complete) request.destroy();
   }
-  if (call.model) services.metrics.answered(call.model, status, performance.now() - started);
+  const ms = performance.now() - started;
+  if (call.model) services.metrics.answered(call.model, status, ms);
+  if (log.isLevelEnabled('debug'))
+    log.debug(
+      { requestId, method: request.method, path: pathOf(request), status, model: call.model?.key, ms },
+      'request',
+    );
 }
 
 function pathOf(request: IncomingMessage): string {
@@ -189,7 +196,7 @@ function send(
 
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const tooLarge = () => new HttpError(413, `the body has more than ${limit} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
+  if (Number(header(request, 'content-length') ?? 0) > limit) throw tooLarge();
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

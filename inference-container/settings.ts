@@ -27,6 +27,8 @@ const schema = z.object({
   BODY_MEGABYTES: count(1, 1_024).default(64),
   /** How long a shutdown waits for what is in flight. */
   SHUTDOWN_SECONDS: count(1, 600).default(20),
+  /** What this image says it is: of its unpacked layers, written by a release. */
+  RELEASE: z.string().max(128).optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 

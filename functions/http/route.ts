@@ -34,7 +34,7 @@ function asProblem(name: string, error: unknown): Problem {
 /** Reads a JSON body within the limits of the edge. Throws problems of the catalogue. */
 export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): Promise<T> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') throw new Problem('unsupported_media_type');
+  if (type !== 'application/json' && !type?.endsWith('+json')) throw new Problem('unsupported_media_type');
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new Problem('message_too_large');
   return validate(parse(await readBody(request)), schema);
 }

@@ -79,6 +79,20 @@ export const routes: readonly Route[] = [
     load: async () => (await import('./direct-line-token.ts')).postDirectLineToken,
   },
   {
+    name: 'registry-webhook',
+    methods: ['POST'],
+    route: 'api/registry/webhook',
+    authLevel: 'anonymous',
+    load: async () => (await import('./registry-webhook.ts')).postRegistryWebhook,
+  },
+  {
+    name: 'releases',
+    methods: ['GET'],
+    route: 'api/releases',
+    authLevel: 'function',
+    load: async () => (await import('./releases.ts')).getReleases,
+  },
+  {
     name: 'health',
     methods: ['GET'],
     route: 'api/health',

@@ -1,5 +1,6 @@
 import { type Container, CosmosClient, ErrorResponse } from '@azure/cosmos';
 import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
+import type { Release } from '../releases/release.ts';
 import { Rejected, Unavailable } from './failure.ts';
 import { credential } from './identity.ts';
 import { settings } from './settings.ts';
@@ -36,7 +37,7 @@ export interface Incident {
   ttl: number;
 }
 
-type Name = 'conversations' | 'users' | 'turns' | 'incidents';
+type Name = 'conversations' | 'users' | 'turns' | 'incidents' | 'releases';
 
 let client: CosmosClient | undefined;
 
@@ -175,6 +176,50 @@ export async function replaceTurn(turn: LoggedTurn, etag: string): Promise<void>
 /** Records an incident once. */
 export async function recordIncident(incident: Incident): Promise<void> {
   await guard(() => container('incidents').items.upsert(incident));
+}
+
+export async function readRelease(id: string): Promise<Versioned<Release> | null> {
+  const { resource, etag, statusCode } = await guard(() => container('releases').item(id, id).read<Release>());
+  return resource && statusCode !== 404 ? { document: strip(resource), etag } : null;
+}
+
+/** Creates a release. Throws {@link Conflict} when it exists. */
+export async function createRelease(release: Release): Promise<void> {
+  await guard(() => container('releases').items.create(release));
+}
+
+/** Replaces a release if it still has this ETag. Throws {@link Conflict} otherwise. */
+export async function replaceRelease(release: Release, etag: string): Promise<void> {
+  await guard(() =>
+    container('releases')
+      .item(release.id, release.id)
+      .replace(release, { accessCondition: { type: 'IfMatch', condition: etag } }),
+  );
+}
+
+/** The newest releases first. */
+export async function listReleases(limit: number): Promise<Release[]> {
+  const { resources } = await guard(() =>
+    container('releases')
+      .items.query<Release>({ query: `SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC` }, { maxItemCount: limit })
+      .fetchAll(),
+  );
+  return resources.map(strip);
+}
+
+/** The last logged turns that the model answered. */
+export async function lastTurns(limit: number): Promise<{ id: string; text: string }[]> {
+  const { resources } = await guard(() =>
+    container('turns')
+      .items.query<{ id: string; text: string }>(
+        {
+          query: `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`,
+        },
+        { maxItemCount: limit },
+      )
+      .fetchAll(),
+  );
+  return resources.filter(({ text }) => text);
 }
 
 /** The newest incidents first. */

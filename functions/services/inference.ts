@@ -11,6 +11,35 @@ const answer = z.object({
   outputs: z.array(z.object({ name: z.string(), shape: z.array(z.number()), data: z.array(z.unknown()) })),
 });
 
+const predictions = z.object({ predictions: z.array(z.object({ label: z.string() })) });
+const server = z.object({ release: z.string().nullish() });
+
+/** Labels of instances by a model of any container, and the milliseconds that took. Throws Unavailable or Rejected. */
+export async function classify(
+  url: string,
+  model: string,
+  instances: unknown[],
+): Promise<{ labels: string[]; ms: number }> {
+  const started = performance.now();
+  const { body } = await call('inference', `${url}/v1/models/${model}:predict`, {
+    method: 'POST',
+    body: { instances },
+    timeout: 10_000,
+    attempts: 2,
+  });
+  const parsed = predictions.safeParse(JSON.parse(body.toString()));
+  if (!parsed.success || parsed.data.predictions.length !== instances.length)
+    throw new Rejected('inference', `${model} does not answer with one label an instance`);
+  return { labels: parsed.data.predictions.map(({ label }) => label), ms: performance.now() - started };
+}
+
+/** The release that a container says it serves, once it is ready; null before, or where it does not say. */
+export async function servedRelease(url: string): Promise<string | null> {
+  await call('inference', `${url}/v2/health/ready`, { timeout: 3_000, attempts: 1 });
+  const { body } = await call('inference', `${url}/v2`, { timeout: 3_000, attempts: 1 });
+  return server.parse(JSON.parse(body.toString())).release ?? null;
+}
+
 /** Asks the inference container what a text means. Throws Unavailable (try again) or Rejected. */
 export async function understand(text: string): Promise<Understanding> {
   const { INFERENCE_URL: url, INTENT_MODEL: model, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();

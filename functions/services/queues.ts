@@ -31,6 +31,18 @@ function queues(): QueueServiceClient {
   return service;
 }
 
+/** A wake-up for a release: the state stands in its document. */
+export const releaseMessage = z.strictObject({
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  repository: z.string().max(255),
+});
+export type ReleaseMessage = z.infer<typeof releaseMessage>;
+
+/** Wakes the worker of a release after some milliseconds. Throws {@link Unavailable}. */
+export async function sendRelease(message: ReleaseMessage, delay = 0): Promise<void> {
+  await send('releases', JSON.stringify(message), delay);
+}
+
 /**
  * Sends the wake-ups of a conversation. Throws {@link Unavailable}; a caller whose document is written may go on,
  * because the sweep sends them again.
@@ -38,14 +50,14 @@ function queues(): QueueServiceClient {
 export async function sendWakeUps(conversationId: string, wakeUps: WakeUp[]): Promise<void> {
   const message: WakeUpMessage = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
   const text = JSON.stringify(message);
+  await Promise.all(wakeUps.map(({ queue, delay }) => send(queue, text, delay)));
+}
+
+async function send(queue: string, text: string, delay: number): Promise<void> {
   try {
-    await Promise.all(
-      wakeUps.map(({ queue, delay }) =>
-        queues()
-          .getQueueClient(queue)
-          .sendMessage(text, { visibilityTimeout: Math.ceil(delay / 1_000), abortSignal: AbortSignal.timeout(10_000) }),
-      ),
-    );
+    await queues()
+      .getQueueClient(queue)
+      .sendMessage(text, { visibilityTimeout: Math.ceil(delay / 1_000), abortSignal: AbortSignal.timeout(10_000) });
   } catch (error) {
     throw new Unavailable('queues', error instanceof Error ? error.message : String(error), 0, { cause: error });
   }

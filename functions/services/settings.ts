@@ -46,6 +46,34 @@ const schema = z.object({
   DIRECT_LINE_URL: url.default('https://directline.botframework.com/v3/directline'),
   DIRECT_LINE_SECRET: z.string().optional(),
 
+  /** Releases: the registry, what may be pushed there, and the web app whose slots run it. Unset: there are none. */
+  REGISTRY_URL: url.optional(),
+  RELEASE_REPOSITORIES: z
+    .string()
+    .default('maru/inference')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean),
+    ),
+  RELEASE_TAG: z.string().default('staging'),
+  /** What the registry's webhook sends in X-Maru-Webhook-Secret. */
+  REGISTRY_WEBHOOK_SECRET: z.string().min(16).optional(),
+  ARM_ENDPOINT: url.default('https://management.azure.com'),
+  AZURE_SUBSCRIPTION_ID: z.string().optional(),
+  INFERENCE_RESOURCE_GROUP: z.string().optional(),
+  INFERENCE_SITE: z.string().optional(),
+  STAGING_SLOT: z.string().default('staging'),
+  STAGING_URL: url.optional(),
+  /** How long a slot may take to serve what it was given. */
+  RELEASE_START_SECONDS: seconds(5, 3_600).default(600),
+  /** Logged utterances that staging and production are compared on, and the least share that must be answered the same. */
+  RELEASE_COMPARE: seconds(0, 500).default(100),
+  RELEASE_AGREEMENT: z.coerce.number().min(0).max(1).default(0.5),
+  /** Gets a JSON message when a release is ready or has failed: a Logic App, a Teams workflow. */
+  OPERATOR_WEBHOOK_URL: url.optional(),
+
   APPLICATIONINSIGHTS_CONNECTION_STRING: z.string().optional(),
   /** How long a turn stays in the call log. */
   CALL_LOG_DAYS: z.coerce.number().int().min(1).max(3650).default(90),

@@ -38,10 +38,10 @@ export const manifest = z.object({
   /** What is in flight is batched along the first dimension, where the model leaves it open. */
   batching: z
     .strictObject({
-      maxRows: z.int().min(1).max(4_096).default(32),
+      maxRows: z.int().min(1).max(4_096).default(64),
       maxDelayMs: z.number().min(0).max(1_000).default(0),
     })
-    .default({ maxRows: 32, maxDelayMs: 0 }),
+    .default({ maxRows: 64, maxDelayMs: 0 }),
   session: z
     .strictObject({
       /** Faster matrix products for large batches, for a private copy of the weights in each worker. */

@@ -70,7 +70,12 @@ function keyOf({ signature }: Loaded, payload: Payload, index: number): string {
   if (payload.kind === 'rows') return 'rows';
   if (!payload.joinable || !signature.batchable) return String(index);
   let key = payload.outputs.join();
-  for (const [name, { shape }] of Object.entries(payload.feeds).sort()) key += `>${name}:${shape.slice(1).join('x')}`;
+  // In the order of the model's inputs, whatever order they came in.
+  for (const { name } of signature.inputs) {
+    const { shape } = payload.feeds[name]!;
+    key += '>';
+    for (let dimension = 1; dimension < shape.length; dimension += 1) key += `x${shape[dimension]}`;
+  }
   return key;
 }
 
@@ -144,8 +149,9 @@ async function runJoinedTensors(model: Loaded, batch: Pending[], timing: Timing)
   return payloads.map((payload) => {
     const from = at;
     at += payload.rows;
-    const own = Object.entries(outputs).map(([name, tensor]) => [name, rowsOf(tensor, from, from + payload.rows)]);
-    return { kind: 'tensors', outputs: Object.fromEntries(own) as Record<string, TensorData> };
+    const own: Record<string, TensorData> = {};
+    for (const name in outputs) own[name] = rowsOf(outputs[name]!, from, from + payload.rows);
+    return { kind: 'tensors', outputs: own };
   });
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Metrics } from '../metrics.ts';
 import type { Model, Repository } from '../models/repository.ts';
 import type { Answer } from './answer.ts';
+import { header } from './header.ts';
 import { badRequest, HttpError } from './http-error.ts';
 import type { Call, Inference } from './inference.ts';
 import { parseJson } from './json.ts';
@@ -13,6 +14,8 @@ export interface Services {
   repository: Repository;
   inference: Inference;
   metrics: Metrics;
+  /** What the image says it is. */
+  release: string | undefined;
   /** Reads the body, within its limit. */
   read(request: IncomingMessage): Promise<Buffer>;
 }
@@ -58,10 +61,9 @@ function openInference(
     if (parts.length > (versioned === undefined ? 3 : 5)) throw nothing(`/v2/${parts.join('/')}`);
     if (action === 'infer') {
       only(method, 'POST');
-      const header = request.headers['inference-header-content-length'];
+      const headerLength = header(request, 'inference-header-content-length');
       return services.read(request).then((body) => {
         const model = find(repository, name, versioned);
-        const headerLength = header === undefined ? undefined : String(header);
         const timeout = v2.timeoutOf({ bytes: body, headerLength });
         if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
         return ask(model, { protocol: 'v2', body, headerLength, deadline: call.deadline }, services, call);
@@ -73,7 +75,7 @@ function openInference(
   }
   if (parts.length === 0 || (parts.length === 1 && first === '')) {
     only(method, 'GET');
-    return json(v2.server);
+    return json(v2.serverMetadata(services.release));
   }
   if (first === 'health' && parts.length === 2) {
     only(method, 'GET');

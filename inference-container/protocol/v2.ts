@@ -9,11 +9,16 @@ import { readJson } from './json.ts';
 import { asText, checkShape, fromBinary, fromJson, toBinary, toJson } from './tensors.ts';
 
 /** Open Inference Protocol (V2) over REST, with the binary tensor extension. */
-export const server = {
+const server = {
   name: 'maru-inference',
   version: '0.1.0',
   extensions: ['binary_tensor_data', 'model_repository'],
 };
+
+/** GET /v2: with `release`, where the image has one, so that whoever stages an image can see when it is served. */
+export function serverMetadata(release: string | undefined) {
+  return release === undefined ? server : { ...server, release };
+}
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.bigint(), z.boolean()])).optional();
 // Without checks of lengths, which double its cost; they are made beside it.

@@ -122,6 +122,8 @@ export async function writeModels(folder: string): Promise<void> {
   await writeFile(join(folder, 'words/1/tokenizer.json'), JSON.stringify(tokenizer));
   for (const [name, bytes] of [
     ['small', small('best')],
+    // Of any number of words.
+    ['free', small('probabilities', 'input_ids')],
     ['wide', small('probabilities')],
     ['mid', mid()],
   ] as const) {

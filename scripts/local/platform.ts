@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AppService, startAppService } from './app-service.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import { COSMOS_KEY, startCosmos } from './cosmos.ts';
 import { type DirectLine, startDirectLine } from './direct-line.ts';
@@ -7,6 +8,7 @@ import { type Identity, startIdentity } from './identity.ts';
 import type { Running } from './listening.ts';
 import type { Ports } from './ports.ts';
 import { type Spawned, spawnNode, waitFor } from './processes.ts';
+import { type LocalRegistry, startRegistry } from './registry.ts';
 import { startShop } from './shop.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -19,6 +21,8 @@ export interface PlatformOptions {
   models: string;
   /** Keep Cosmos DB's documents over restarts. */
   keep: boolean;
+  /** The web app's two slots and a registry, for releases; without them one process serves the models. */
+  slots?: boolean;
   /** More settings for the gateway. */
   settings?: Record<string, string>;
   step?(name: string): void;
@@ -35,6 +39,10 @@ export interface Platform {
   directLine: DirectLine;
   identity: Identity;
   azurite: Azurite;
+  /** Null without slots. */
+  appService: AppService | null;
+  /** Null without slots, or where it is not installed. */
+  registry: LocalRegistry | null;
   /** The functions host and the inference container, which may be killed and started again. */
   startGateway(): Promise<Spawned>;
   startInference(): Promise<Spawned>;
@@ -44,6 +52,7 @@ export interface Platform {
 
 const APP_ID = '00000000-0000-4000-8000-00000000a11c';
 const KEY = 'local';
+const WEBHOOK_SECRET = 'local-webhook-secret';
 
 /**
  * The whole platform on this machine, in the order in which its parts need each other. Where the environment names the
@@ -54,6 +63,7 @@ export async function startPlatform({
   folder,
   models,
   keep,
+  slots = false,
   settings = {},
   step = () => {},
 }: PlatformOptions): Promise<Platform> {
@@ -85,6 +95,31 @@ export async function startPlatform({
 
     const gateway = `http://127.0.0.1:${ports.gateway}`;
     const inferenceUrl = `http://127.0.0.1:${ports.inference}`;
+    const container = {
+      args: [join(root, 'dist/inference-container/main.js')],
+      environment: { MODEL_DIR: models, MODEL_WATCH_SECONDS: '2' },
+    };
+    let appService: AppService | null = null;
+    let registry: LocalRegistry | null = null;
+    if (slots) {
+      step('registry');
+      const webhook = { url: `${gateway}/api/registry/webhook`, secret: WEBHOOK_SECRET };
+      if (!process.env.REGISTRY_URL) {
+        registry = await startRegistry(ports.registry, join(folder, 'registry'), logs, webhook);
+        if (registry) started.push(registry);
+      }
+      step('inference container');
+      appService = await startAppService({
+        ports: { arm: ports.arm, production: ports.inference, staging: ports.staging },
+        folder,
+        logs,
+        identity,
+        builtIn: container,
+      });
+      started.push(appService);
+    }
+    const registryUrl = process.env.REGISTRY_URL ?? registry?.url;
+
     const gatewaySettings: Record<string, string> = {
       ...(process.env.COSMOS_ENDPOINT ? {} : { COSMOS_ENDPOINT: cosmos.url, COSMOS_KEY }),
       ...(process.env.STORAGE_CONNECTION ? {} : { STORAGE_CONNECTION: azurite.connection }),
@@ -98,21 +133,30 @@ export async function startPlatform({
       IDENTITY_HEADER: identity.header,
       DIRECT_LINE_URL: directLine.domain,
       DIRECT_LINE_SECRET: directLine.secret,
+      ...(appService
+        ? {
+            STAGING_URL: appService.staging.url,
+            ARM_ENDPOINT: appService.arm,
+            AZURE_SUBSCRIPTION_ID: appService.subscription,
+            INFERENCE_RESOURCE_GROUP: appService.group,
+            INFERENCE_SITE: appService.site,
+            RELEASE_START_SECONDS: '60',
+          }
+        : {}),
+      ...(registryUrl ? { REGISTRY_URL: registryUrl, REGISTRY_WEBHOOK_SECRET: WEBHOOK_SECRET } : {}),
       ...settings,
     };
     directLine.setBot(`${gateway}/api/messages`, APP_ID);
 
     const startInference = async () => {
-      const script = join(root, 'dist/inference-container/main.js');
       const environment = {
         ...process.env,
+        ...container.environment,
         PORT: String(ports.inference),
-        MODEL_DIR: models,
         HOST: '127.0.0.1',
-        MODEL_WATCH_SECONDS: '2',
         ORT_DISABLE_TELEMETRY: '1',
       };
-      const spawned = spawnNode('inference', [script], environment, logs);
+      const spawned = spawnNode('inference', container.args, environment, logs);
       running.inference = spawned;
       await waitFor('the inference container', spawned, () => answers(`${inferenceUrl}/v2/health/ready`));
       return spawned;
@@ -125,8 +169,10 @@ export async function startPlatform({
       await waitFor('the gateway', spawned, () => answers(`${gateway}/api/health`));
       return spawned;
     };
-    step('inference container');
-    await startInference();
+    if (!appService) {
+      step('inference container');
+      await startInference();
+    }
     step('gateway');
     await startGateway();
     return {
@@ -140,6 +186,8 @@ export async function startPlatform({
       directLine,
       identity,
       azurite,
+      appService,
+      registry,
       startGateway,
       startInference,
       running,

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 export const usualPorts = {
   gateway: { port: 7071, setting: 'GATEWAY_PORT' },
   inference: { port: 8080, setting: 'INFERENCE_PORT' },
+  staging: { port: 8090, setting: 'STAGING_PORT' },
   blob: { port: 10000, setting: 'BLOB_PORT' },
   queue: { port: 10001, setting: 'QUEUE_PORT' },
   table: { port: 10002, setting: 'TABLE_PORT' },
@@ -11,6 +12,8 @@ export const usualPorts = {
   directLine: { port: 3978, setting: 'DIRECT_LINE_PORT' },
   shop: { port: 4000, setting: 'SHOP_PORT' },
   identity: { port: 4001, setting: 'IDENTITY_PORT' },
+  arm: { port: 4002, setting: 'ARM_PORT' },
+  registry: { port: 5000, setting: 'REGISTRY_PORT' },
 } as const;
 
 export type Ports = Record<keyof typeof usualPorts, number>;
@@ -46,6 +49,13 @@ export async function freePorts(): Promise<Ports> {
   const ports = Object.fromEntries(names.map((name, index) => [name, servers[index]!.port])) as Ports;
   await Promise.all(servers.map((server) => server.release()));
   return ports;
+}
+
+/** Any free port. */
+export async function freePort(): Promise<number> {
+  const server = await hold(0);
+  await server.release();
+  return server.port;
 }
 
 async function free(port: number): Promise<boolean> {

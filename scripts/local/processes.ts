@@ -18,13 +18,20 @@ export interface Spawned {
  * Starts a Node process whose output goes to a log file. In a process group of its own, so that Ctrl-C reaches only the
  * one who stops everything in order; and with a preload that ends it if that one dies.
  */
-export function spawnNode(name: string, args: string[], environment: NodeJS.ProcessEnv, logs: string): Spawned {
+export function spawnNode(
+  name: string,
+  args: string[],
+  environment: NodeJS.ProcessEnv,
+  logs: string,
+  cwd?: string,
+): Spawned {
   mkdirSync(logs, { recursive: true });
   const logFile = join(logs, `${name}.log`);
   const log = createWriteStream(logFile, { flags: 'a' });
   const orphan = join(import.meta.dirname, 'orphan.ts');
   const child = spawn(process.execPath, ['--disable-warning=DEP0040', '--import', orphan, ...args], {
     env: environment,
+    cwd,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
@@ -61,7 +68,8 @@ export async function waitFor(
   }
 }
 
-async function tail(file: string): Promise<string> {
+/** The last lines of a log. */
+export async function tail(file: string): Promise<string> {
   await sleep(50);
   const text = await readFile(file, 'utf8').catch(() => '');
   return text

@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildFunctions, buildInference } from '../build.ts';
+import { localSettings } from '../release/environment.ts';
 import { ensureIntentModel } from './intent-model.ts';
 import { startPlatform } from './platform.ts';
 import { choosePorts, usualPorts } from './ports.ts';
+import { REGISTRY_MISSING } from './registry.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, '.local');
@@ -50,10 +53,13 @@ async function run(): Promise<void> {
     folder,
     models,
     keep: true,
+    slots: true,
     step: (name) => show(`Starting: ${name}`),
   });
+  await writeFile(localSettings, JSON.stringify(platform.settings, null, 2), { mode: 0o600 });
   finishLine();
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
+  if (!platform.registry && !process.env.REGISTRY_URL) moved.push(`${REGISTRY_MISSING} (for npm run release only)`);
   console.log(`Maru is running (ready in ${seconds} s).\n`);
   for (const line of moved) console.log(`  ! ${line}`);
   if (moved.length > 0) console.log();
@@ -64,7 +70,9 @@ async function run(): Promise<void> {
     ['API description', `${gateway}/api/openapi.json`, ''],
     ['Bot Framework endpoint', `${gateway}/api/messages`, ''],
     ['Incidents for operators', `${gateway}/api/incidents`, `x-functions-key: ${platform.key}`],
-    ['Inference container', `http://localhost:${ports.inference}/v2`, ''],
+    ['Inference, production', `http://localhost:${ports.inference}/v2`, ''],
+    ['Inference, staging', `http://localhost:${ports.staging}/v2`, platform.registry ? '' : 'empty'],
+    ['Registry', platform.registry?.url ?? process.env.REGISTRY_URL ?? '–', platform.registry ? 'docker-registry' : ''],
     ['Direct Line and connector', platform.directLine.url, 'stand-in'],
     ['Shop', platform.shop.url, 'stand-in'],
     ['Cosmos DB', platform.cosmos.url, 'emulator'],
@@ -75,17 +83,13 @@ async function run(): Promise<void> {
     `\nOpen the chat page, or in another terminal:  npm run chat -- "where is my order?"\nCtrl-C stops everything.`,
   );
 
-  for (const name of ['gateway', 'inference'] as const) {
-    const spawned = platform.running[name]!;
-    spawned.child.once('exit', (code, signal) => {
-      if (stopped) return;
-      console.error(
-        `\nThe ${name} ended by itself (${signal ?? `code ${code}`}); see ${spawned.logFile}. Stopping the rest.`,
-      );
-      process.exitCode = 1;
-      stopping.resolve();
-    });
-  }
+  const { child, logFile } = platform.running.gateway!;
+  child.once('exit', (code, signal) => {
+    if (stopped) return;
+    console.error(`\nThe gateway ended by itself (${signal ?? `code ${code}`}); see ${logFile}. Stopping the rest.`);
+    process.exitCode = 1;
+    stopping.resolve();
+  });
   let stopped = false;
   await stopping.promise;
   stopped = true;

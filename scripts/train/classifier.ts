@@ -55,16 +55,17 @@ export async function openClassifier(
   };
 }
 
-/** The same for a package that is not written yet. */
-export async function withDraft<T>(
+/** Files of a package that is not written yet, in a folder of their own. */
+export async function writeDraft(
   files: Record<string, Uint8Array | string>,
-  work: (folder: string) => Promise<T>,
-): Promise<T> {
+): Promise<{ folder: string; remove(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'maru-draft-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
     for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    return { folder, remove };
+  } catch (error) {
+    await remove();
+    throw error;
   }
 }

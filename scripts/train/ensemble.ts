@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Cnn } from './cnn.ts';
 import type { MemberData, MemberJob, MemberMessage, MemberResult } from './member.ts';
@@ -19,6 +18,7 @@ export async function trainEnsemble(
   recipe: Recipe,
   given: EnsembleData,
   seed: number,
+  threads: number,
   progress: (share: number) => void,
 ): Promise<Parts> {
   const { unlabelled, ...rest } = given;
@@ -27,7 +27,7 @@ export async function trainEnsemble(
 
   const bare: MemberData = { ...rest, vectors: new Float32Array() };
   const first: MemberJob = { kind: 'vectors', options: recipe.vectors, unlabelled, data: bare, seed: seed * 1_000 };
-  const [made] = await runAll([first], step(0));
+  const [made] = await runAll([first], threads, step(0));
   const { vectors } = made as Extract<MemberResult, { kind: 'vectors' }>;
   const { dimensions } = recipe.vectors;
   // Feature 0 is none: its row must add nothing, here and in every other table.
@@ -44,6 +44,7 @@ export async function trainEnsemble(
       ),
       { kind: 'svm', options: recipe.svm, dimensions, data: svmData, seed: seed * 1_000 + 19 },
     ],
+    threads,
     step(1),
   );
   const { model, dense } = trained.find((member) => member.kind === 'svm')!;
@@ -74,8 +75,8 @@ function quantisedCnn(cnn: Cnn): Parts['cnns'][number] {
   };
 }
 
-/** Runs jobs in threads, as many at once as there are cores, in their order. Results stand in the order of the jobs. */
-async function runAll(jobs: MemberJob[], progress: (share: number) => void): Promise<MemberResult[]> {
+/** Runs jobs in threads, in their order. Results stand in the order of the jobs. */
+async function runAll(jobs: MemberJob[], threads: number, progress: (share: number) => void): Promise<MemberResult[]> {
   const results: MemberResult[] = new Array(jobs.length);
   const shares = new Float64Array(jobs.length);
   const queue = [...jobs.entries()];
@@ -89,7 +90,7 @@ async function runAll(jobs: MemberJob[], progress: (share: number) => void): Pro
       shares[index] = 1;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(availableParallelism(), jobs.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(threads, jobs.length) }, work));
   return results;
 }
 

@@ -1,9 +1,10 @@
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
 import { DatasetError } from './dataset.ts';
 import type { Figures } from './metrics.ts';
 import { recipe } from './recipe.ts';
+import type { Trial } from './search.ts';
 import { train } from './train.ts';
 
 const HELP = `npm run train -- --data <file> --out <model folder>: trains an intent model and writes its package
@@ -15,6 +16,8 @@ const HELP = `npm run train -- --data <file> --out <model folder>: trains an int
   --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
   --background <file>   sentences of other domains, one a line: they make out-of-scope easier to tell
   --seed <number>       1; the same data and seed give the same bytes
+  --search <trials>     0; tries settings first, on every core, and trains the best on validation; a search that was
+                        stopped goes on when the same command is run again
   --give-up <points>    1; in-scope accuracy, in points, that the threshold may give up on validation
 `;
 
@@ -24,6 +27,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     background: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    search: { type: 'string', default: '0' },
     'give-up': { type: 'string', default: '1' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -44,6 +48,9 @@ try {
   const giveUp = Number(values['give-up']) / 100;
   if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
   if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
+  const trials = Number(values.search);
+  if (!Number.isInteger(trials) || trials < 0 || trials > 1_000)
+    throw new DatasetError('--search must be a number of trials from 0 to 1000');
   bar.start(100, 0);
   const options = {
     data: values.data,
@@ -54,6 +61,21 @@ try {
     seed,
     giveUp,
     recipe,
+    search:
+      trials > 0
+        ? {
+            trials,
+            // With a dot in front: a server that watches the repository must not take it for a version.
+            file: join(dirname(out), `.${basename(out)}.search.json`),
+            progress: (done: number, best: Trial | undefined) => {
+              bar.update(0);
+              const found = best
+                ? `, the best ${(100 * best.figures.accuracyRaw).toFixed(2)}% (trial ${best.index})`
+                : '';
+              console.log(`\n  search: ${done} of ${trials} trials${found}`);
+            },
+          }
+        : undefined,
   };
   const trained = await train({ ...options, progress: (share) => bar.update(Math.round(share * 100)) });
   bar.update(100);

@@ -1,5 +1,7 @@
+import type { Judged } from './candidate.ts';
 import { bins, type Figures } from './metrics.ts';
-import type { Judged, Trained, TrainOptions } from './train.ts';
+import { ranked } from './search.ts';
+import type { Trained, TrainOptions } from './train.ts';
 
 /** `report.md` and `reliability.svg` of a package. */
 export function report(
@@ -35,6 +37,7 @@ export function report(
     '|---|---|---|---|',
     ...pairs(wrong).map((cells) => `| ${cells.join(' | ')} |`),
     '',
+    ...tried(trained),
     '## Are the scores to be trusted?',
     '',
     '![Score and share that is right](reliability.svg)',
@@ -46,6 +49,27 @@ export function report(
 function row(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures): string {
   const percent = (value: number) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)}` : '–');
   return `| ${split} | ${[accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece].map(percent).join(' | ')} |`;
+}
+
+/** The trials of a search, the best first. */
+function tried({ trials }: Trained): string[] {
+  if (trials.length === 0) return [];
+  const percent = (value: number | null) => (value === null ? '–' : (100 * value).toFixed(2));
+  return [
+    `## The ${trials.length} trials of the search (validation)`,
+    '',
+    '| trial | accuracy | AUROC | seconds | settings |',
+    '|---|---|---|---|---|',
+    ...ranked(trials).map(
+      ({ index, figures: { accuracyRaw, oosAuroc }, seconds, settings }) =>
+        `| ${index} | ${percent(accuracyRaw)} | ${percent(oosAuroc)} | ${seconds.toFixed(0)} | ${
+          Object.entries(settings)
+            .map(([name, value]) => `${name} ${value}`)
+            .join(', ') || 'the recipe as it is'
+        } |`,
+    ),
+    '',
+  ];
 }
 
 function worst(rows: Judged[]): string[][] {

@@ -1,0 +1,17 @@
+import type { InvocationContext } from '@azure/functions';
+import { advance } from '../releases/advance.ts';
+import { releaseMessage, sendRelease } from '../services/queues.ts';
+import { hop, startTelemetry } from '../services/telemetry.ts';
+
+/** The queue `releases`: takes a release as far as it goes, and wakes itself for what has to be waited for. */
+export async function release(body: unknown, _context: InvocationContext): Promise<void> {
+  await startTelemetry();
+  const message = releaseMessage.parse(body);
+  await hop('release', '', { digest: message.digest }, async () => {
+    for (;;) {
+      const wait = await advance(message.digest, message.repository);
+      if (wait === null) return;
+      if (wait > 0) return await sendRelease(message, wait);
+    }
+  });
+}

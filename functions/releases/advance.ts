@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { Conflict, createRelease, lastTurns, listReleases, readRelease, replaceRelease } from '../services/cosmos.ts';
+import { Rejected, Unavailable } from '../services/failure.ts';
+import { credential } from '../services/identity.ts';
+import { classify, servedRelease } from '../services/inference.ts';
+import { Registry } from '../services/registry.ts';
+import { settings } from '../services/settings.ts';
+import { imageOf, stage, stagingLog } from '../services/slots.ts';
+import { log } from '../services/telemetry.ts';
+import { labelOf, type ReleaseLabel, releaseOf } from './label.ts';
+import { notify } from './notify.ts';
+import {
+  again,
+  type Checks,
+  claim,
+  fail,
+  idOf,
+  move,
+  pause,
+  pushed,
+  type Release,
+  stumble,
+  underWay,
+} from './release.ts';
+
+/** Longer than any step takes; a worker that dies leaves the release to the next after it. */
+const CLAIM_MS = 60_000;
+/** How often a starting slot is looked at. */
+const POLL_MS = 2_000;
+/** Slower than this and than thrice production is too slow to go live. */
+const SLOW_MS = 250;
+
+/**
+ * Takes a release one step further: verify it in the registry, stage it, wait until the slot serves it, check its answers.
+ * Every step reads what is, before it acts, and so may run twice. Returns the milliseconds after which to go on; null when
+ * there is nothing more to do.
+ */
+export async function advance(digest: string, repository: string): Promise<number | null> {
+  const found = await take(digest, repository);
+  if (!found) return null;
+  if (found.release.claim === null) return found.wait;
+  const { release, etag } = found;
+  const now = Date.now();
+  let next: Release;
+  try {
+    next = await step(release);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log('warn', 'a step of a release did not work', { digest, state: release.state, reason });
+    // Trying again helps where a service was away; what a service refused stays refused.
+    next = error instanceof Unavailable ? stumble(release, reason, now) : fail(release, reason, now);
+    if (next.state === 'failed' && release.state !== 'pushed' && release.state !== 'verified')
+      next = { ...next, reason: `${next.reason}\n\n${await stagingLog()}`.trim() };
+  }
+  const waits = next === release;
+  const told = waits ? release : await notify(next);
+  try {
+    await replaceRelease({ ...told, claim: null }, etag);
+  } catch (error) {
+    // Someone else went on with it: what stands there counts.
+    if (!(error instanceof Conflict)) throw error;
+    return POLL_MS;
+  }
+  if (next.state !== release.state) log('info', 'release', { digest, state: next.state, reason: next.reason });
+  if (!underWay(next)) return null;
+  return next.state === release.state ? (waits ? POLL_MS : pause(next)) : 0;
+}
+
+/** Claims a release, creating it where there is none; `claim` null: another worker has it. */
+async function take(
+  digest: string,
+  repository: string,
+): Promise<{ release: Release; etag: string; wait: number } | null> {
+  const by = randomUUID();
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const now = Date.now();
+    try {
+      const read = await readRelease(idOf(digest));
+      if (!read) {
+        await createRelease(pushed(digest, repository, now));
+        continue;
+      }
+      if (!underWay(read.document)) {
+        if (!(await pushedAgain(read.document))) return null;
+        await replaceRelease(again(read.document, now), read.etag);
+        continue;
+      }
+      const claimed = claim(read.document, by, now, CLAIM_MS);
+      if (!claimed) {
+        const wait = Math.max(POLL_MS, (read.document.claim?.until ?? now) - now);
+        return { release: { ...read.document, claim: null }, etag: read.etag, wait };
+      }
+      await replaceRelease(claimed, read.etag);
+      const held = await readRelease(idOf(digest));
+      if (held?.document.claim?.by === by) return { release: held.document, etag: held.etag, wait: 0 };
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+    }
+  }
+  throw new Unavailable('cosmos', 'a release was written by others all the time');
+}
+
+/** Whether an image that was in use before is what the tag names now: then its push is a new one, and not a repeated message. */
+async function pushedAgain(release: Release): Promise<boolean> {
+  if (release.state !== 'superseded' && release.state !== 'rolled-back') return false;
+  return (await reached(() => registryOf(release).resolve(settings().RELEASE_TAG))) === release.digest;
+}
+
+/** One step; the same object: nothing to record yet. */
+async function step(release: Release): Promise<Release> {
+  const newer = await overtaken(release);
+  if (newer) return move(release, 'superseded', Date.now(), { note: `${newer.slice(0, 19)} was pushed after it` });
+  switch (release.state) {
+    case 'pushed':
+      return await verify(release);
+    case 'verified':
+      return await toStaging(release);
+    case 'staging':
+      return await serving(release);
+    default:
+      return await check(release);
+  }
+}
+
+/** The digest of a newer release that is under way or beyond: there is one staging slot. */
+async function overtaken({ digest, pushedAt }: Release): Promise<string | undefined> {
+  const others = await listReleases(20);
+  return others.find((other) => other.pushedAt > pushedAt && other.digest !== digest && other.state !== 'failed')
+    ?.digest;
+}
+
+function registryOf({ repository }: Release): Registry {
+  const { REGISTRY_URL: url, RELEASE_REPOSITORIES: allowed } = settings();
+  if (!url) throw new Rejected('registry', 'REGISTRY_URL is not set');
+  if (!allowed.includes(repository)) throw new Rejected('registry', `${repository} is not in RELEASE_REPOSITORIES`);
+  return new Registry(url, repository, credential());
+}
+
+/** The image by its digest, whatever its tag names by now, and that it is one of ours for this platform. */
+async function verify(release: Release): Promise<Release> {
+  const { label, content } = await inspect(release);
+  return move(release, 'verified', Date.now(), {
+    models: label.models.map(({ golden: _golden, ...model }) => model),
+    release: content,
+    note: label.models.map(({ name, version }) => `${name} ${version}`).join(', '),
+  });
+}
+
+async function inspect(release: Release): Promise<{ label: ReleaseLabel; content: string }> {
+  const image = await reached(() => registryOf(release).image(release.digest));
+  if (!image) throw new Rejected('registry', `there is no image ${release.digest}`, 404);
+  const { os, architecture } = image.config;
+  if (os !== 'linux' || architecture !== 'amd64')
+    throw new Rejected('registry', `the image is for ${os}/${architecture}, not linux/amd64`);
+  const [label, content] = [labelOf(image), releaseOf(image)];
+  if (!label || !content) throw new Rejected('registry', 'the image was not made by npm run release: it has no label');
+  const { INTENT_MODEL: needed } = settings();
+  if (!label.models.some(({ name }) => name === needed))
+    throw new Rejected('registry', `the image has no model ${needed}, which the bot asks`);
+  return { label, content };
+}
+
+/** Errors of the registry by what can be done about them: its client's own retries are used up by now. */
+async function reached<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const status = (error as { statusCode?: number }).statusCode ?? 0;
+    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof Rejected || (status >= 400 && status < 500 && status !== 408 && status !== 429))
+      throw new Rejected('registry', text.slice(0, 300), status, { cause: error });
+    throw new Unavailable('registry', text.slice(0, 300), 0, { cause: error });
+  }
+}
+
+function imageName({ repository, digest }: Release): string {
+  return `${new URL(settings().REGISTRY_URL!).host}/${repository}@${digest}`;
+}
+
+async function toStaging(release: Release): Promise<Release> {
+  const image = imageName(release);
+  const already = (await imageOf('staging')) === image;
+  if (!already) await stage(image);
+  return move(release, 'staging', Date.now(), { note: already ? 'the slot had it already' : image });
+}
+
+/** Waits until the slot says that it serves this release. */
+async function serving(release: Release): Promise<Release> {
+  const { STAGING_URL: url, RELEASE_START_SECONDS: limit } = settings();
+  if (!url) throw new Rejected('staging', 'STAGING_URL is not set');
+  let seen: string;
+  try {
+    const served = await servedRelease(url);
+    if (served === release.release) {
+      const seconds = ((Date.now() - release.since) / 1_000).toFixed(1);
+      return move(release, 'warm', Date.now(), { note: `served after ${seconds} s` });
+    }
+    seen = `it serves ${served ?? 'something that does not say what it is'}`;
+  } catch (error) {
+    seen = error instanceof Error ? error.message : String(error);
+  }
+  if (Date.now() - release.since < limit * 1_000) return release;
+  const wanted =
+    (await imageOf('staging')) === imageName(release) ? '' : '; the slot was given another image meanwhile';
+  throw new Rejected('staging', `the slot did not serve this image within ${limit} s: ${seen}${wanted}`);
+}
+
+/** Golden cases, then the answers and the latency beside production's. */
+async function check(release: Release): Promise<Release> {
+  const { label } = await inspect(release);
+  const { STAGING_URL: staging, RELEASE_AGREEMENT: least } = settings();
+  const golden = { passed: 0, failed: 0 };
+  const wrong: string[] = [];
+  for (const { name, golden: cases } of label.models) {
+    if (cases.length === 0) continue;
+    const { labels } = await classify(
+      staging!,
+      name,
+      cases.map(({ input }) => input),
+    );
+    for (const [index, { output }] of cases.entries()) {
+      const passed = labels[index] === output.label;
+      golden[passed ? 'passed' : 'failed'] += 1;
+      if (!passed) wrong.push(`${name} case ${index}: ${labels[index]} instead of ${output.label}`);
+    }
+  }
+  const checks: Checks = { golden, comparison: await compare() };
+  const failed = (reason: string) => ({ ...fail(release, reason, Date.now()), checks });
+  if (wrong.length > 0) return failed(`${wrong.length} golden cases fail: ${wrong.slice(0, 5).join('; ')}`);
+  const { comparison } = checks;
+  if (comparison && comparison.same / comparison.compared < least)
+    return failed(
+      `${comparison.compared - comparison.same} of ${comparison.compared} logged utterances are answered otherwise than in production`,
+    );
+  if (comparison && comparison.stagingP95 > SLOW_MS && comparison.stagingP95 > 3 * comparison.productionP95)
+    return failed(
+      `answers take ${comparison.stagingP95.toFixed(0)} ms (p95), in production ${comparison.productionP95.toFixed(0)} ms`,
+    );
+  const note = `${golden.passed} golden cases${comparison ? `, ${comparison.same} of ${comparison.compared} logged utterances as in production` : ''}`;
+  return move(release, 'ready', Date.now(), { checks, note, reason: null });
+}
+
+async function compare(): Promise<Checks['comparison']> {
+  const { INFERENCE_URL: production, STAGING_URL: staging, INTENT_MODEL: model, RELEASE_COMPARE: count } = settings();
+  const turns = count > 0 ? await lastTurns(count) : [];
+  if (turns.length === 0) return null;
+  const changed: string[] = [];
+  const times: { staging: number[]; production: number[] } = { staging: [], production: [] };
+  for (const { id, text } of turns) {
+    const [before, after] = [await classify(production, model, [text]), await classify(staging!, model, [text])];
+    times.production.push(before.ms);
+    times.staging.push(after.ms);
+    if (before.labels[0] !== after.labels[0]) changed.push(id);
+  }
+  const p95 = (all: number[]) => all.sort((a, b) => a - b)[Math.ceil(all.length * 0.95) - 1] ?? 0;
+  return {
+    compared: turns.length,
+    same: turns.length - changed.length,
+    changed: changed.slice(0, 50),
+    stagingP95: p95(times.staging),
+    productionP95: p95(times.production),
+  };
+}

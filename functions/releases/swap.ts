@@ -1,0 +1,123 @@
+import { Conflict, listReleases, readRelease, replaceRelease, type Versioned } from '../services/cosmos.ts';
+import { credential } from '../services/identity.ts';
+import { classify, servedRelease } from '../services/inference.ts';
+import { Registry } from '../services/registry.ts';
+import { settings } from '../services/settings.ts';
+import { imageOf, swap } from '../services/slots.ts';
+import { labelOf } from './label.ts';
+import { notify } from './notify.ts';
+import { fail, move, type Release } from './release.ts';
+
+/** A swap that is refused, or was undone; the message says why and what to do. */
+export class SwapRefused extends Error {}
+
+const SERVES_MS = 60_000;
+const POLL_MS = 500;
+
+/**
+ * Makes the staged release live: only one that is `ready` and that the staging slot runs. It is warmed first; afterwards
+ * production must say that it serves it and give its golden answers, or the slots are swapped back. Throws {@link SwapRefused}.
+ */
+export async function swapIn(by: string, progress: (text: string) => void): Promise<Release> {
+  const releases = await listReleases(50);
+  const staged = await runs('staging', releases);
+  if (!staged) throw new SwapRefused('the staging slot runs no release; push one:  npm run release -- <model folder>');
+  if (staged.state !== 'ready')
+    throw new SwapRefused(
+      `the release in the staging slot is ${staged.state}${staged.reason ? ` (${staged.reason.split('\n')[0]})` : ''}; only one that is ready may go live`,
+    );
+  progress(`Warming ${named(staged)}`);
+  await verify(staged, settings().STAGING_URL!, 'staging');
+  const before = releases.find(({ state }) => state === 'live');
+  progress('Swapping');
+  await swap();
+  progress('Checking production');
+  try {
+    await verify(staged, settings().INFERENCE_URL, 'production');
+  } catch (error) {
+    progress('Production does not serve it well: swapping back');
+    await swap();
+    const reason = error instanceof Error ? error.message : String(error);
+    await record(staged, (release) => fail(release, `swapped back: ${reason}`, Date.now()));
+    throw new SwapRefused(`production did not serve ${named(staged)} well, and was swapped back: ${reason}`);
+  }
+  const live = await record(staged, (release) => move(release, 'live', Date.now(), { by }));
+  if (before) await record(before, (release) => move(release, 'superseded', Date.now(), { by }));
+  return live;
+}
+
+/** Swaps back to what was live before, which the staging slot still runs. Throws {@link SwapRefused}. */
+export async function rollBack(
+  by: string,
+  progress: (text: string) => void,
+): Promise<{ from: Release; to: Release | null }> {
+  const releases = await listReleases(50);
+  const live = await runs('production', releases);
+  if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
+  const before = await runs('staging', releases);
+  if (before && !['superseded', 'rolled-back'].includes(before.state))
+    throw new SwapRefused(
+      `the staging slot runs ${named(before)}, which is ${before.state} and was not live before; release what was live once more`,
+    );
+  if (before) {
+    progress(`Warming ${named(before)}`);
+    await verify(before, settings().STAGING_URL!, 'staging');
+  }
+  progress('Swapping back');
+  await swap();
+  const from = await record(live, (release) => move(release, 'rolled-back', Date.now(), { by }));
+  const to = before ? await record(before, (release) => move(release, 'live', Date.now(), { by })) : null;
+  return { from, to };
+}
+
+/** The release whose image a slot is to run. */
+async function runs(slot: 'production' | 'staging', releases: Release[]): Promise<Release | undefined> {
+  const [, digest] = (await imageOf(slot)).split('@');
+  return releases.find((release) => release.digest === digest);
+}
+
+/** Waits until an address serves a release, and asks its golden cases. */
+async function verify(release: Release, url: string, what: string): Promise<void> {
+  const end = Date.now() + SERVES_MS;
+  let seen = 'nothing';
+  for (;;) {
+    const served = await servedRelease(url).catch((error: Error) => {
+      seen = error.message;
+      return null;
+    });
+    if (served === release.release) break;
+    if (served) seen = served;
+    if (Date.now() > end) throw new SwapRefused(`${what} does not serve ${release.digest.slice(0, 19)} but ${seen}`);
+    await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+  const image = await new Registry(settings().REGISTRY_URL!, release.repository, credential()).image(release.digest);
+  for (const { name, golden } of (image && labelOf(image)?.models) ?? []) {
+    if (golden.length === 0) continue;
+    const { labels } = await classify(
+      url,
+      name,
+      golden.map(({ input }) => input),
+    );
+    const wrong = golden.findIndex(({ output }, index) => output.label !== labels[index]);
+    if (wrong !== -1) throw new SwapRefused(`${what} fails golden case ${wrong} of ${name}`);
+  }
+}
+
+async function record(release: Release, change: (release: Release) => Release): Promise<Release> {
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const read: Versioned<Release> | null = await readRelease(release.id);
+    if (!read) throw new Error(`release ${release.id} is gone`);
+    const next = await notify(change(read.document));
+    try {
+      await replaceRelease(next, read.etag);
+      return next;
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+    }
+  }
+  throw new Error(`release ${release.id} could not be recorded: it is being written all the time`);
+}
+
+export function named({ models, digest }: Release): string {
+  return models.map(({ name, version }) => `${name} ${version}`).join(', ') || digest.slice(0, 19);
+}

@@ -1,0 +1,66 @@
+import type { InvocationContext, Timer } from '@azure/functions';
+import { notify } from '../releases/notify.ts';
+import { idOf, move, type Release, underWay } from '../releases/release.ts';
+import { Conflict, listReleases, readRelease, replaceRelease } from '../services/cosmos.ts';
+import { credential } from '../services/identity.ts';
+import { sendRelease } from '../services/queues.ts';
+import { Registry } from '../services/registry.ts';
+import { settings } from '../services/settings.ts';
+import { imageOf } from '../services/slots.ts';
+import { log, startTelemetry } from '../services/telemetry.ts';
+
+/** A release that nobody has moved for so long is woken again. */
+const STUCK_MS = 90_000;
+
+/**
+ * Every minute: pushes whose webhook never came (a registry tries once, for five seconds), releases whose wake-up was
+ * lost, and swaps that were made in the portal.
+ */
+export async function watchReleases(_timer: Timer, _context: InvocationContext): Promise<void> {
+  await startTelemetry();
+  const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
+  if (!url) return;
+  const releases = await listReleases(50);
+  for (const repository of repositories) {
+    const digest = await new Registry(url, repository, credential()).resolve(tag);
+    if (!digest || releases.some((known) => known.digest === digest)) continue;
+    if (await readRelease(idOf(digest))) continue;
+    log('info', 'a push whose webhook did not come', { digest });
+    await sendRelease({ digest, repository });
+  }
+  for (const { digest, repository, since, claim, ...rest } of releases) {
+    const idle = Date.now() - Math.max(since, claim?.until ?? 0);
+    if (underWay({ digest, repository, since, claim, ...rest }) && idle > STUCK_MS)
+      await sendRelease({ digest, repository });
+  }
+  await observe(releases);
+}
+
+/** Records what production runs, where a person swapped in the portal. */
+async function observe(releases: Release[]): Promise<void> {
+  const [, served] = (await imageOf('production')).split('@');
+  const now = releases.find(({ digest }) => digest === served);
+  if (!served || !now || now.state === 'live') return;
+  const before = releases.find(({ state }) => state === 'live');
+  if (!['ready', 'superseded', 'rolled-back'].includes(now.state)) {
+    log('error', 'production runs a release that was not ready', { digest: served, state: now.state });
+    return;
+  }
+  const note = 'swapped outside of Maru';
+  const back = before !== undefined && now.state !== 'ready';
+  await record(now.id, (release) => move(release, 'live', Date.now(), { note }));
+  if (before)
+    await record(before.id, (release) => move(release, back ? 'rolled-back' : 'superseded', Date.now(), { note }));
+  log('info', 'a swap was made outside of Maru', { digest: served });
+}
+
+async function record(id: string, change: (release: Release) => Release): Promise<void> {
+  const read = await readRelease(id);
+  if (!read) return;
+  try {
+    await replaceRelease(await notify(change(read.document)), read.etag);
+  } catch (error) {
+    // Written by a swap of our own meanwhile: the next look sees what stands.
+    if (!(error instanceof Conflict)) throw error;
+  }
+}

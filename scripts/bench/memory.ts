@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { buildInference } from '../build.ts';
+import { freePorts } from '../local/ports.ts';
+import { Random } from '../train/random.ts';
+import { ROWS, writeLargeModel } from './large-model.ts';
+import { machine } from './report.ts';
+
+const { values } = parseArgs({
+  options: { requests: { type: 'string', default: '10000' }, help: { type: 'boolean', short: 'h' } },
+});
+if (values.help) {
+  console.log(`npm run bench:memory: a model with an embedding of 1.7 GB in one file, mapped by the model server and loaded whole
+
+  --requests 10000   between the two measurements
+
+Needs 2 GB of disk under .local, 4 GB of memory, and Linux.
+`);
+  process.exit(0);
+}
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, '.local/bench');
+const file = join(folder, 'large/model.onnx');
+const models = join(folder, 'large/models');
+const requests = Number(values.requests);
+const MB = 1024 * 1024;
+
+/** Megabytes, as the kernel counts them: resident, of it anonymous (its own, not mapped from a file), and the most so far. */
+interface Memory {
+  resident: number;
+  anonymous: number;
+  peak: number;
+}
+interface Measured {
+  name: string;
+  seconds: number;
+  before: Memory;
+  after: Memory;
+}
+
+console.log('Writing the model …');
+await writeLargeModel(file);
+await rm(models, { recursive: true, force: true });
+await mkdir(join(models, 'large/1'), { recursive: true });
+await link(file, join(models, 'large/1/model.onnx'));
+await mkdir(join(folder, 'empty'), { recursive: true });
+await buildInference();
+
+const server = (workers: number, modelDir: string) => (port: number) =>
+  node(join(root, 'dist/inference-container/main.js'), [], {
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    MODEL_DIR: modelDir,
+    WORKERS: String(workers),
+    MODEL_WATCH_SECONDS: '0',
+    LOG_LEVEL: 'warn',
+  });
+const path = '/v2/models/large/infer';
+const results: Measured[] = [];
+const empty: Record<number, Memory> = {};
+for (const workers of [1, 2]) {
+  const child = server(workers, join(folder, 'empty'))((await freePorts()).gateway);
+  await sleep(2_000);
+  empty[workers] = await memory(child);
+  await stop(child);
+  results.push(await measure(`Maru, ${workers} worker${workers > 1 ? 's' : ''}`, server(workers, models), path));
+}
+results.push(
+  await measure(
+    'loaded whole, 1 process',
+    (port) => node(join(root, 'scripts/bench/whole.ts'), [String(port), file], {}),
+    '/',
+  ),
+);
+
+const row = ({ name, seconds, before, after }: Measured) =>
+  `| ${name} | ${seconds.toFixed(2)} | ${[before.peak, before.resident, before.anonymous, after.resident, after.anonymous].map((mb) => mb.toFixed(0)).join(' | ')} |`;
+const own = (workers: number) => results[workers - 1]!.after.anonymous - empty[workers]!.anonymous;
+const text = [
+  '# Memory',
+  '',
+  `${machine()}. \`npm run bench:memory\`: one file of 1.7 GB (an embedding of ${ROWS.toLocaleString('en')} × 128), MB. The first answer is from the start of the process, with the file in the page cache; the second measurement after ${requests.toLocaleString('en')} requests of 32 skewed ids.`,
+  '',
+  '| server | first answer, s | peak until then | resident | of it anonymous | resident after | of it anonymous |',
+  '|---|--:|--:|--:|--:|--:|--:|',
+  ...results.map(row),
+  `| Maru without a model, 1 worker | | | ${empty[1]!.resident.toFixed(0)} | ${empty[1]!.anonymous.toFixed(0)} | | |`,
+  `| Maru without a model, 2 workers | | | ${empty[2]!.resident.toFixed(0)} | ${empty[2]!.anonymous.toFixed(0)} | | |`,
+  '',
+  `The model's own anonymous memory after the requests: ${own(1).toFixed(0)} MB with one worker, ${own(2).toFixed(0)} MB with two; a second worker costs ${(results[1]!.after.anonymous - results[0]!.after.anonymous).toFixed(0)} MB in all. What is resident and not anonymous are pages of files that the kernel takes back when it needs them, one copy for all workers.`,
+  '',
+].join('\n');
+await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
+await writeFile(join(root, 'docs/benchmarks/memory.md'), text);
+console.log(`\n${text}\nWritten to docs/benchmarks/memory.md`);
+
+function node(script: string, args: string[], environment: Record<string, string>): ChildProcess {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
+    env: { ...process.env, ...environment, ORT_DISABLE_TELEMETRY: '1' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+async function measure(name: string, start: (port: number) => ChildProcess, at: string): Promise<Measured> {
+  console.log(`${name} …`);
+  const { gateway: port } = await freePorts();
+  const url = `http://127.0.0.1:${port}${at}`;
+  const random = new Random(5);
+  const started = performance.now();
+  const child = start(port);
+  try {
+    while (!(await ask(url, random).catch(() => false))) {
+      if (child.exitCode !== null) throw new Error(`${name} ended with code ${child.exitCode}`);
+      if (performance.now() - started > 120_000) throw new Error(`${name} gave no answer in 2 minutes`);
+      await sleep(10);
+    }
+    const seconds = (performance.now() - started) / 1_000;
+    const before = await memory(child);
+    let left = requests;
+    const client = async () => {
+      while (left-- > 0) if (!(await ask(url, random))) throw new Error(`${name} refused a request`);
+    };
+    await Promise.all(Array.from({ length: 8 }, client));
+    return { name, seconds, before, after: await memory(child) };
+  } finally {
+    await stop(child);
+  }
+}
+
+/** One request of 32 ids, few of them often and most of them seldom, as words are. */
+async function ask(url: string, random: Random): Promise<boolean> {
+  const data = Array.from({ length: 32 }, () => Math.floor(ROWS ** random.next()) - 1);
+  const inputs = [{ name: 'ids', datatype: 'INT64', shape: [1, 32], data }];
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs }),
+    signal: AbortSignal.timeout(120_000),
+  });
+  const { outputs } = (await response.json()) as { outputs?: [{ data: number[] }] };
+  return response.ok && outputs?.[0].data.length === 150;
+}
+
+async function memory({ pid }: ChildProcess): Promise<Memory> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const mb = (field: string) => (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) * 1024) / MB;
+  return { resident: mb('VmRSS'), anonymous: mb('RssAnon'), peak: mb('VmHWM') };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}

@@ -1,0 +1,148 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LABEL, type releaseLabel } from '../../functions/releases/label.ts';
+import type { Descriptor, Image, ImageConfig, Registry } from '../../functions/services/registry.ts';
+import { packLayer } from './layer.ts';
+import { LAYER, pushBlob, pushImage, sha256 } from './push.ts';
+
+/** What a layer is, in its descriptor's annotation: `server`, or `model <name>`; layers of the base have none. */
+const KIND = 'dev.maru.layer';
+/** In an image's config: what a slot that runs it says it serves. */
+const RELEASE = 'RELEASE';
+
+/** A layer beside its diff id, as manifest and config hold them in two lists. */
+interface Part {
+  descriptor: Descriptor;
+  diffId: string;
+}
+
+export interface NewLayer {
+  /** `server` or `model <name>`: the layer of the same kind is replaced. */
+  kind: string;
+  /** Folders by their place in the image. */
+  folders: Record<string, string>;
+}
+
+export interface Composed {
+  digest: string;
+  /** Of the unpacked layers: what a slot reports. */
+  release: string;
+  /** False: the registry had the layer already. */
+  uploaded: boolean;
+  bytes: number;
+}
+
+/**
+ * Puts one layer into an image, in the place of the one of its kind, and pushes the image under tags. Only what the registry
+ * lacks is uploaded; the same input gives the same digest.
+ */
+export async function compose(
+  registry: Registry,
+  current: Image,
+  layer: NewLayer,
+  label: z.input<typeof releaseLabel>,
+  options: { tags: string[]; annotations: Record<string, string>; progress(sent: number, of: number): void },
+): Promise<Composed> {
+  const draft = await mkdtemp(join(tmpdir(), 'maru-layer-'));
+  try {
+    const file = join(draft, 'layer.tgz');
+    const packed = await packLayer(layer.folders, createWriteStream(file));
+    const parts = partsOf(current);
+    // By what is unpacked: another version of zlib may pack the same tar into other bytes.
+    const same = parts.find(({ diffId }) => diffId === packed.diffId);
+    const descriptor = same?.descriptor ?? {
+      mediaType: LAYER,
+      digest: packed.digest,
+      size: packed.size,
+      annotations: { [KIND]: layer.kind },
+    };
+    const uploaded = same
+      ? false
+      : await pushBlob(
+          registry,
+          packed.digest,
+          () => createReadStream(file),
+          (sent) => options.progress(sent, packed.size),
+        );
+    const next = placed(parts, { descriptor, diffId: packed.diffId }, layer.kind);
+    const release = sha256(Buffer.from(next.map(({ diffId }) => diffId).join()));
+    const config = configOf(current.config, next, release, label);
+    const digest = await pushImage(
+      registry,
+      config,
+      next.map((part) => part.descriptor),
+      options.annotations,
+      options.tags,
+    );
+    return { digest, release, uploaded, bytes: packed.size };
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** The image that others start from where there is no base image: no layers, and Node as the machine has it. */
+export const scratch: Image = {
+  digest: '',
+  manifest: { schemaVersion: 2, config: { mediaType: '', digest: `sha256:${'0'.repeat(64)}`, size: 0 }, layers: [] },
+  config: {
+    architecture: 'amd64',
+    os: 'linux',
+    config: {
+      Env: [
+        'PORT=8080',
+        'MODEL_DIR=/models',
+        'CACHE_DIR=/tmp/models',
+        'ORT_DISABLE_TELEMETRY=1',
+        'NODE_ENV=production',
+      ],
+      Entrypoint: ['node'],
+      Cmd: ['/app/main.js'],
+      WorkingDir: '/app',
+    },
+    rootfs: { type: 'layers', diff_ids: [] },
+  },
+};
+
+function partsOf({ manifest, config }: Image): Part[] {
+  if (manifest.layers.length !== config.rootfs.diff_ids.length)
+    throw new Error('the image has not one diff id a layer; it can not be extended');
+  return manifest.layers.map((descriptor, index) => ({
+    // The same bytes by their OCI name: an image of Docker's media types and one's own must not be mixed.
+    descriptor: { ...descriptor, mediaType: descriptor.mediaType.replace(/^.*docker.*gzip$/, LAYER) },
+    diffId: config.rootfs.diff_ids[index]!,
+  }));
+}
+
+/** The parts with one of a kind put in: base first, then the server, then the models by name. */
+function placed(parts: Part[], part: Part, kind: string): Part[] {
+  const kindOf = ({ descriptor }: Part) =>
+    z.record(z.string(), z.string()).catch({}).parse(descriptor.annotations)[KIND] ?? '';
+  const others = parts.filter((other) => kindOf(other) !== kind);
+  const rank = (other: Part) => {
+    const own = other === part ? kind : kindOf(other);
+    return own === '' ? '0' : own === 'server' ? '1' : `2 ${own}`;
+  };
+  return [...others, part].sort((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
+}
+
+function configOf(
+  given: ImageConfig,
+  parts: Part[],
+  release: string,
+  label: z.input<typeof releaseLabel>,
+): ImageConfig {
+  const { Env, Labels, ...rest } = given.config ?? {};
+  return {
+    architecture: given.architecture,
+    os: given.os,
+    config: {
+      ...rest,
+      Env: [...(Env ?? []).filter((entry) => !entry.startsWith(`${RELEASE}=`)), `${RELEASE}=${release}`],
+      Labels: { ...Labels, [LABEL]: JSON.stringify(label) },
+    },
+    rootfs: { type: 'layers', diff_ids: parts.map(({ diffId }) => diffId) },
+  };
+}
