@@ -3,6 +3,7 @@ import * as conversation from '../conversation/transitions.ts';
 import { change } from '../services/conversations.ts';
 import { logTurn, recordIncident, removeTurns } from '../services/cosmos.ts';
 import { settings } from '../services/settings.ts';
+import { log } from '../services/telemetry.ts';
 import { onWakeUp } from './wake-up.ts';
 
 const DAY = 86_400;
@@ -34,6 +35,17 @@ async function write(document: Conversation, turn: AnsweredTurn): Promise<void> 
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),
     ttl,
+  });
+  // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
+  log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
+    conversationId: document.id,
+    turnId: turn.id,
+    outcome: turn.outcome,
+    ms: turn.answeredAt - turn.acceptedAt,
+    skill: turn.skill,
+    intent: turn.understanding?.intent,
+    score: turn.understanding?.score,
+    model: turn.understanding?.model.version,
   });
   const reason = turn.outcome === 'failed' ? turn.lastError : turn.deliveryError;
   if (reason === undefined || (turn.outcome !== 'failed' && !turn.deliveryError)) return;

@@ -4,7 +4,7 @@ import type { Conversation, Turn } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { recordIncident } from '../services/cosmos.ts';
-import { wakeUpMessage } from '../services/queues.ts';
+import { releaseMessage, wakeUpMessage } from '../services/queues.ts';
 import { settings } from '../services/settings.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 import { failed } from './failed.ts';
@@ -18,9 +18,12 @@ export function poisonWorker(queue: string) {
   return async (body: unknown, context: InvocationContext): Promise<void> => {
     await startTelemetry();
     const message = wakeUpMessage.safeParse(body);
+    const release = releaseMessage.safeParse(body);
     const reason = message.success
       ? `a wake-up in ${queue} failed five times`
-      : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'}: ${message.error.issues[0]?.message}`;
+      : release.success
+        ? `the release ${release.data.digest} could not be moved on, five times; the timer tries again`
+        : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'}: ${message.error.issues[0]?.message}`;
     log('error', 'poison message', { queue, reason, messageId: context.triggerMetadata?.id });
     await recordIncident({
       id: `poison.${createHash('sha256').update(`${queue}/${context.triggerMetadata?.id}`).digest('base64url')}`,

@@ -49,6 +49,8 @@ test('the built app registers every function with its trigger', () => {
     'users-export': 'httpTrigger GET api/users/{userId}/export function',
     'users-delete': 'httpTrigger DELETE api/users/{userId} function',
     incidents: 'httpTrigger GET api/incidents function',
+    'registry-webhook': 'httpTrigger POST api/registry/webhook anonymous',
+    releases: 'httpTrigger GET api/releases function',
     'direct-line-token': 'httpTrigger POST api/direct-line/token anonymous',
     health: 'httpTrigger GET api/health anonymous',
     openapi: 'httpTrigger GET api/openapi.json anonymous',
@@ -57,6 +59,7 @@ test('the built app registers every function with its trigger', () => {
     understand: queue('turns'),
     deliver: queue('replies'),
     log: queue('call-log'),
+    release: queue('releases'),
     'skill-orders': queue('skill-orders'),
     'skill-products': queue('skill-products'),
     'skill-person': queue('skill-person'),
@@ -64,11 +67,13 @@ test('the built app registers every function with its trigger', () => {
     'poison-turns': queue('turns-poison'),
     'poison-replies': queue('replies-poison'),
     'poison-call-log': queue('call-log-poison'),
+    'poison-releases': queue('releases-poison'),
     'poison-skill-orders': queue('skill-orders-poison'),
     'poison-skill-products': queue('skill-products-poison'),
     'poison-skill-person': queue('skill-person-poison'),
     'poison-skill-images': queue('skill-images-poison'),
     wake: 'timerTrigger */15 * * * * *',
+    'watch-releases': 'timerTrigger 30 * * * * *',
   });
 });
 

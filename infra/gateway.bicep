@@ -1,0 +1,131 @@
+// The gateway: a functions app on Flex Consumption. Every connection is the app's identity.
+param name string
+param location string
+param tags object
+param maxInstances int
+param memory int
+param identityId string
+param identityClientId string
+param workspaceId string
+param insightsConnection string
+param storageName string
+param deploymentContainer string
+param cosmosEndpoint string
+param cosmosDatabase string
+param inferenceUrl string
+param stagingUrl string
+param inferenceSite string
+param registryUrl string
+param botName string
+param shopUrl string
+param callLogDays int
+@secure()
+param operatorWebhookUrl string
+@secure()
+param webhookSecret string
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: storageName
+}
+
+resource bot 'Microsoft.BotService/botServices@2022-09-15' existing = {
+  name: botName
+
+  resource directLine 'channels' existing = {
+    name: 'DirectLineChannel'
+  }
+}
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
+  properties: { reserved: true }
+}
+
+resource site 'Microsoft.Web/sites@2025-03-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identityId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storage.properties.primaryEndpoints.blob}${deploymentContainer}'
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
+        }
+      }
+      scaleAndConcurrency: { maximumInstanceCount: maxInstances, instanceMemoryMB: memory }
+      runtime: { name: 'node', version: '22' }
+    }
+    siteConfig: {
+      http20Enabled: true
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      healthCheckPath: '/api/health'
+    }
+  }
+
+  resource settings 'config' = {
+    name: 'appsettings'
+    properties: {
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: identityClientId
+      AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+      AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
+      STORAGE_CONNECTION__credential: 'managedidentity'
+      STORAGE_CONNECTION__clientId: identityClientId
+      STORAGE_CONNECTION__blobServiceUri: storage.properties.primaryEndpoints.blob
+      STORAGE_CONNECTION__queueServiceUri: storage.properties.primaryEndpoints.queue
+      AZURE_CLIENT_ID: identityClientId
+      APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+      COSMOS_ENDPOINT: cosmosEndpoint
+      COSMOS_DATABASE: cosmosDatabase
+      INFERENCE_URL: inferenceUrl
+      STAGING_URL: stagingUrl
+      INFERENCE_SITE: inferenceSite
+      INFERENCE_RESOURCE_GROUP: resourceGroup().name
+      AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
+      REGISTRY_URL: registryUrl
+      REGISTRY_WEBHOOK_SECRET: webhookSecret
+      OPERATOR_WEBHOOK_URL: operatorWebhookUrl
+      SHOP_URL: shopUrl
+      CALL_LOG_DAYS: string(callLogDays)
+      MicrosoftAppId: identityClientId
+      MicrosoftAppType: 'UserAssignedMSI'
+      MicrosoftAppTenantId: subscription().tenantId
+      DIRECT_LINE_SECRET: bot::directLine.listChannelWithKeys().setting.sites[0].key
+    }
+  }
+}
+
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'ftp'
+  properties: { allow: false }
+}
+
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'scm'
+  properties: { allow: false }
+}
+
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: site
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'FunctionAppLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}

@@ -1,0 +1,139 @@
+// The model server: a Web App for Containers with a staging slot. Both pull with the app's identity.
+param name string
+param location string
+param tags object
+param sku string
+param instances int
+param isPublic bool
+param allowedAddresses array
+param productionImage string
+param stagingImage string
+param identityId string
+param identityClientId string
+param workspaceId string
+
+// Answers nothing of ours; the first release replaces it.
+var placeholder = 'mcr.microsoft.com/appsvc/staticsite:latest'
+
+var settings = [
+  { name: 'PORT', value: '8080' }
+  { name: 'WEBSITES_PORT', value: '8080' }
+  { name: 'WEBSITES_CONTAINER_START_TIME_LIMIT', value: '230' }
+  // A swap waits for the model to be served, and takes only a 200 for it: without the statuses a 500 would do.
+  { name: 'WEBSITE_SWAP_WARMUP_PING_PATH', value: '/v2/health/ready' }
+  { name: 'WEBSITE_SWAP_WARMUP_PING_STATUSES', value: '200' }
+  { name: 'WEBSITES_ENABLE_APP_SERVICE_STORAGE', value: 'false' }
+  { name: 'AZURE_CLIENT_ID', value: identityClientId }
+]
+
+var rules = [
+  for (range, index) in allowedAddresses: {
+    name: 'allowed-${index}'
+    action: 'Allow'
+    priority: 100 + index
+    ipAddress: range
+  }
+]
+
+var configuration = {
+  alwaysOn: true
+  http20Enabled: true
+  minTlsVersion: '1.2'
+  ftpsState: 'Disabled'
+  healthCheckPath: '/v2/health/ready'
+  acrUseManagedIdentityCreds: true
+  acrUserManagedIdentityID: identityClientId
+  ipSecurityRestrictionsDefaultAction: isPublic ? 'Allow' : 'Deny'
+  ipSecurityRestrictions: rules
+}
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'linux'
+  sku: { name: sku, capacity: instances }
+  properties: { reserved: true }
+}
+
+resource site 'Microsoft.Web/sites@2025-03-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'app,linux,container'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    siteConfig: union(configuration, {
+      linuxFxVersion: 'DOCKER|${empty(productionImage) ? placeholder : productionImage}'
+      appSettings: union(settings, [{ name: 'MARU_SLOT', value: 'production' }])
+    })
+  }
+}
+
+resource staging 'Microsoft.Web/sites/slots@2025-03-01' = {
+  parent: site
+  name: 'staging'
+  location: location
+  tags: tags
+  kind: 'app,linux,container'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    siteConfig: union(configuration, {
+      linuxFxVersion: 'DOCKER|${empty(stagingImage) ? placeholder : stagingImage}'
+      appSettings: union(settings, [{ name: 'MARU_SLOT', value: 'staging' }])
+    })
+  }
+}
+
+resource sticky 'Microsoft.Web/sites/config@2025-03-01' = {
+  parent: site
+  name: 'slotConfigNames'
+  properties: { appSettingNames: ['MARU_SLOT'] }
+}
+
+resource siteFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'ftp'
+  properties: { allow: false }
+}
+
+resource siteScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: site
+  name: 'scm'
+  properties: { allow: false }
+}
+
+resource slotFtp 'Microsoft.Web/sites/slots/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: staging
+  name: 'ftp'
+  properties: { allow: false }
+}
+
+resource slotScm 'Microsoft.Web/sites/slots/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: staging
+  name: 'scm'
+  properties: { allow: false }
+}
+
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: site
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'AppServiceConsoleLogs', enabled: true }
+      { category: 'AppServiceHTTPLogs', enabled: true }
+      { category: 'AppServicePlatformLogs', enabled: true }
+    ]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}
+
+output productionUrl string = 'https://${site.properties.defaultHostName}'
+output stagingUrl string = 'https://${staging.properties.defaultHostName}'

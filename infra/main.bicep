@@ -1,0 +1,216 @@
+// The whole of Maru in one resource group. Deployed by azd (azure.yaml): azd up.
+targetScope = 'subscription'
+
+@description('Name of the azd environment: part of every name.')
+@minLength(2)
+@maxLength(20)
+param environmentName string
+
+@description('Region of everything but the bot registration, which is global.')
+param location string
+
+@description('Size of the plan that runs the models; slots need Standard or Premium.')
+@allowed(['S1', 'P0v3', 'P1v3', 'P2v3'])
+param inferenceSku string = 'P0v3'
+
+@description('Instances of the model server.')
+@minValue(1)
+@maxValue(30)
+param inferenceInstances int = 1
+
+@description('Most instances of the gateway.')
+@minValue(40)
+@maxValue(1000)
+param gatewayMaxInstances int = 100
+
+@description('Memory of each instance of the gateway, MB.')
+@allowed([512, 2048, 4096])
+param gatewayMemory int = 2048
+
+@description('Whether the model server answers the public network; false: only the addresses of allowedAddresses, and Azure services that are given a private endpoint.')
+param publicInference bool = true
+
+@description('CIDR ranges that may reach the model server when it is not public.')
+param allowedAddresses array = []
+
+@description('Images that the slots run, as registry/repository@sha256:…; blank: a placeholder until the first release. The hook before a deployment sets them to what is live, so that a deployment never undoes a release.')
+param productionImage string = ''
+param stagingImage string = ''
+
+@description('Address of the shop that orders and products are asked from.')
+param shopUrl string
+
+@description('Days that turns stay in the call log.')
+@minValue(1)
+@maxValue(3650)
+param callLogDays int = 90
+
+@description('Where operators are told of releases: a Logic App or Teams workflow; blank: nowhere.')
+@secure()
+param operatorWebhookUrl string = ''
+
+@description('Mail addresses that alerts go to.')
+param alertEmails array = []
+
+@description('What the registry sends to show that it is the registry. A new one with every deployment.')
+@secure()
+param webhookSecret string = newGuid()
+
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = { 'azd-env-name': environmentName }
+var gatewayName = 'func-${token}'
+var inferenceName = 'app-${token}'
+var gatewayUrl = 'https://${gatewayName}.azurewebsites.net'
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: { token: token, location: location, tags: tags }
+}
+
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: { token: token, location: location, tags: tags }
+}
+
+module storage 'storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: { token: token, location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
+}
+
+module database 'database.bicep' = {
+  name: 'database'
+  scope: group
+  params: {
+    token: token
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module registry 'registry.bicep' = {
+  name: 'registry'
+  scope: group
+  params: {
+    token: token
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    webhookUrl: '${gatewayUrl}/api/registry/webhook'
+    webhookSecret: webhookSecret
+  }
+}
+
+module inference 'inference.bicep' = {
+  name: 'inference'
+  scope: group
+  params: {
+    name: inferenceName
+    location: location
+    tags: tags
+    sku: inferenceSku
+    instances: inferenceInstances
+    isPublic: publicInference
+    allowedAddresses: allowedAddresses
+    productionImage: productionImage
+    stagingImage: stagingImage
+    identityId: identity.outputs.inferenceId
+    identityClientId: identity.outputs.inferenceClientId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module bot 'bot.bicep' = {
+  name: 'bot'
+  scope: group
+  params: {
+    token: token
+    tags: tags
+    endpoint: '${gatewayUrl}/api/messages'
+    identityId: identity.outputs.gatewayId
+    identityClientId: identity.outputs.gatewayClientId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module gateway 'gateway.bicep' = {
+  name: 'gateway'
+  scope: group
+  params: {
+    name: gatewayName
+    location: location
+    tags: union(tags, { 'azd-service-name': 'gateway' })
+    maxInstances: gatewayMaxInstances
+    memory: gatewayMemory
+    identityId: identity.outputs.gatewayId
+    identityClientId: identity.outputs.gatewayClientId
+    workspaceId: monitoring.outputs.workspaceId
+    insightsConnection: monitoring.outputs.insightsConnection
+    storageName: storage.outputs.name
+    deploymentContainer: storage.outputs.deploymentContainer
+    cosmosEndpoint: database.outputs.endpoint
+    cosmosDatabase: database.outputs.databaseName
+    inferenceUrl: inference.outputs.productionUrl
+    stagingUrl: inference.outputs.stagingUrl
+    inferenceSite: inferenceName
+    registryUrl: registry.outputs.url
+    botName: bot.outputs.name
+    shopUrl: shopUrl
+    callLogDays: callLogDays
+    operatorWebhookUrl: operatorWebhookUrl
+    webhookSecret: webhookSecret
+  }
+}
+
+module access 'access.bicep' = {
+  name: 'access'
+  scope: group
+  params: {
+    token: token
+    gatewayPrincipalId: identity.outputs.gatewayPrincipalId
+    inferencePrincipalId: identity.outputs.inferencePrincipalId
+    storageName: storage.outputs.name
+    cosmosName: database.outputs.name
+    registryName: registry.outputs.name
+    inferenceSite: inferenceName
+    insightsName: monitoring.outputs.insightsName
+  }
+  dependsOn: [inference]
+}
+
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    token: token
+    location: location
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    emails: alertEmails
+  }
+}
+
+// What azd keeps in .azure/<environment>/.env, and what npm run release, swap and releases read. No secret is among it.
+output AZURE_LOCATION string = location
+output AZURE_SUBSCRIPTION_ID string = subscription().subscriptionId
+output AZURE_RESOURCE_GROUP string = group.name
+output GATEWAY_URL string = gatewayUrl
+output COSMOS_ENDPOINT string = database.outputs.endpoint
+output COSMOS_DATABASE string = database.outputs.databaseName
+output STORAGE_CONNECTION__queueServiceUri string = storage.outputs.queueUri
+output STORAGE_CONNECTION__blobServiceUri string = storage.outputs.blobUri
+output REGISTRY_URL string = registry.outputs.url
+output INFERENCE_URL string = inference.outputs.productionUrl
+output STAGING_URL string = inference.outputs.stagingUrl
+output INFERENCE_SITE string = inferenceName
+output INFERENCE_RESOURCE_GROUP string = group.name
+output SHOP_URL string = shopUrl
