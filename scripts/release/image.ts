@@ -106,6 +106,20 @@ export const scratch: Image = {
   },
 };
 
+/** A base image with the model layers of another image on it. */
+export function withModels(base: Image, other: Image): Image {
+  const parts = [...partsOf(base), ...partsOf(other).filter((part) => kindOf(part).startsWith('model '))];
+  return {
+    ...base,
+    manifest: { ...base.manifest, layers: parts.map(({ descriptor }) => descriptor) },
+    config: { ...base.config, rootfs: { type: 'layers', diff_ids: parts.map(({ diffId }) => diffId) } },
+  };
+}
+
+function kindOf({ descriptor }: Part): string {
+  return z.record(z.string(), z.string()).catch({}).parse(descriptor.annotations)[KIND] ?? '';
+}
+
 function partsOf({ manifest, config }: Image): Part[] {
   if (manifest.layers.length !== config.rootfs.diff_ids.length)
     throw new Error('the image has not one diff id a layer; it can not be extended');
@@ -118,8 +132,6 @@ function partsOf({ manifest, config }: Image): Part[] {
 
 /** The parts with one of a kind put in: base first, then the server, then the models by name. */
 function placed(parts: Part[], part: Part, kind: string): Part[] {
-  const kindOf = ({ descriptor }: Part) =>
-    z.record(z.string(), z.string()).catch({}).parse(descriptor.annotations)[KIND] ?? '';
   const others = parts.filter((other) => kindOf(other) !== kind);
   const rank = (other: Part) => {
     const own = other === part ? kind : kindOf(other);

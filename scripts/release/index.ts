@@ -4,7 +4,8 @@ import { DefaultAzureCredential } from '@azure/identity';
 import cliProgress from 'cli-progress';
 import { labelOf, type ReleasedModel, type ReleaseLabel } from '../../functions/releases/label.ts';
 import { type Image, Registry } from '../../functions/services/registry.ts';
-import { type Composed, compose, scratch } from './image.ts';
+import { loadSettings } from './environment.ts';
+import { type Composed, compose, scratch, withModels } from './image.ts';
 import { checkPackage, PackageError } from './package.ts';
 import { serverFiles } from './server.ts';
 
@@ -40,6 +41,8 @@ const STAGING = 'staging';
 const SERVER = 'server';
 
 try {
+  // Of a deployment, or of the platform that runs on this machine.
+  if (!process.env.REGISTRY_URL) await loadSettings().catch(() => undefined);
   const url = process.env.REGISTRY_URL;
   if (!url)
     throw new PackageError(
@@ -85,11 +88,12 @@ async function releaseServer(registry: Registry): Promise<string> {
   const files = await serverFiles();
   try {
     const current = (await registry.image(STAGING)) ?? (await registry.image(SERVER));
+    const under = current ? (values.base ? withModels(base, current) : current) : base;
     const label: ReleaseLabel = { commit: commit(), models: current ? (labelOf(current)?.models ?? []) : [] };
     const layer = { kind: 'server', folders: { app: files.folder } };
     // Without a model there is nothing to stage.
     const tags = label.models.length > 0 ? [STAGING, SERVER] : [SERVER];
-    const composed = await push(registry, current && !values.base ? current : base, layer, label, tags, commit());
+    const composed = await push(registry, under, layer, label, tags, commit());
     return done(composed, 'the server', label.models.length > 0);
   } finally {
     await files.remove();
