@@ -133,16 +133,18 @@ export class Repository {
     for (const root of this.#roots)
       for (const version of await folders(join(root, name)))
         if (NAME.test(version)) found.set(version, join(root, name, version));
-    const wanted = choose([...found.keys()], await this.#policy(name));
-    for (const version of wanted) {
-      if (this.#models.get(name)?.has(version)) continue;
-      await this.#add(name, version, found.get(version)!);
+    const { candidates, most } = choose([...found.keys()], await this.#policy(name));
+    const kept: string[] = [];
+    for (const version of candidates) {
+      if (kept.length === most) break;
+      if (!this.#models.get(name)?.has(version)) await this.#add(name, version, found.get(version)!);
+      if (this.#models.get(name)?.has(version)) kept.push(version);
     }
     // A version leaves only when those that replace it serve: a broken new one must not stop the old.
-    const serving = this.versions(name);
-    const replaced = wanted.length > 0 && wanted.every((version) => serving.includes(version));
-    for (const version of serving)
-      if (!wanted.includes(version) && (replaced || !found.has(version))) await this.#drop(name, version);
+    const replaced =
+      most < Number.POSITIVE_INFINITY ? kept.length > 0 : kept.length === candidates.length && kept.length > 0;
+    for (const version of this.versions(name))
+      if (!kept.includes(version) && (replaced || !found.has(version))) await this.#drop(name, version);
     for (const [key, entry] of this.#failed)
       if (entry.name === name && !found.has(entry.version)) this.#failed.delete(key);
   }
@@ -275,10 +277,14 @@ async function readManifest(folder: string, name: string, version: string): Prom
   return parsed.data;
 }
 
-function choose(versions: string[], { versions: policy }: VersionPolicy): string[] {
+/** The versions that a policy asks for, in the order to try them, and how many of them are to serve. */
+function choose(versions: string[], { versions: policy }: VersionPolicy): { candidates: string[]; most: number } {
   const sorted = versions.sort(byVersion);
-  if (policy === 'all') return sorted;
-  return 'latest' in policy ? sorted.slice(-policy.latest) : sorted.filter((version) => policy.only.includes(version));
+  const all = Number.POSITIVE_INFINITY;
+  if (policy === 'all') return { candidates: sorted, most: all };
+  // An older one serves where the newest can't, after a start too.
+  if ('latest' in policy) return { candidates: sorted.reverse(), most: policy.latest };
+  return { candidates: sorted.filter((version) => policy.only.includes(version)), most: all };
 }
 
 /** 1.10 comes after 1.9. */

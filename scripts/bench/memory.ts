@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { buildInference } from '../build.ts';
 import { freePorts } from '../local/ports.ts';
 import { Random } from '../train/random.ts';
 import { ROWS, writeLargeModel } from './large-model.ts';
+import { writeModels } from './models.ts';
 import { machine } from './report.ts';
 
 const { values } = parseArgs({
@@ -30,7 +31,7 @@ const models = join(folder, 'large/models');
 const requests = Number(values.requests);
 const MB = 1024 * 1024;
 
-/** Megabytes, as the kernel counts them: resident, of it anonymous (its own, not mapped from a file), and the most so far. */
+/** Megabytes, as the kernel counts them: resident (a page that is mapped twice once), anonymous (its own, not mapped from a file), and the most so far. */
 interface Memory {
   resident: number;
   anonymous: number;
@@ -48,7 +49,11 @@ await writeLargeModel(file);
 await rm(models, { recursive: true, force: true });
 await mkdir(join(models, 'large/1'), { recursive: true });
 await link(file, join(models, 'large/1/model.onnx'));
-await mkdir(join(folder, 'empty'), { recursive: true });
+// The same server under the same load with a model of 20 MB: what of its memory is not the large model's.
+const small = join(folder, 'small-models');
+await writeModels(join(folder, 'made'));
+await rm(small, { recursive: true, force: true });
+await cp(join(folder, 'made/wide'), join(small, 'wide'), { recursive: true });
 await buildInference();
 
 const server = (workers: number, modelDir: string) => (port: number) =>
@@ -62,25 +67,24 @@ const server = (workers: number, modelDir: string) => (port: number) =>
   });
 const path = '/v2/models/large/infer';
 const results: Measured[] = [];
-const empty: Record<number, Memory> = {};
+const baseline: Measured[] = [];
 for (const workers of [1, 2]) {
-  const child = server(workers, join(folder, 'empty'))((await freePorts()).gateway);
-  await sleep(2_000);
-  empty[workers] = await memory(child);
-  await stop(child);
-  results.push(await measure(`Maru, ${workers} worker${workers > 1 ? 's' : ''}`, server(workers, models), path));
+  const named = `Maru, ${workers} worker${workers > 1 ? 's' : ''}`;
+  results.push(await measure(named, server(workers, models), path, ROWS));
+  const other = `${named}, a model of 20 MB instead`;
+  baseline.push(await measure(other, server(workers, small), '/v2/models/wide/infer', 40_000));
 }
 results.push(
   await measure(
     'loaded whole, 1 process',
     (port) => node(join(root, 'scripts/bench/whole.ts'), [String(port), file], {}),
     '/',
+    ROWS,
   ),
 );
 
 const row = ({ name, seconds, before, after }: Measured) =>
   `| ${name} | ${seconds.toFixed(2)} | ${[before.peak, before.resident, before.anonymous, after.resident, after.anonymous].map((mb) => mb.toFixed(0)).join(' | ')} |`;
-const own = (workers: number) => results[workers - 1]!.after.anonymous - empty[workers]!.anonymous;
 const text = [
   '# Memory',
   '',
@@ -89,10 +93,9 @@ const text = [
   '| server | first answer, s | peak until then | resident | of it anonymous | resident after | of it anonymous |',
   '|---|--:|--:|--:|--:|--:|--:|',
   ...results.map(row),
-  `| Maru without a model, 1 worker | | | ${empty[1]!.resident.toFixed(0)} | ${empty[1]!.anonymous.toFixed(0)} | | |`,
-  `| Maru without a model, 2 workers | | | ${empty[2]!.resident.toFixed(0)} | ${empty[2]!.anonymous.toFixed(0)} | | |`,
+  ...baseline.map(row),
   '',
-  `The model's own anonymous memory after the requests: ${own(1).toFixed(0)} MB with one worker, ${own(2).toFixed(0)} MB with two; a second worker costs ${(results[1]!.after.anonymous - results[0]!.after.anonymous).toFixed(0)} MB in all. What is resident and not anonymous are pages of files that the kernel takes back when it needs them, one copy for all workers.`,
+  `Anonymous memory of the whole process after the requests: ${results[0]!.after.anonymous.toFixed(0)} MB with the 1.7 GB model and one worker, ${baseline[0]!.after.anonymous.toFixed(0)} MB with the model of 20 MB, whose weights are read and not mapped; a second worker adds ${(results[1]!.after.anonymous - results[0]!.after.anonymous).toFixed(0)} MB. What is resident and not anonymous are pages of the file that the kernel takes back when it needs them, one copy for all workers.`,
   '',
 ].join('\n');
 await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
@@ -106,7 +109,12 @@ function node(script: string, args: string[], environment: Record<string, string
   });
 }
 
-async function measure(name: string, start: (port: number) => ChildProcess, at: string): Promise<Measured> {
+async function measure(
+  name: string,
+  start: (port: number) => ChildProcess,
+  at: string,
+  rows: number,
+): Promise<Measured> {
   console.log(`${name} …`);
   const { gateway: port } = await freePorts();
   const url = `http://127.0.0.1:${port}${at}`;
@@ -114,7 +122,7 @@ async function measure(name: string, start: (port: number) => ChildProcess, at: 
   const started = performance.now();
   const child = start(port);
   try {
-    while (!(await ask(url, random).catch(() => false))) {
+    while (!(await ask(url, random, rows).catch(() => false))) {
       if (child.exitCode !== null) throw new Error(`${name} ended with code ${child.exitCode}`);
       if (performance.now() - started > 120_000) throw new Error(`${name} gave no answer in 2 minutes`);
       await sleep(10);
@@ -123,7 +131,7 @@ async function measure(name: string, start: (port: number) => ChildProcess, at: 
     const before = await memory(child);
     let left = requests;
     const client = async () => {
-      while (left-- > 0) if (!(await ask(url, random))) throw new Error(`${name} refused a request`);
+      while (left-- > 0) if (!(await ask(url, random, rows))) throw new Error(`${name} refused a request`);
     };
     await Promise.all(Array.from({ length: 8 }, client));
     return { name, seconds, before, after: await memory(child) };
@@ -133,8 +141,8 @@ async function measure(name: string, start: (port: number) => ChildProcess, at: 
 }
 
 /** One request of 32 ids, few of them often and most of them seldom, as words are. */
-async function ask(url: string, random: Random): Promise<boolean> {
-  const data = Array.from({ length: 32 }, () => Math.floor(ROWS ** random.next()) - 1);
+async function ask(url: string, random: Random, rows: number): Promise<boolean> {
+  const data = Array.from({ length: 32 }, () => Math.floor(rows ** random.next()) - 1);
   const inputs = [{ name: 'ids', datatype: 'INT64', shape: [1, 32], data }];
   const response = await fetch(url, {
     method: 'POST',
@@ -149,7 +157,9 @@ async function ask(url: string, random: Random): Promise<boolean> {
 async function memory({ pid }: ChildProcess): Promise<Memory> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const mb = (field: string) => (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) * 1024) / MB;
-  return { resident: mb('VmRSS'), anonymous: mb('RssAnon'), peak: mb('VmHWM') };
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const resident = (Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]) * 1024) / MB;
+  return { resident, anonymous: mb('RssAnon'), peak: mb('VmHWM') };
 }
 
 async function stop(child: ChildProcess): Promise<void> {

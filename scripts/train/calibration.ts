@@ -102,12 +102,16 @@ export function fitConfidence(logits: Float32Array, labels: Int32Array, classes:
   const temperature = HEAT * fitTemperature(logits, labels, classes);
   const best = decide(softmax(logits, classes, temperature), classes);
   const points = best.map(({ score }) => logit(score));
-  const right = best.map(({ label }, row) => (label === labels[row] ? 1 : 0));
+  const hits = best.map(({ label }, row) => label === labels[row]);
+  const count = hits.filter(Boolean).length;
+  // Platt's targets: a few that are all right are no proof.
+  const [high, low] = [(count + 1) / (count + 2), 1 / (hits.length - count + 2)];
+  const right = hits.map((hit) => (hit ? high : low));
   const loss = (slope: number, shift: number) =>
     points.reduce(
       (total, x, row) => {
-        const margin = (right[row] ? 1 : -1) * (slope * x + shift);
-        return total + Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)));
+        const z = slope * x + shift;
+        return total + Math.max(0, z) - right[row]! * z + Math.log1p(Math.exp(-Math.abs(z)));
       },
       0.5e-3 * (slope - 1) ** 2,
     );

@@ -64,7 +64,14 @@ export async function prepare({
 }): Promise<Prepared> {
   const dataset = await readDataset(file, background);
   const { splits, dropped } = clean(dataset.splits);
-  const data = splits.validation.length > 0 ? splits : { ...splits, ...split(splits.train, VALIDATION, seed) };
+  // Out-of-scope rows alone can't choose a threshold.
+  const own = splits.validation.some(({ intent }) => intent !== NONE);
+  const held = own ? splits : split(splits.train, VALIDATION, seed);
+  const data = {
+    ...splits,
+    train: held.train,
+    validation: own ? held.validation : [...held.validation, ...splits.validation],
+  };
   const labels = [...new Set(scoped(data.train).inside.map(({ intent }) => intent))].sort();
   return {
     sha256: dataset.sha256,
@@ -135,24 +142,29 @@ export async function trainCandidate(
       examples: prepared.train.length + validation.inside.length + validation.outside.length,
     },
   };
-  const draft = await writeDraft(files);
-  const classifier = await openClassifier(draft.folder, description);
-  const judge = async (examples: Example[]) =>
-    predictions(await classifier.classify(examples.map(({ text }) => text)), examples);
-  const judged = { inside: await judge(validation.inside), outside: await judge(validation.outside) };
-  const threshold = Math.floor(thresholdFor(judged.inside, giveUp) * 1e4) / 1e4;
-  return {
-    description,
-    files,
-    threshold,
-    validation: figures(judged.inside, judged.outside, threshold),
-    judgedValidation: judged,
-    judge,
-    async close() {
-      await classifier.close();
-      await draft.remove();
-    },
-  };
+  const draft = writeDraft(files);
+  try {
+    const classifier = await openClassifier(draft.folder, description);
+    const judge = async (examples: Example[]) =>
+      predictions(await classifier.classify(examples.map(({ text }) => text)), examples);
+    const judged = { inside: await judge(validation.inside), outside: await judge(validation.outside) };
+    const threshold = Math.floor(thresholdFor(judged.inside, giveUp) * 1e4) / 1e4;
+    return {
+      description,
+      files,
+      threshold,
+      validation: figures(judged.inside, judged.outside, threshold),
+      judgedValidation: judged,
+      judge,
+      async close() {
+        await classifier.close();
+        draft.remove();
+      },
+    };
+  } catch (error) {
+    draft.remove();
+    throw error;
+  }
 }
 
 function predictions(classified: { top: { label: string; score: number }[] }[], examples: Example[]): Judged[] {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
@@ -55,17 +55,20 @@ export async function openClassifier(
   };
 }
 
-/** Files of a package that is not written yet, in a folder of their own. */
-export async function writeDraft(
-  files: Record<string, Uint8Array | string>,
-): Promise<{ folder: string; remove(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'maru-draft-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
+/** Files of a package that is not written yet, in a folder of their own, which does not outlive the process. */
+export function writeDraft(files: Record<string, Uint8Array | string>): { folder: string; remove(): void } {
+  // All at once: Ctrl-C finds no folder that nobody knows of.
+  const folder = mkdtempSync(join(tmpdir(), 'maru-draft-'));
+  const remove = () => {
+    process.off('exit', remove);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', remove);
   try {
-    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
     return { folder, remove };
   } catch (error) {
-    await remove();
+    remove();
     throw error;
   }
 }

@@ -125,7 +125,9 @@ function fromCsv(text: string): Omit<Dataset, 'sha256'> {
   const column = ['intent', 'label'].find((name) => meta.fields?.includes(name));
   if (!meta.fields?.includes('text') || !column)
     throw new DatasetError('the CSV needs a first row with the columns text and intent (or label)');
-  if (errors[0]) throw new DatasetError(`row ${(errors[0].row ?? 0) + 2} of the CSV: ${errors[0].message}`);
+  // That it guesses the delimiter is no error.
+  const error = errors.find(({ type }) => type !== 'Delimiter');
+  if (error) throw new DatasetError(`row ${(error.row ?? 0) + 2} of the CSV: ${error.message}`);
   const train = data.map((row) => ({ text: row.text ?? '', intent: row[column] ?? '' }));
   return { splits: { train, validation: [], background: [] }, test: () => [] };
 }
@@ -145,10 +147,7 @@ function fromJson(text: string): Omit<Dataset, 'sha256'> {
     return { splits: { train, validation: [], background: [] }, test: () => [] };
   }
   const parsed = splitFile.safeParse(json);
-  if (!parsed.success)
-    throw new DatasetError(
-      'the JSON is neither a list of intents with utterances nor an object with train, val and test',
-    );
+  if (!parsed.success) throw unreadable(parsed.error);
   const inside = (rows: [string, string][] = []) => rows.map(([own, intent]) => ({ text: own, intent }));
   const outside = (rows: [string, string][] = []) => rows.map(([own]) => ({ text: own, intent: NONE }));
   const { train, val, oos_train, oos_val } = parsed.data;
@@ -159,20 +158,36 @@ function fromJson(text: string): Omit<Dataset, 'sha256'> {
       background: [],
     },
     test() {
-      const { test, oos_test } = testFile.parse(json);
-      return [...inside(test), ...outside(oos_test)];
+      const found = testFile.safeParse(json);
+      if (!found.success) throw unreadable(found.error);
+      const { test, oos_test } = found.data;
+      return [...inside(test), ...outside(oos_test)].filter(({ text: own, intent }) => own.trim() && intent.trim());
     },
   };
 }
 
+/** Names the row that is no [text, intent], where the rest is a file of splits. */
+function unreadable({ issues: [issue] }: z.ZodError): DatasetError {
+  const [list, row] = issue?.path ?? [];
+  return new DatasetError(
+    typeof row === 'number'
+      ? `row ${row + 1} of ${String(list)} is no [text, intent]`
+      : 'the JSON is neither a list of intents with utterances nor an object with train, val and test',
+  );
+}
+
 async function readText(file: string): Promise<{ text: string; sha256: string }> {
-  const { size } = await stat(file).catch(() => {
+  const found = await stat(file).catch(() => {
     throw new DatasetError(`there is no file ${file}`);
   });
+  if (found.isDirectory()) throw new DatasetError(`${file} is a folder`);
+  const { size } = found;
   if (size === 0) throw new DatasetError(`${file} is empty`);
   if (size > BYTES_LIMIT) throw new DatasetError(`${file} has more than ${BYTES_LIMIT / 1024 / 1024} MB`);
   const bytes = await readFile(file);
   try {
+    // UTF-16 without a mark can be read as UTF-8: as text full of zeros.
+    if (bytes.includes(0)) throw new Error('zeros');
     return {
       text: new TextDecoder('utf-8', { fatal: true }).decode(bytes),
       sha256: createHash('sha256').update(bytes).digest('hex'),

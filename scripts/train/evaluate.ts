@@ -1,8 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { manifest } from '../../inference-container/models/manifest.ts';
 import type { Classification } from '../../inference-container/tasks/classification.ts';
 import { openClassifier } from './classifier.ts';
+import { said } from './command.ts';
 import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
 import { figures } from './metrics.ts';
 
@@ -14,22 +16,29 @@ const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged tex
 Ends with one line of JSON, so that a script can compare two models.
 `;
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string' },
-    data: { type: 'string' },
-    compare: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-if (values.help || !values.model || !values.data) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 1);
+try {
+  await evaluate();
+} catch (error) {
+  console.error(said(error));
+  process.exit(1);
 }
 
-try {
-  const examples = await read(values.data);
-  const measured = await measure(values.model, examples);
+async function evaluate(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string' },
+      data: { type: 'string' },
+      compare: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  const { model, data } = values;
+  if (values.help || !model || !data) {
+    console.log(HELP);
+    process.exit(values.help ? 0 : 1);
+  }
+  const examples = await read(data);
+  const measured = await measure(model, examples);
   const { json } = measured;
   const rows: [string, string][] = [
     ['accuracy without a threshold', percent(json.accuracyRaw)],
@@ -41,13 +50,10 @@ try {
     ['one utterance', `${json.microsPerUtterance} µs`],
     ['package', `${(json.bytes / 1e6).toFixed(2)} MB`],
   ];
-  console.log(`${examples.length} utterances of ${values.data}\n`);
+  console.log(`${examples.length} utterances of ${data}\n`);
   for (const [name, value] of rows) console.log(`  ${name.padEnd(30)} ${value.padStart(10)}`);
-  if (values.compare) compare(examples, measured, await measure(values.compare, examples));
+  if (values.compare) compare(values.compare, examples, measured, await measure(values.compare, examples));
   console.log(`\n${JSON.stringify(json)}`);
-} catch (error) {
-  console.error(error instanceof DatasetError ? error.message : error);
-  process.exit(1);
 }
 
 interface Measured {
@@ -72,10 +78,13 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
   const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => {
     throw new DatasetError(`${folder} is no model package: there is no model.json`);
   });
-  const description = JSON.parse(text) as { threshold: number; task?: string };
+  const { data: description } = manifest.safeParse(parsed(text));
+  if (!description) throw new DatasetError(`${folder}/model.json is no description of a model`);
   if (description.task !== 'text-classification')
     throw new DatasetError(`${folder} is not a text classification model`);
-  const classifier = await openClassifier(folder, description);
+  const classifier = await openClassifier(folder, description).catch((error: Error) => {
+    throw new DatasetError(`${folder} cannot be loaded: ${error.message.split('\n')[0]}`);
+  });
   const answers = await classifier.classify(examples.map((example) => example.text));
   const timed = examples.slice(0, 300);
   await classifier.classify([timed[0]!.text]);
@@ -92,9 +101,7 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
   const outside = predictions.filter(({ intent }) => intent === NONE);
   const files = await readdir(folder);
   const sizes = await Promise.all(
-    files
-      .filter((file) => file === 'model.onnx' || file === 'model.json' || file === 'vocabulary.json')
-      .map((file) => stat(join(folder, file))),
+    files.filter((file) => file !== 'report.md' && file !== 'reliability.svg').map((file) => stat(join(folder, file))),
   );
   const round = (value: number) => Math.round(value * 1e6) / 1e6;
   const { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece } = figures(
@@ -117,20 +124,26 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
   };
 }
 
-function compare(examples: Example[], own: Measured, other: Measured): void {
+function compare(folder: string, examples: Example[], own: Measured, other: Measured): void {
   const changed = examples
     .map((example, index) => ({ ...example, after: own.answers[index]!, before: other.answers[index]! }))
     .filter(({ before, after }) => before.label !== after.label);
   const better = changed.filter(({ after, intent }) => after.label === intent);
   const worse = changed.filter(({ before, intent }) => before.label === intent);
-  console.log(
-    `\n${changed.length} answers differ from ${values.compare}: ${better.length} better, ${worse.length} worse`,
-  );
+  console.log(`\n${changed.length} answers differ from ${folder}: ${better.length} better, ${worse.length} worse`);
   for (const { text, intent, before, after } of changed) {
     const mark = after.label === intent ? '+' : before.label === intent ? '-' : ' ';
     console.log(
       `  ${mark} ${JSON.stringify(text.slice(0, 70))} (${intent}): ${before.label} ${before.score.toFixed(2)} → ${after.label} ${after.score.toFixed(2)}`,
     );
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
+import { said } from './command.ts';
 import { DatasetError } from './dataset.ts';
 import type { Figures } from './metrics.ts';
 import { recipe } from './recipe.ts';
@@ -21,34 +22,24 @@ const HELP = `npm run train -- --data <file> --out <model folder>: trains an int
   --give-up <points>    1; in-scope accuracy, in points, that the threshold may give up on validation
 `;
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    out: { type: 'string' },
-    background: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    search: { type: 'string', default: '0' },
-    'give-up': { type: 'string', default: '1' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-if (values.help || !values.data || !values.out) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 1);
-}
-
+const values = parse();
 const out = resolve(values.out);
 const bar = new cliProgress.SingleBar({
   format: 'Training {bar} {percentage}% | {duration_formatted}',
   noTTYOutput: true,
   notTTYSchedule: 5_000,
 });
+process.once('SIGINT', () => {
+  bar.stop();
+  console.error('Stopped: no package was written.');
+  process.exit(130);
+});
 try {
-  const seed = Number(values.seed);
-  const giveUp = Number(values['give-up']) / 100;
+  const seed = number(values.seed);
+  const giveUp = number(values['give-up']) / 100;
   if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
   if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
-  const trials = Number(values.search);
+  const trials = number(values.search);
   if (!Number.isInteger(trials) || trials < 0 || trials > 1_000)
     throw new DatasetError('--search must be a number of trials from 0 to 1000');
   bar.start(100, 0);
@@ -92,8 +83,36 @@ try {
   );
 } catch (error) {
   bar.stop();
-  console.error(error instanceof DatasetError ? `\n${error.message}` : error);
+  console.error(said(error));
   process.exit(1);
+}
+
+function parse() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        data: { type: 'string' },
+        out: { type: 'string' },
+        background: { type: 'string' },
+        seed: { type: 'string', default: '1' },
+        search: { type: 'string', default: '0' },
+        'give-up': { type: 'string', default: '1' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const { data, out } = values;
+    if (!values.help && data && out) return { ...values, data, out };
+    console.log(HELP);
+    process.exit(values.help ? 0 : 1);
+  } catch (error) {
+    console.error(said(error));
+    process.exit(1);
+  }
+}
+
+/** NaN where nothing is given: `--seed=` is no 0. */
+function number(given: string): number {
+  return given.trim() ? Number(given) : Number.NaN;
 }
 
 function show(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc }: Figures): void {

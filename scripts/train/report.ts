@@ -58,11 +58,11 @@ function tried({ trials }: Trained): string[] {
   return [
     `## The ${trials.length} trials of the search (validation)`,
     '',
-    '| trial | accuracy | AUROC | seconds | settings |',
-    '|---|---|---|---|---|',
+    '| trial | accuracy | AUROC | settings |',
+    '|---|---|---|---|',
     ...ranked(trials).map(
-      ({ index, figures: { accuracyRaw, oosAuroc }, seconds, settings }) =>
-        `| ${index} | ${percent(accuracyRaw)} | ${percent(oosAuroc)} | ${seconds.toFixed(0)} | ${
+      ({ index, figures: { accuracyRaw, oosAuroc }, settings }) =>
+        `| ${index} | ${percent(accuracyRaw)} | ${percent(oosAuroc)} | ${
           Object.entries(settings)
             .map(([name, value]) => `${name} ${value}`)
             .join(', ') || 'the recipe as it is'

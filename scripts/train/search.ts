@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
@@ -56,8 +57,9 @@ export interface SearchOptions {
 /** Tries settings, as many trainings at once as there are cores, and gives the recipe of the best on validation. */
 export async function search(prepared: Prepared, options: SearchOptions): Promise<{ recipe: Recipe; trials: Trial[] }> {
   const { seed, recipe, file } = options;
-  const of = `${prepared.sha256} ${seed} ${JSON.stringify(recipe)}`;
-  const trials = await finished(file, of);
+  const background = createHash('sha256').update(prepared.background.join('\n')).digest('hex');
+  const of = `${prepared.sha256} ${background} ${seed} ${JSON.stringify(recipe)}`;
+  const trials = (await finished(file, of)).filter(({ index }) => index < options.trials);
   const queue = Array.from({ length: options.trials }, (_, index) => index).filter(
     (index) => !trials.some((trial) => trial.index === index),
   );
@@ -120,8 +122,12 @@ async function finished(file: string, of: string): Promise<Trial[]> {
     throw error;
   });
   if (text === null) return [];
-  const known = saved.safeParse(JSON.parse(text));
-  return known.success && known.data.of === of ? known.data.trials : [];
+  try {
+    const known = saved.parse(JSON.parse(text));
+    return known.of === of ? known.trials : [];
+  } catch {
+    return [];
+  }
 }
 
 async function keep(file: string, content: z.infer<typeof saved>): Promise<void> {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
 import { type Figures, figures } from './metrics.ts';
-import { writePackage } from './package.ts';
+import { checkTarget, writePackage } from './package.ts';
 import type { Recipe } from './recipe.ts';
 import { report } from './report.ts';
 import { type SearchOptions, search, type Trial } from './search.ts';
@@ -42,6 +42,7 @@ const GOLDEN = 20;
 export async function train(options: TrainOptions): Promise<Trained> {
   const started = performance.now();
   const { seed } = options;
+  await checkTarget(options.out, options.name, options.version);
   const prepared = await prepare(options);
   const found = options.search
     ? await search(prepared, { ...options.search, seed, recipe: options.recipe })
@@ -77,7 +78,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       trials: found.trials,
       seconds: (performance.now() - started) / 1_000,
     };
-    await writePackage(
+    writePackage(
       options.out,
       {
         ...candidate.description,
