@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -19,6 +19,8 @@ import type { Settings } from './settings.ts';
 
 /** How long the rest of a refused body is read for. */
 const REFUSED_BODY_MS = 5_000;
+/** How long a shutdown leaves connections open on which nothing comes. */
+const IDLE_MS = 500;
 /** Request ids that are made here: of this process, and counted. */
 const PROCESS = randomUUID();
 let requests = 0;
@@ -56,7 +58,7 @@ export async function startServer(settings: Settings, workers: number, workerScr
   };
 
   const server = createServer((request, response) => {
-    void respond(request, response, services, settings, log);
+    void respond(request, response, services, settings, log, server);
   });
   // Longer than a load balancer's own, so that it is never the server that closes first.
   server.keepAliveTimeout = 240_000;
@@ -70,7 +72,15 @@ export async function startServer(settings: Settings, workers: number, workerScr
   server.on('request', (request) => fresh.delete(request.socket));
   const port = await listen(server, settings);
 
-  const follow = async () => {
+  let following: Promise<void> | null = null;
+  /** One look at a time: another would take the draft of a version that still arrives for one that was left. */
+  const follow = (): Promise<void> => {
+    following ??= look().finally(() => {
+      following = null;
+    });
+    return following;
+  };
+  const look = async () => {
     try {
       await blobs?.fetch();
     } catch (error) {
@@ -102,12 +112,14 @@ export async function startServer(settings: Settings, workers: number, workerScr
     port,
     async stop() {
       clearInterval(watch);
-      const closed = new Promise<boolean>((done) => server.close(() => done(true)));
-      server.closeIdleConnections();
+      // Not http's own close: it cuts kept connections at once, and on a busy one the next request is on its way already.
+      const closed = new Promise<boolean>((done) => NetServer.prototype.close.call(server, () => done(true)));
       const late = Promise.withResolvers<boolean>();
       const timer = setTimeout(() => late.resolve(false), settings.SHUTDOWN_SECONDS * 1_000);
-      for (const socket of fresh) socket.destroy();
-      const idle = setInterval(() => server.closeIdleConnections(), 100);
+      const idle = setInterval(() => {
+        server.closeIdleConnections();
+        for (const socket of fresh) socket.destroy();
+      }, IDLE_MS);
       const clean = await Promise.race([closed, late.promise]);
       clearTimeout(timer);
       clearInterval(idle);
@@ -124,7 +136,10 @@ async function respond(
   services: Services,
   settings: Settings,
   log: pino.Logger,
+  server: Server,
 ): Promise<void> {
+  // A server that stops says so: what a client sends over a connection that is about to end would be lost.
+  const closing = (): Record<string, string> => (server.listening ? {} : { connection: 'close' });
   const started = performance.now();
   const given = header(request, 'x-request-id');
   const requestId = given !== undefined && REQUEST_ID.test(given) ? given : `${PROCESS}-${(requests++).toString(36)}`;
@@ -138,7 +153,7 @@ async function respond(
     const { status: code = 200, body, headers, fault } = await answer(request, services, call);
     status = code;
     if (status >= 500) log.warn({ requestId, path: pathOf(request), status, error: fault ?? body }, 'request failed');
-    send(response, status, body, { 'x-request-id': requestId, ...headers });
+    send(response, status, body, { 'x-request-id': requestId, ...closing(), ...headers });
   } catch (error) {
     status = error instanceof HttpError ? error.status : 500;
     if (status >= 500)
@@ -161,6 +176,7 @@ async function respond(
     }
     send(response, status, JSON.stringify({ error: message }), {
       'x-request-id': requestId,
+      ...closing(),
       ...(error instanceof HttpError ? error.headers : {}),
     });
     // What is left of a body that was refused is not worth reading.

@@ -10,6 +10,8 @@ const QUICK_MS = 2;
 const PROOF = 20;
 /** A larger model is never opened here: opening it would hold up HTTP. */
 const FILE_BYTES = 32 * 1024 * 1024;
+/** A vocabulary or a tokenizer beyond this takes too long to read, for the same reason. */
+const TEXT_BYTES = 1024 * 1024;
 /** How a limit follows what was measured: a little beyond what was quick, and well below what was not. */
 const GROW = 1.25;
 const SHRINK = 0.7;
@@ -34,8 +36,8 @@ interface Known {
 export class Inline {
   readonly #models = new Map<string, Known>();
 
-  add(key: string, folder: string, manifest: Manifest, controlFlow: boolean): void {
-    this.#models.set(key, { folder, manifest, proof: 0, limit: 0, loaded: null, closed: controlFlow });
+  add(key: string, folder: string, manifest: Manifest, openEnded: boolean): void {
+    this.#models.set(key, { folder, manifest, proof: 0, limit: 0, loaded: null, closed: openEnded });
   }
 
   async remove(key: string): Promise<void> {
@@ -55,14 +57,15 @@ export class Inline {
     return await answerAll(loaded!, requests);
   }
 
-  /** A job of so many bytes took so long, here or in a worker. */
-  learn(key: string, bytes: number, ms: number): void {
+  /** A job of so many bytes took so long, here or in a worker. `whole`: none of its requests was refused. */
+  learn(key: string, bytes: number, ms: number, whole: boolean): void {
     const known = this.#models.get(key);
     if (!known || known.closed) return;
     if (ms > QUICK_MS) {
       known.limit = Math.min(known.limit, bytes * SHRINK);
       return;
     }
+    if (!whole) return;
     known.limit = Math.max(known.limit, bytes * GROW);
     known.proof += 1;
     if (known.proof >= PROOF && !known.loaded) void this.#open(key, known);
@@ -71,11 +74,20 @@ export class Inline {
   async #open(key: string, known: Known): Promise<void> {
     known.closed = true;
     // It was opened by every worker before: what fails here is not the model (its folder may be gone), and the workers go on.
-    const size = await stat(join(known.folder, 'model.onnx')).then(
-      (file) => file.size,
-      () => Number.POSITIVE_INFINITY,
-    );
-    const loaded = size <= FILE_BYTES ? await open(known.folder, known.manifest).catch(() => null) : null;
+    const { preprocessing } = known.manifest;
+    const text =
+      preprocessing?.kind === 'ngrams'
+        ? preprocessing.vocabulary
+        : preprocessing?.kind === 'tokenizer'
+          ? preprocessing.tokenizer
+          : null;
+    const sizeOf = (file: string) =>
+      stat(join(known.folder, file)).then(
+        ({ size }) => size,
+        () => Number.POSITIVE_INFINITY,
+      );
+    const small = (await sizeOf('model.onnx')) <= FILE_BYTES && (text === null || (await sizeOf(text)) <= TEXT_BYTES);
+    const loaded = small ? await open(known.folder, known.manifest).catch(() => null) : null;
     if (!loaded) return;
     if (this.#models.get(key) !== known) await loaded.session.release();
     else {

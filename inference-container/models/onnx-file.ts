@@ -6,8 +6,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
  */
 export interface OnnxFile {
   opset: number;
-  /** It has loops or branches (or functions, which may): how long it runs depends on values. */
-  controlFlow: boolean;
+  /** How long it runs depends on values: it has loops or branches (or functions, which may), or makes tensors of sizes that it is given. */
+  openEnded: boolean;
   /** Weights inside the file: their place in it. */
   initializers: { name: string; dims: number[]; rawOffset: number; rawLength: number }[];
   /** Least and greatest id that an int input may hold, where the graph looks its values up in a table. */
@@ -16,7 +16,19 @@ export interface OnnxFile {
   stub(location: string, least: number): Uint8Array;
 }
 
-const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
+/** Operators whose output may be larger than all they are given, by the inputs that say how large. */
+const SIZED: Record<string, number[]> = {
+  ConstantOfShape: [0],
+  Expand: [1],
+  OneHot: [1],
+  Pad: [1],
+  Range: [0, 1, 2],
+  Resize: [2, 3],
+  Tile: [1],
+  Upsample: [1],
+};
+/** What these say of their input depends on its size alone. */
+const SIZES = new Set(['Shape', 'Size']);
 
 interface Field {
   number: number;
@@ -61,11 +73,7 @@ function read(file: ByteFile, path: string): OnnxFile {
 
   return {
     opset: main?.find((field) => field.number === 2)?.value ?? 0,
-    controlFlow:
-      model.some((field) => field.number === 25) ||
-      inside.some(
-        (field) => field.number === 1 && CONTROL_FLOW.has(string(file, fields(file, field.offset, field.length), 4)),
-      ),
+    openEnded: model.some((field) => field.number === 25) || openEnded(file, inside, inputs),
     initializers: initializers.map(({ name, dims, rawOffset, rawLength }) => ({ name, dims, rawOffset, rawLength })),
     bounds: lookupBounds(file, inside, initializers, inputs),
     stub(location, least) {
@@ -93,6 +101,29 @@ function initializer(file: ByteFile, field: Field) {
     .filter(({ number }) => number === 1)
     .flatMap((dim) => (dim.wire === 0 ? [dim.value] : packed(file, dim)));
   return { name: string(file, inside, 8), dims, rawOffset: raw?.offset ?? 0, rawLength: raw?.length ?? 0, inside };
+}
+
+/** Follows values from the inputs through the graph, whose nodes stand in the order they run in. */
+function openEnded(file: ByteFile, graph: Field[], inputs: Set<string>): boolean {
+  const values = new Set(inputs);
+  for (const node of graph.filter(({ number }) => number === 1)) {
+    const inside = fields(file, node.offset, node.length);
+    const names = (number: number) =>
+      inside.filter((field) => field.number === number).map((field) => file.text(field.offset, field.length));
+    const attributes = inside.filter(({ number }) => number === 5);
+    // A graph within the graph: a loop or a branch, whoever names the operator (If, Loop, Scan, BeamSearch, …).
+    if (
+      attributes.some(({ offset, length }) =>
+        fields(file, offset, length).some(({ number }) => number === 6 || number === 11),
+      )
+    )
+      return true;
+    const operator = string(file, inside, 4);
+    const given = names(1);
+    if ((SIZED[operator] ?? []).some((place) => values.has(given[place] ?? ''))) return true;
+    if (!SIZES.has(operator) && given.some((name) => values.has(name))) for (const name of names(2)) values.add(name);
+  }
+  return false;
 }
 
 /** Gather(table, input, axis): an id below −size or from size on fails the whole batch; a negative one counts from the end. */

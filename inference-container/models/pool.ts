@@ -64,6 +64,8 @@ export class Pool {
 
   /** Loads a model in every worker. Throws {@link JobFailed} with the reason. */
   async load(model: string, folder: string, manifest: Manifest): Promise<Signature> {
+    // A worker that is about to end must not be opening a model: that ends the process by a fault.
+    if (this.#closed) throw new WorkerCrashed('the server is stopping');
     const results = await Promise.allSettled(
       this.#slots.map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
     );

@@ -5,7 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import { checksum } from './checksum.ts';
 import type { Inline } from './inline.ts';
 import { type Manifest, manifest as manifestSchema, type VersionPolicy, versionPolicy } from './manifest.ts';
-import type { Pool } from './pool.ts';
+import { type Pool, WorkerCrashed } from './pool.ts';
 import type { Scheduler, Target } from './scheduler.ts';
 import type { Signature } from './session.ts';
 
@@ -187,7 +187,7 @@ export class Repository {
         maxDelayMs,
         batchable: signature.batchable || manifest.task !== 'tensor',
       };
-      this.#inline.add(key, folder, manifest, signature.controlFlow);
+      this.#inline.add(key, folder, manifest, signature.openEnded);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
       this.#failed.delete(key);
       this.#metrics.models.set({ model: name, version }, 1);
@@ -195,7 +195,9 @@ export class Repository {
       void this.#verifyLater(name, version, folder, later);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp });
+      // A worker that died says nothing of the version: the next look tries again.
+      const known = error instanceof WorkerCrashed ? '' : stamp;
+      this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp: known });
       this.#log.error({ model: name, version, reason }, 'model not loaded');
     }
   }

@@ -91,8 +91,11 @@ export class Scheduler {
   /** Throws {@link Overloaded}, {@link DeadlinePassed}, {@link Abandoned}, WorkerCrashed or JobFailed. */
   run(target: Target, request: Request, gone: () => boolean): Promise<Answer> {
     const queue = this.#queueOf(target);
-    if (this.#full(queue, request)) this.#dropDead(queue);
-    if (this.#full(queue, request)) return Promise.reject(new Overloaded(`${queue.waiting.length} requests wait`));
+    if (this.#full(queue)) this.#dropDead(queue);
+    // Bytes are of all models together, and so are those that nobody waits for any more.
+    if (this.#heavy(request)) for (const other of this.#queues.values()) this.#dropDead(other);
+    if (this.#full(queue)) return Promise.reject(new Overloaded(`${queue.waiting.length} requests wait`));
+    if (this.#heavy(request)) return Promise.reject(new Overloaded(`bodies of ${this.#bytes} bytes wait`));
     return new Promise((resolve, reject) => {
       queue.waiting.push({ request, since: performance.now(), gone, resolve, reject, timer: undefined });
       this.#bytes += request.body.length;
@@ -103,7 +106,15 @@ export class Scheduler {
     });
   }
 
+  /** The model is gone. Requests whose time was over may still stand in its queue: their bytes leave with it. */
   forget(key: string): void {
+    const queue = this.#queues.get(key);
+    if (!queue) return;
+    clearTimeout(queue.timer);
+    for (const { request, timer } of queue.waiting) {
+      this.#bytes -= request.body.length;
+      clearTimeout(timer);
+    }
     this.#queues.delete(key);
   }
 
@@ -115,10 +126,13 @@ export class Scheduler {
     return queue;
   }
 
-  #full({ waiting }: Queue, { body }: Request): boolean {
-    return (
-      waiting.length >= this.#limits.requests || (this.#bytes > 0 && this.#bytes + body.length > this.#limits.bytes)
-    );
+  #full({ waiting }: Queue): boolean {
+    return waiting.length >= this.#limits.requests;
+  }
+
+  /** One body that is larger than the limit by itself is let in when no other waits. */
+  #heavy({ body }: Request): boolean {
+    return this.#bytes > 0 && this.#bytes + body.length > this.#limits.bytes;
   }
 
   #flush(): void {
@@ -126,8 +140,8 @@ export class Scheduler {
       progress = false;
       for (const [key, queue] of [...this.#queues]) {
         const { count, bytes, inline } = this.#next(queue);
-        if (count === 0) continue;
         if (!inline) alarm(queue.waiting);
+        if (count === 0) continue;
         if (inline ? this.#inlineBusy : !this.#pool.free) continue;
         this.#bytes -= bytes;
         progress = true;
@@ -195,7 +209,10 @@ export class Scheduler {
         together.map(({ request }) => request),
       );
       if (!joinable) target.batchable = false;
-      this.#inline.learn(target.key, bytes, timing.preprocess + timing.compute + timing.postprocess);
+      const ms = timing.preprocess + timing.compute + timing.postprocess;
+      // One that was refused may not have been read: its time says nothing of its bytes.
+      const whole = answers.every(({ status = 200 }) => status === 200);
+      this.#inline.learn(target.key, bytes, ms, whole);
       this.#metrics.ran(
         target,
         together.map(({ since }) => started - since),

@@ -13,7 +13,7 @@ export interface Signature {
   outputs: TensorMetadata[];
   opset: number;
   /** How long it runs depends on values, not only on shapes. */
-  controlFlow: boolean;
+  openEnded: boolean;
   /** The first dimension of every input and output is open and of one name: requests may be joined along it. */
   batchable: boolean;
   /** Least and greatest id of inputs that are looked up in a table. */
@@ -30,7 +30,7 @@ export interface Timing {
   batches: number[];
 }
 
-/** A model in a worker's memory. */
+/** A model that was opened. */
 export interface Loaded {
   manifest: Manifest;
   signature: Signature;
@@ -80,7 +80,7 @@ export async function open(folder: string, manifest: Manifest): Promise<Loaded> 
     inputs,
     outputs,
     opset: file.opset,
-    controlFlow: file.controlFlow,
+    openEnded: file.openEnded,
     batchable: along,
     bounds: Object.fromEntries(file.bounds),
   };

@@ -5,7 +5,7 @@ import { type Loaded, open, type Signature } from './session.ts';
 
 /**
  * A worker thread: holds every model, and answers requests from their bytes to the bytes of the reply. ONNX Runtime blocks
- * the thread it runs on, and parsing a large body does too, so neither ever happens where HTTP is served.
+ * the thread it runs on, and parsing a large body does too, so both happen here; but what is quick runs where HTTP is served (inline.ts).
  */
 export type Job =
   | { kind: 'load'; id: number; model: string; folder: string; manifest: Manifest }
@@ -22,7 +22,12 @@ export type Reply = { id: number; result: JobResult } | { id: number; error: str
 
 const models = new Map<string, Loaded>();
 
+/** Jobs under way: a session that is being opened is not among the models yet. */
+let underWay = 0;
+let settled: (() => void) | undefined;
+
 parentPort!.on('message', async (job: Job) => {
+  if (job.kind !== 'close') underWay += 1;
   try {
     const result = await handle(job);
     parentPort!.postMessage({ id: job.id, result } satisfies Reply);
@@ -32,6 +37,8 @@ parentPort!.on('message', async (job: Job) => {
       error: error instanceof Error ? error.message : String(error),
     } satisfies Reply);
   }
+  if (job.kind !== 'close') underWay -= 1;
+  if (underWay === 0) settled?.();
 });
 
 async function handle(job: Job): Promise<JobResult> {
@@ -50,6 +57,10 @@ async function handle(job: Job): Promise<JobResult> {
       return { kind: 'answers', ...(await answerAll(loaded, job.requests)) };
     }
     case 'close':
+      if (underWay > 0)
+        await new Promise<void>((done) => {
+          settled = done;
+        });
       // Sessions are released here: a thread that is ended with native code in it takes the process with it.
       for (const model of models.keys()) await unload(model);
       return { kind: 'done' };

@@ -35,14 +35,28 @@ function scored(json: unknown): { name: string; data: unknown[] } {
   return { name, data: Array.isArray(data) ? data : [data] };
 }
 
-/** The model that a /score request names. */
+/** A body up to this is parsed for its model's name where HTTP is served; of a larger one, the name must stand in its first or last bytes. */
+const WHOLE_BYTES = 64 * 1024;
+const NAME_BYTES = 1_024;
+const NAMED = /"model_name"\s*:\s*("(?:[^"\\]|\\.)*")/;
+
+/** The model that a /score request names, or seems to: {@link readScore} reads all of it. */
 export function scoredModel(bytes: Buffer): string {
-  return scored(parseJson(bytes)).name;
+  if (bytes.length <= WHOLE_BYTES) return scored(parseJson(bytes)).name;
+  for (const part of [bytes.subarray(0, NAME_BYTES), bytes.subarray(-NAME_BYTES)]) {
+    const [, name] = NAMED.exec(part.toString()) ?? [];
+    if (name) return String(parseJson(Buffer.from(name)));
+  }
+  throw badRequest(`model_name must stand in the first or last ${NAME_BYTES} bytes of a large body`);
 }
 
 /** POST /score */
 export function readScore(model: Served, bytes: Buffer): Exchange {
-  return readJson(bytes, (json) => exchange(model, scored(json).data, 'results'));
+  return readJson(bytes, (json) => {
+    const { name, data } = scored(json);
+    if (name !== model.manifest.name) throw badRequest('model_name must stand before data, or behind it');
+    return exchange(model, data, 'results');
+  });
 }
 
 /** Instances in, one prediction each under `key` out. */

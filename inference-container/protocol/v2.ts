@@ -124,18 +124,25 @@ const TIMEOUT_BYTES = 64 * 1024;
 
 /** Microseconds of `parameters.timeout`, where the request has one: read ahead of the rest, because it ends the waiting. */
 export function timeoutOf({ bytes, headerLength }: Body): number | undefined {
-  const json = bytes.subarray(
-    0,
-    Math.min(TIMEOUT_BYTES, headerLength === undefined ? bytes.length : Number(headerLength) || 0),
-  );
-  if (!json.includes('"timeout"')) return undefined;
+  const json = bytes.subarray(0, headerLength === undefined ? bytes.length : Number(headerLength) || 0);
   try {
-    const { parameters: options } = JSON.parse(json.toString()) as { parameters?: { timeout?: unknown } };
+    const options = parametersOf(json);
     return typeof options?.timeout === 'number' && options.timeout > 0 ? options.timeout : undefined;
   } catch {
     // Not whole or not JSON: whoever reads all of it says so.
     return undefined;
   }
+}
+
+/** A request's own parameters: first (but for an id) or last in one that is too large to be parsed here. */
+const FIRST = /^\s*\{\s*(?:"id"\s*:\s*"[^"\\]*"\s*,\s*)?"parameters"\s*:\s*(\{[^{}]*\})/;
+const LAST = /"parameters"\s*:\s*(\{[^{}]*\})\s*\}\s*$/;
+
+function parametersOf(json: Buffer): { timeout?: unknown } | undefined {
+  if (json.length <= TIMEOUT_BYTES)
+    return json.includes('"timeout"') ? (JSON.parse(json.toString()) as { parameters?: object }).parameters : undefined;
+  const found = FIRST.exec(json.subarray(0, 4_096).toString()) ?? LAST.exec(json.subarray(-4_096).toString());
+  return found ? (JSON.parse(found[1]!) as object) : undefined;
 }
 
 /** A raw request: the whole body is the one input, its open first dimension known from the size. */

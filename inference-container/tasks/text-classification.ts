@@ -48,10 +48,26 @@ async function encoder(
   }
   if (preprocessing?.kind === 'tokenizer') {
     const { Tokenizer } = await import('@huggingface/tokenizers');
+    const definition = (await read(preprocessing.tokenizer)) as Definition;
     const configuration = await read('tokenizer_config.json').catch(() => ({}));
-    const tokenizer = new Tokenizer(await read(preprocessing.tokenizer), configuration);
+    // The library takes the unknown token of whole words from the other file alone, and knows words of ASCII only.
+    const unknown = definition.model?.unk_token;
+    const tokenizer = new Tokenizer(withUnicodeWords(definition), {
+      ...configuration,
+      ...(unknown === undefined ? {} : { unk_token: unknown }),
+    });
+    const special = tokenizer.encode('').ids.length;
     return {
-      prepare: (row) => tokenizer.encode(row as string).ids.slice(0, preprocessing.maxTokens),
+      prepare(row) {
+        const ids: number[] = tokenizer.encode(row as string).ids;
+        const beyond = ids.length - preprocessing.maxTokens;
+        if (beyond <= 0) return ids;
+        // As Hugging Face truncates: the text is cut, and the special tokens stay.
+        const own: number[] = tokenizer.encode(row as string, { add_special_tokens: false }).ids;
+        const first = ids.findIndex((_, at) => own.every((id, offset) => ids[at + offset] === id));
+        const kept = Math.max(0, preprocessing.maxTokens - special);
+        return [...ids.slice(0, first), ...own.slice(0, kept), ...ids.slice(first + own.length)];
+      },
       feeds: (prepared) => {
         const rows = prepared as number[][];
         const { data, width } = padded(rows);
@@ -69,6 +85,25 @@ async function encoder(
     };
   }
   throw new Error('text-classification needs preprocessing of kind "ngrams" or "tokenizer"');
+}
+
+interface Definition {
+  pre_tokenizer?: Component | null;
+  model?: { unk_token?: string };
+}
+interface Component {
+  type: string;
+  pretokenizers?: Component[];
+}
+
+/** `Whitespace` as Hugging Face has it, whose words are of any script. */
+function withUnicodeWords(definition: Definition): Definition {
+  const replace = (given: Component): Component => {
+    if (given.type === 'Sequence') return { ...given, pretokenizers: (given.pretokenizers ?? []).map(replace) };
+    if (given.type !== 'Whitespace') return given;
+    return { type: 'Split', pattern: { Regex: '\\w+|[^\\w\\s]+' }, behavior: 'Removed', invert: true } as Component;
+  };
+  return definition.pre_tokenizer ? { ...definition, pre_tokenizer: replace(definition.pre_tokenizer) } : definition;
 }
 
 /** Rows of ids, filled with 0 to the longest. */

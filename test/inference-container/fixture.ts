@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +64,40 @@ export async function serve(
   const served = { ...running, url: `http://127.0.0.1:${running.port}`, folder };
   if (ready) await eventually(async () => (await call(served, 'GET', '/v2/health/ready')).status === 200);
   return served;
+}
+
+export interface Process {
+  url: string;
+  port: number;
+  child: ChildProcess;
+  /** Its code and signal. */
+  exited: Promise<unknown[]>;
+  /** Everything it wrote, line by line. */
+  lines(): string[];
+  /** What it wrote to stderr. */
+  complaints(): string;
+}
+
+/** Starts the server as the container runs it, in a process of its own, and waits until it is ready. */
+export async function startProcess(folder: string, settings: Record<string, string> = {}): Promise<Process> {
+  const main = join(import.meta.dirname, '../../inference-container/main.ts');
+  const base = { PORT: '0', HOST: '127.0.0.1', MODEL_DIR: folder, WORKERS: '1', ORT_DISABLE_TELEMETRY: '1' };
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
+    env: { ...process.env, ...base, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = once(child, 'exit');
+  let output = '';
+  let complaints = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  child.stderr.on('data', (text) => (complaints += text));
+  const port = await eventually(async () => {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${output}`);
+    return Number(/"port":(\d+)/.exec(output)?.[1]);
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(async () => (await call({ url }, 'GET', '/v2/health/ready')).status === 200);
+  return { url, port, child, exited, lines: () => output.trim().split('\n'), complaints: () => complaints };
 }
 
 export interface Package {
@@ -217,4 +253,86 @@ export async function eventually<T>(look: () => Promise<T | null | undefined | f
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${look}`);
     await sleep(20);
   }
+}
+
+/** Turns of models.slow(), which a server has as `slow`, that take a second on this machine, about. */
+export async function turnsASecond(server: { url: string }): Promise<number> {
+  await infer(server, 'slow', turns(10));
+  const started = performance.now();
+  await infer(server, 'slow', turns(300));
+  return Math.round(300_000 / (performance.now() - started));
+}
+
+/** Has models.slow() take so many turns. */
+export const turns = (count: number) => [{ name: 'x', datatype: 'INT64', shape: [1], data: [Math.ceil(count)] }];
+
+/**
+ * Keeps the only worker of a server busy for so many turns of `slow`, the job that it has at hand being the second half; `ended`
+ * when both are done. With more turns where those are over before both are there.
+ */
+export async function occupy(server: { url: string }, count: number): Promise<{ ended: Promise<void> }> {
+  for (let all = count; ; all *= 2) {
+    const halves: Promise<Answer>[] = [];
+    let over = false;
+    for (const running of [1, 2]) {
+      halves.push(infer(server, 'slow', turns(all / 2)).finally(() => (over = true)));
+      await eventually(
+        async () => over || (await metric(server, 'maru_inference_running_requests', { model: 'slow' })) === running,
+      );
+    }
+    const ended = Promise.all(halves).then((answers) => {
+      for (const { status, text } of answers) assert.equal(status, 200, text);
+    });
+    if (!over) return { ended };
+    await ended;
+  }
+}
+
+/**
+ * Whether `ask` is answered while the only worker is busy for so many turns of `slow`. Tried three times: one slow moment of
+ * this machine sends even a quick job to the workers.
+ */
+export async function answeredMeanwhile(
+  server: { url: string },
+  count: number,
+  ask: () => Promise<unknown>,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    let busy = true;
+    const { ended } = await occupy(server, count);
+    const freed = ended.then(() => (busy = false));
+    await ask();
+    const first = busy;
+    await freed;
+    if (first) return true;
+  }
+  return false;
+}
+
+/**
+ * Does something that needs the only worker to be busy for so many turns of `slow`; once more, with more turns, when the worker
+ * was free before it was done. What it gives may hold promises of what comes when the worker is free.
+ */
+export async function whileBusy<T>(server: { url: string }, count: number, work: () => Promise<T>): Promise<T> {
+  for (let all = count; ; all *= 2) {
+    let busy = true;
+    const { ended } = await occupy(server, all);
+    const freed = ended.then(() => (busy = false));
+    const [outcome] = await Promise.allSettled([work()]);
+    const enough = busy || all >= count * 8;
+    await freed;
+    if (!enough) continue;
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+}
+
+/** Asks a quick model so often that it needs no worker any more; `second` as of {@link turnsASecond}. */
+export async function familiar(server: { url: string }, second: number, ask: () => Promise<Answer>): Promise<void> {
+  for (let time = 0; time < 50; time += 1) {
+    const { status, text } = await ask();
+    assert.equal(status, 200, text);
+  }
+  await sleep(100);
+  assert.ok(await answeredMeanwhile(server, second / 4, ask), 'it still waits for the worker');
 }

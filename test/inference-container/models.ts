@@ -89,6 +89,35 @@ export const embedding = (): Uint8Array =>
     weights: [floats('table', [ROWS, WIDTH], waves(ROWS * WIDTH)), floats('weights', [WIDTH, CLASSES], waves(32))],
   });
 
+/** a[batch,n], b[batch,n] → sum, difference, for any n. */
+export const sumAndDifferenceOfAny = (): Uint8Array =>
+  model({
+    inputs: [
+      ['a', 'FP32', ['batch', 'n']],
+      ['b', 'FP32', ['batch', 'n']],
+    ],
+    outputs: [
+      ['sum', 'FP32', ['batch', 'n']],
+      ['difference', 'FP32', ['batch', 'n']],
+    ],
+    nodes: [node('Add', ['a', 'b'], 'sum'), node('Sub', ['a', 'b'], 'difference')],
+  });
+
+/** ids[batch] → y[batch,2] = row id of a table of 5: [2·id, 2·id + 1]. */
+export const lookup = (type: 'INT32' | 'INT64'): Uint8Array =>
+  model({
+    inputs: [['ids', type, ['batch']]],
+    outputs: [['y', 'FP32', ['batch', 2]]],
+    nodes: [node('Gather', ['table', 'ids'], 'y')],
+    weights: [
+      floats(
+        'table',
+        [5, 2],
+        Float32Array.from({ length: 10 }, (_, at) => at),
+      ),
+    ],
+  });
+
 /** ids[batch] → y[batch,2] = the row of a table of 5; its axis is counted from the end, as ONNX allows. */
 export const lookupFromTheEnd = (): Uint8Array =>
   model({
@@ -170,6 +199,33 @@ export function slow(): Uint8Array {
   });
 }
 
+/**
+ * x[batch] → y = x, after products with a matrix that has as many rows as the sum of x: no loop, and yet it takes as long as
+ * it is asked to.
+ */
+export function stretching(): Uint8Array {
+  const side = 512;
+  return model({
+    inputs: [['x', 'INT64', ['batch']]],
+    outputs: [['y', 'INT64', ['batch']]],
+    nodes: [
+      node('ReduceSum', ['x'], 'rows', { keepdims: 1 }),
+      node('Concat', ['rows', 'side'], 'shape', { axis: 0 }),
+      node('ConstantOfShape', ['shape'], 'tall'),
+      node('MatMul', ['tall', 'weights'], 'product'),
+      node('ReduceSum', ['product'], 'sum', { keepdims: 0 }),
+      node('Mul', ['sum', 'zero'], 'nothing'),
+      node('Cast', ['nothing'], 'whole', { to: types.INT64 }),
+      node('Add', ['x', 'whole'], 'y'),
+    ],
+    weights: [
+      ints('side', [1], [side]),
+      floats('weights', [side, side], waves(side * side)),
+      floats('zero', [], new Float32Array(1)),
+    ],
+  });
+}
+
 /** image → its mean red, green and blue, from 0 to 1. */
 export const meanColour = (layout: 'nchw' | 'nhwc'): Uint8Array =>
   model({
@@ -212,6 +268,43 @@ export const text = (): Uint8Array =>
       ints('middle', [1], [1]),
     ],
   });
+
+const VOCABULARY = 16;
+
+/**
+ * A text model of any tokenizer with ids below {@link VOCABULARY}: input_ids[batch,n], attention_mask[batch,n] and, when it is
+ * asked for, token_type_ids[batch,n] → the mean of the vectors that the mask leaves, in which a token counts more the later it
+ * stands → Softmax: probabilities[batch,4].
+ */
+export function tokens(typed: boolean): Uint8Array {
+  const input = (name: string): [string, Datatype, Dim[]] => [name, 'INT64', ['batch', 'n']];
+  return model({
+    inputs: [input('input_ids'), input('attention_mask'), ...(typed ? [input('token_type_ids')] : [])],
+    outputs: [['probabilities', 'FP32', ['batch', CLASSES]]],
+    nodes: [
+      node('Gather', ['vectors', 'input_ids'], 'words'),
+      ...(typed
+        ? [node('Gather', ['kinds', 'token_type_ids'], 'sides'), node('Add', ['words', 'sides'], 'gathered')]
+        : [node('Identity', ['words'], 'gathered')]),
+      node('Cast', ['attention_mask'], 'mask', { to: types.FP32 }),
+      node('CumSum', ['mask', 'second'], 'places'),
+      node('Mul', ['mask', 'places'], 'weights'),
+      node('Unsqueeze', ['weights', 'last'], 'columns'),
+      node('Mul', ['gathered', 'columns'], 'weighted'),
+      node('ReduceSum', ['weighted', 'middle'], 'summed', { keepdims: 0 }),
+      node('ReduceSum', ['columns', 'middle'], 'count', { keepdims: 0 }),
+      node('Div', ['summed', 'count'], 'logits'),
+      node('Softmax', ['logits'], 'probabilities', { axis: 1 }),
+    ],
+    weights: [
+      floats('vectors', [VOCABULARY, CLASSES], waves(VOCABULARY * CLASSES)),
+      ...(typed ? [floats('kinds', [2, CLASSES], Float32Array.from([1, -1, 0.5, 0, 9, 9, -9, -9]))] : []),
+      ints('second', [], [1]),
+      ints('last', [1], [2]),
+      ints('middle', [1], [1]),
+    ],
+  });
+}
 
 /** Knows three words. */
 const tokenizer = {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { after, before } from 'node:test';
+import { after } from 'node:test';
 import content from '../../functions/content/intents.json' with { type: 'json' };
 import { recipe } from '../../scripts/train/recipe.ts';
 import { type Trained, type TrainOptions, train } from '../../scripts/train/train.ts';
@@ -69,15 +70,11 @@ export interface Folder {
 
 /** A folder for one test file. */
 export function useFolder(): Folder {
-  let path = '';
-  before(async () => {
-    path = await mkdtemp(join(tmpdir(), 'maru-train-'));
-  });
+  // At once: hooks of one file may run together, and others' write into it.
+  const path = mkdtempSync(join(tmpdir(), 'maru-train-'));
   after(() => rm(path, { recursive: true, force: true }));
   return {
-    get path() {
-      return path;
-    },
+    path,
     async write(name, given) {
       const file = join(path, name);
       await mkdir(dirname(file), { recursive: true });
