@@ -21,6 +21,11 @@ const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...scripted,
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code, signal) => process.exit(signal ? 1 : code));
+// A signal to npm alone ends npm and its shell, and reaches nobody else: what they started ends with them.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) child.kill('SIGTERM');
+}, 500).unref();
 
 function install() {
   const lock = readFileSync(join(root, 'package-lock.json'));

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildFunctions, buildInference } from '../build.ts';
@@ -9,7 +9,8 @@ import { choosePorts, usualPorts } from './ports.ts';
 import { REGISTRY_MISSING } from './registry.ts';
 
 const root = join(import.meta.dirname, '../..');
-const folder = join(root, '.local');
+const shared = join(root, '.local');
+const pidFile = join(shared, 'running.pid');
 
 const HELP = `npm start: the whole platform on this machine
 
@@ -42,10 +43,17 @@ try {
 
 async function run(): Promise<void> {
   const begun = performance.now();
+  const beside = await anotherRuns();
+  // Two that write the same files would undo each other's.
+  const folder = beside ? join(shared, `beside-${process.pid}`) : shared;
+  if (!beside) {
+    await mkdir(shared, { recursive: true });
+    await writeFile(pidFile, String(process.pid));
+  }
   const { ports, moved } = await choosePorts(process.env);
   show('Building');
   await Promise.all([buildFunctions(), buildInference()]);
-  const models = await ensureIntentModel(join(folder, 'models'), (share) =>
+  const models = await ensureIntentModel(join(shared, 'models'), (share) =>
     show(`Training the intent model ${percent(share)}`),
   );
   const platform = await startPlatform({
@@ -56,7 +64,8 @@ async function run(): Promise<void> {
     slots: true,
     step: (name) => show(`Starting: ${name}`),
   });
-  await writeFile(localSettings, JSON.stringify(platform.settings, null, 2), { mode: 0o600 });
+  if (beside) moved.push('another platform runs from this clone: the data of this one is its own, and goes with it');
+  else await writeFile(localSettings, JSON.stringify(platform.settings, null, 2), { mode: 0o600 });
   finishLine();
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
   if (!platform.registry && !process.env.REGISTRY_URL) moved.push(`${REGISTRY_MISSING} (for npm run release only)`);
@@ -95,8 +104,21 @@ async function run(): Promise<void> {
   stopped = true;
   console.log('\nStopping …');
   await platform.stop();
+  await rm(beside ? folder : pidFile, { recursive: true, force: true });
   console.log('Stopped.');
   process.exit();
+}
+
+/** Whether a platform of this clone is running: its process is there. */
+async function anotherRuns(): Promise<boolean> {
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
+  if (!pid || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function table(rows: [string, string, string][]): void {

@@ -4,22 +4,28 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
-import { type Platform, startPlatform } from '../../scripts/local/platform.ts';
-import { freePorts } from '../../scripts/local/ports.ts';
+import { type Platform, type PlatformOptions, startPlatform } from '../../scripts/local/platform.ts';
+import { freePorts, type Ports } from '../../scripts/local/ports.ts';
 
 export const root = join(import.meta.dirname, '../..');
 
-/** The whole platform on free ports, with the built app and the bot's own model, for one test file. */
+/**
+ * The whole platform on free ports, with the built app and the bot's own model, for one test file. `settings` of the
+ * gateway may be made of the ports.
+ */
 export function usePlatform(
-  settings: Record<string, string> = {},
+  settings: Record<string, string> | ((ports: Ports) => Record<string, string>) = {},
   started: (platform: Platform) => Promise<void> = async () => {},
+  more: Partial<PlatformOptions> = {},
 ): { readonly platform: Platform } {
   let platform: Platform | undefined;
   let folder = '';
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'maru-'));
     const models = await ensureIntentModel(join(root, '.local/models'), () => {});
-    platform = await startPlatform({ ports: await freePorts(), folder, models, keep: false, settings });
+    const ports = await freePorts();
+    const given = typeof settings === 'function' ? settings(ports) : settings;
+    platform = await startPlatform({ ports, folder, models, keep: false, settings: given, ...more });
     await started(platform);
   });
   after(async () => {

@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
+import { freePorts, type Ports, usualPorts } from '../../scripts/local/ports.ts';
+import { eventually, root } from '../platform/fixture.ts';
+
+/** A clone of this repository with what is installed: `npm start` has its own `dist/` and `.local/` there. */
+let clone = '';
+const started: ChildProcess[] = [];
+
+before(async () => {
+  clone = await mkdtemp(join(tmpdir(), 'maru-clone-'));
+  for (const name of ['functions', 'inference-container', 'scripts', 'host.json', 'package.json'])
+    await cp(join(root, name), join(clone, name), { recursive: true });
+  for (const name of ['node_modules', 'package-lock.json']) await symlink(join(root, name), join(clone, name));
+  const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+  await cp(models, join(clone, '.local/models'), { recursive: true });
+});
+after(async () => {
+  // Whatever a failed test has left: its parents may be gone, but its files are the clone's.
+  for (const { pid } of started) for (const { pid: own } of tree(pid!)) kill(own, 'SIGKILL');
+  for (const { pid, command } of processes()) if (command.includes(clone)) kill(pid, 'SIGKILL');
+  if (clone) await rm(clone, { recursive: true, force: true });
+});
+
+interface Start {
+  pid: number;
+  output(): string;
+  exit: Promise<number | NodeJS.Signals>;
+}
+
+/** `npm start`, in a process group of its own as a terminal gives it. */
+function npmStart(settings: Record<string, string>): Start {
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$|[A-Z_]+_PORT$)/.test(name)),
+  );
+  const child = spawn('npm', ['start'], {
+    cwd: clone,
+    env: { ...environment, ...settings },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  started.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  return { pid: child.pid!, output: () => output, exit: once(child, 'exit').then(([code, signal]) => code ?? signal) };
+}
+
+async function ready({ output, exit }: Start): Promise<void> {
+  let ended = false;
+  void exit.then(() => {
+    ended = true;
+  });
+  await eventually(async () => {
+    assert.ok(!ended, output());
+    return output().includes('Ctrl-C stops everything');
+  }, 60).catch((error) => assert.fail(`${error}\n${output()}`));
+}
+
+function settingsOf(ports: Ports): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(usualPorts).map(([name, { setting }]) => [setting, String(ports[name as keyof Ports])]),
+  );
+}
+
+interface Process {
+  pid: number;
+  parent: number;
+  command: string;
+}
+
+/** All that run: from /proc where there is one, as on a Linux that has no `ps`. */
+function processes(): Process[] {
+  if (!existsSync('/proc/self/stat')) {
+    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
+    return lines.map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)).flatMap((found) => entry(found, found?.[3]));
+  }
+  return readdirSync('/proc').flatMap((name) => {
+    try {
+      // Its state and its parent stand after the name, which may hold anything. Z: ended, and nobody has asked for it.
+      const found = /^(\d+) .*\) [^ZX] (\d+) /s.exec(readFileSync(`/proc/${name}/stat`, 'utf8'));
+      return entry(found, readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' '));
+    } catch {
+      return [];
+    }
+  });
+}
+
+function entry(found: RegExpExecArray | null, command = ''): Process[] {
+  return found ? [{ pid: Number(found[1]), parent: Number(found[2]), command }] : [];
+}
+
+/** A process and all that came from it. */
+function tree(pid: number): Process[] {
+  const all = processes();
+  const below = (parent: number): Process[] =>
+    all.filter((candidate) => candidate.parent === parent).flatMap((child) => [child, ...below(child.pid)]);
+  return [...all.filter((candidate) => candidate.pid === pid), ...below(pid)];
+}
+
+/** Those of `before` that still run. */
+function left(before: Process[]): Process[] {
+  const now = processes();
+  return before.filter(({ pid, command }) => now.some((other) => other.pid === pid && other.command === command));
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function gone(before: Process[], ports: number[]): Promise<void> {
+  await eventually(async () => left(before).length === 0, 12).catch(() =>
+    assert.deepEqual(left(before), [], 'no process is left'),
+  );
+  for (const port of ports) assert.equal(await answers(port), false, `port ${port} is free again`);
+}
+
+async function ask(gateway: number, conversation: string, text: string) {
+  const response = await fetch(`http://localhost:${gateway}/api/conversations/${conversation}/messages`, {
+    method: 'POST',
+    headers: { 'x-functions-key': 'local', 'content-type': 'application/json', prefer: 'wait=20' },
+    body: JSON.stringify({ userId: 'u', text }),
+  });
+  const body = (await response.json()) as { status: string; replies: { text: string }[]; intent: { name: string } };
+  assert.equal(response.status, 200, JSON.stringify(body));
+  assert.equal(body.status, 'answered');
+  return body;
+}
+
+const turns = async (gateway: number, conversation: string): Promise<number> => {
+  const headers = { 'x-functions-key': 'local' };
+  const response = await fetch(`http://localhost:${gateway}/api/conversations/${conversation}/messages`, { headers });
+  return ((await response.json()) as { messages?: unknown[] }).messages?.length ?? 0;
+};
+
+/** Ctrl-C: the terminal signals the whole group. */
+async function interrupt({ pid, output, exit }: Start, ports: number[]): Promise<void> {
+  const all = tree(pid);
+  assert.ok(all.length >= 5, all.map(({ command }) => command).join('\n'));
+  process.kill(-pid, 'SIGINT');
+  // npm itself reports the signal, or the 0 of what it ran.
+  assert.ok([0, 'SIGINT'].includes(await exit), output());
+  await gone(all, ports);
+  assert.match(output(), /Stopped\./);
+}
+
+function without(ports: Ports, name: keyof Ports): number[] {
+  const { [name]: _, ...rest } = ports;
+  return Object.values(rest);
+}
+
+/** Every address of the table, by its row. */
+function table(output: string): Map<string, string> {
+  const rows = output.matchAll(/^ {2}(\S.*?) {2,}(\S.*)$/gm);
+  return new Map([...rows].map((row) => [row[1]!, row[2]!]));
+}
+
+let first: Start;
+let ports: Ports;
+let others: Ports;
+/** Where its gateway is: 7071, or the next that is free. */
+let gateway = 0;
+let second: Start;
+let otherGateway = 0;
+
+test('npm start prints one table of every address, and each of them answers', async (context) => {
+  ports = await freePorts();
+  others = await freePorts();
+  const begun = performance.now();
+  const { GATEWAY_PORT: _, ...settings } = settingsOf(ports);
+  first = npmStart(settings);
+  await ready(first);
+  context.diagnostic(`first start: ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
+  const addresses = table(first.output());
+  gateway = Number(/:(\d+)\/chat/.exec(addresses.get('Chat page')!)![1]);
+  assert.equal(addresses.get('Chat page'), `http://localhost:${gateway}/chat`);
+  const shown = [...addresses.values()].join(' ');
+  for (const name of ['inference', 'blob', 'queue', 'cosmos', 'directLine', 'shop'] as const)
+    assert.match(shown, new RegExp(`:${ports[name]}\\b`), `the address of ${name}`);
+  for (const port of new Set(shown.matchAll(/:(\d{2,5})\b/g).map((found) => Number(found[1]))))
+    assert.ok(await answers(port), `port ${port}`);
+  assert.equal(first.output().match(/Chat page/g)!.length, 1, 'one table');
+  assert.match(first.output(), /npm run chat -- "where is my order\?"/);
+  assert.equal((await fetch(addresses.get('Chat page')!)).status, 200);
+  assert.equal((await ask(gateway, 'c1', 'what are your opening hours?')).intent.name, 'store_hours');
+});
+
+test('a port of the settings that is taken ends the start with both names', async () => {
+  const { output, exit } = npmStart({ ...settingsOf(others), SHOP_PORT: String(ports.shop) });
+  assert.equal(await exit, 1);
+  assert.match(output(), new RegExp(`port ${ports.shop} is in use.*SHOP_PORT`));
+  const wrong = npmStart({ ...settingsOf(others), SHOP_PORT: 'eighty' });
+  assert.equal(await wrong.exit, 1);
+  assert.match(wrong.output(), /SHOP_PORT.*eighty/);
+});
+
+test('a second one beside the first moves to free ports and says so, and both answer', async () => {
+  const { GATEWAY_PORT: _, ...settings } = settingsOf(others);
+  second = npmStart(settings);
+  await ready(second);
+  const moved = /port (\d+) is in use: gateway is on (\d+) \(set GATEWAY_PORT to choose\)/.exec(second.output())!;
+  assert.ok(moved, second.output());
+  otherGateway = Number(moved[2]);
+  assert.notEqual(otherGateway, gateway);
+  assert.equal(table(second.output()).get('Chat page'), `http://localhost:${otherGateway}/chat`);
+  assert.equal((await ask(otherGateway, 'c2', '영업시간이 어떻게 되나요?')).intent.name, 'store_hours');
+  await ask(gateway, 'c1', 'thanks');
+});
+
+test('Ctrl-C stops everything: no process is left, the ports are free, and the other one goes on', async () => {
+  await interrupt(first, [gateway, ...without(ports, 'gateway')]);
+  await ask(otherGateway, 'c2', 'thanks');
+});
+
+test('a signal to npm alone, as a supervisor sends it, stops everything too', async () => {
+  const all = tree(second.pid);
+  kill(second.pid, 'SIGTERM');
+  await second.exit;
+  try {
+    await gone(all, [otherGateway, ...without(others, 'gateway')]);
+  } catch (error) {
+    // In order all the same, for the next test.
+    process.kill(-second.pid, 'SIGINT');
+    await eventually(async () => left(all).length === 0, 20);
+    throw error;
+  }
+});
+
+test('started again it has the conversations of before, and answers; killed, it leaves no process', async (context) => {
+  const begun = performance.now();
+  const again = npmStart(settingsOf(ports));
+  await ready(again);
+  context.diagnostic(`second start: ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
+  assert.doesNotMatch(again.output(), /Training|Installing/, 'nothing is done again');
+  assert.match((await ask(ports.gateway, 'c3', 'where is my order?')).replies[0]!.text, /ORD-10021/);
+  const all = tree(again.pid);
+  const platform = all.find(({ command }) => /start\.ts/.test(command) && !/run\.mjs/.test(command))!;
+  assert.ok(all.filter(({ parent }) => parent === platform.pid).length >= 3, 'it has processes of its own');
+  const kept = await turns(ports.gateway, 'c1');
+  kill(platform.pid, 'SIGKILL');
+  await gone(all, Object.values(ports));
+  assert.equal(kept, 2, 'what was said to the first one is kept, though the second one ended after it');
+});
