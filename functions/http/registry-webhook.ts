@@ -21,7 +21,10 @@ const event = z.looseObject({
     })
     .optional(),
 });
-const payload = z.union([z.looseObject({ events: z.array(event).max(EVENTS_LIMIT) }), event]);
+const payload = z.union([
+  z.looseObject({ events: z.array(event).max(EVENTS_LIMIT) }),
+  event.extend({ events: z.undefined().optional() }),
+]);
 
 /**
  * POST /api/registry/webhook: the registry tells of a push. Answers at once; the worker of the queue `releases` does the
@@ -33,7 +36,7 @@ export const postRegistryWebhook = route('registry-webhook', async (request) => 
   if (!same(request.headers.get('x-maru-webhook-secret') ?? '', secret))
     throw new Problem('unauthorized', 'X-Maru-Webhook-Secret is missing or wrong.');
   const body = await readJson(request, payload);
-  const events = 'events' in body ? (body.events as z.infer<typeof event>[]) : [body as z.infer<typeof event>];
+  const events = body.events ? (body.events as z.infer<typeof event>[]) : [body as z.infer<typeof event>];
   let accepted = 0;
   for (const { action, target } of events) {
     const pushed = digest.safeParse(target?.digest);

@@ -225,6 +225,9 @@ async function check(release: Release): Promise<Release> {
     }
   }
   const checks: Checks = { golden, comparison: await compare() };
+  // Another image may have been staged meanwhile: these were its answers then.
+  const served = await servedRelease(staging!);
+  if (served !== release.release) throw new Rejected('staging', `the slot serves ${served ?? 'something else'} by now`);
   const failed = (reason: string) => ({ ...fail(release, reason, Date.now()), checks });
   if (wrong.length > 0) return failed(`${wrong.length} golden cases fail: ${wrong.slice(0, 5).join('; ')}`);
   const { comparison } = checks;

@@ -1,12 +1,13 @@
 import { Conflict, listReleases, readRelease, replaceRelease, type Versioned } from '../services/cosmos.ts';
+import { Unavailable } from '../services/failure.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, swap } from '../services/slots.ts';
-import { labelOf } from './label.ts';
+import { labelOf, type ReleaseLabel } from './label.ts';
 import { notify } from './notify.ts';
-import { fail, move, type Release } from './release.ts';
+import { fail, move, type Release, type State } from './release.ts';
 
 /** A swap that is refused, or was undone; the message says why and what to do. */
 export class SwapRefused extends Error {}
@@ -26,14 +27,16 @@ export async function swapIn(by: string, progress: (text: string) => void): Prom
     throw new SwapRefused(
       `the release in the staging slot is ${staged.state}${staged.reason ? ` (${staged.reason.split('\n')[0]})` : ''}; only one that is ready may go live`,
     );
+  // Read before the swap: a registry that is away afterwards says nothing of production.
+  const label = await labelIn(staged);
   progress(`Warming ${named(staged)}`);
-  await verify(staged, settings().STAGING_URL!, 'staging');
+  await verify(staged, label, settings().STAGING_URL!, 'staging');
   const before = releases.find(({ state }) => state === 'live');
   progress('Swapping');
-  await swap();
+  await swapOnce(staged);
   progress('Checking production');
   try {
-    await verify(staged, settings().INFERENCE_URL, 'production');
+    await verify(staged, label, settings().INFERENCE_URL, 'production');
   } catch (error) {
     progress('Production does not serve it well: swapping back');
     await swap();
@@ -41,9 +44,28 @@ export async function swapIn(by: string, progress: (text: string) => void): Prom
     await record(staged, (release) => fail(release, `swapped back: ${reason}`, Date.now()));
     throw new SwapRefused(`production did not serve ${named(staged)} well, and was swapped back: ${reason}`);
   }
-  const live = await record(staged, (release) => move(release, 'live', Date.now(), { by }));
-  if (before) await record(before, (release) => move(release, 'superseded', Date.now(), { by }));
+  const live = await record(staged, (release) => reached(release, 'live', by));
+  if (before) await record(before, (release) => reached(release, 'superseded', by));
   return live;
+}
+
+/** The timer may have seen the swap already, and recorded it. */
+function reached(release: Release, state: State, by: string): Release {
+  return release.state === state ? release : move(release, state, Date.now(), { by });
+}
+
+/** Swaps. Where the answer is lost, it is not asked again: what production runs decides whether it was done. */
+async function swapOnce(release: Release): Promise<void> {
+  try {
+    await swap();
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    const end = Date.now() + SERVES_MS;
+    while (!(await imageOf('production').catch(() => '')).endsWith(`@${release.digest}`)) {
+      if (Date.now() > end) throw error;
+      await new Promise((done) => setTimeout(done, POLL_MS));
+    }
+  }
 }
 
 /** Swaps back to what was live before, which the staging slot still runs. Throws {@link SwapRefused}. */
@@ -61,12 +83,12 @@ export async function rollBack(
     );
   if (before) {
     progress(`Warming ${named(before)}`);
-    await verify(before, settings().STAGING_URL!, 'staging');
+    await verify(before, await labelIn(before), settings().STAGING_URL!, 'staging');
   }
   progress('Swapping back');
   await swap();
-  const from = await record(live, (release) => move(release, 'rolled-back', Date.now(), { by }));
-  const to = before ? await record(before, (release) => move(release, 'live', Date.now(), { by })) : null;
+  const from = await record(live, (release) => reached(release, 'rolled-back', by));
+  const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
   return { from, to };
 }
 
@@ -77,7 +99,7 @@ async function runs(slot: 'production' | 'staging', releases: Release[]): Promis
 }
 
 /** Waits until an address serves a release, and asks its golden cases. */
-async function verify(release: Release, url: string, what: string): Promise<void> {
+async function verify(release: Release, label: ReleaseLabel | null, url: string, what: string): Promise<void> {
   const end = Date.now() + SERVES_MS;
   let seen = 'nothing';
   for (;;) {
@@ -90,8 +112,7 @@ async function verify(release: Release, url: string, what: string): Promise<void
     if (Date.now() > end) throw new SwapRefused(`${what} does not serve ${release.digest.slice(0, 19)} but ${seen}`);
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
-  const image = await new Registry(settings().REGISTRY_URL!, release.repository, credential()).image(release.digest);
-  for (const { name, golden } of (image && labelOf(image)?.models) ?? []) {
+  for (const { name, golden } of label?.models ?? []) {
     if (golden.length === 0) continue;
     const { labels } = await classify(
       url,
@@ -107,15 +128,32 @@ async function record(release: Release, change: (release: Release) => Release): 
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const read: Versioned<Release> | null = await readRelease(release.id);
     if (!read) throw new Error(`release ${release.id} is gone`);
-    const next = await notify(change(read.document));
+    const next = change(read.document);
+    if (next === read.document) return next;
     try {
       await replaceRelease(next, read.etag);
-      return next;
+      return await tell(next);
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;
     }
   }
   throw new Error(`release ${release.id} could not be recorded: it is being written all the time`);
+}
+
+/** Tells operators of what was recorded, and notes that. */
+async function tell(release: Release): Promise<Release> {
+  const told = await notify(release);
+  const read = told === release ? null : await readRelease(release.id);
+  if (read && read.document.state === told.state)
+    await replaceRelease({ ...read.document, notified: told.notified }, read.etag).catch((error) => {
+      if (!(error instanceof Conflict)) throw error;
+    });
+  return told;
+}
+
+async function labelIn({ repository, digest }: Release): Promise<ReleaseLabel | null> {
+  const image = await new Registry(settings().REGISTRY_URL!, repository, credential()).image(digest);
+  return image ? labelOf(image) : null;
 }
 
 export function named({ models, digest }: Release): string {

@@ -22,7 +22,11 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
   if (!url) return;
   const releases = await listReleases(50);
   for (const repository of repositories) {
-    const digest = await new Registry(url, repository, credential()).resolve(tag);
+    // A registry that is away keeps nobody from noticing a swap.
+    const digest = await new Registry(url, repository, credential()).resolve(tag).catch((error) => {
+      log('warn', 'the registry could not be asked', { repository, error: String(error) });
+      return undefined;
+    });
     if (!digest || releases.some((known) => known.digest === digest)) continue;
     if (await readRelease(idOf(digest))) continue;
     log('info', 'a push whose webhook did not come', { digest });

@@ -108,7 +108,10 @@ export const scratch: Image = {
 
 /** A base image with the model layers of another image on it. */
 export function withModels(base: Image, other: Image): Image {
-  const parts = [...partsOf(base), ...partsOf(other).filter((part) => kindOf(part).startsWith('model '))];
+  const parts = [
+    ...partsOf(base).filter((part) => !kindOf(part)),
+    ...partsOf(other).filter((part) => kindOf(part).startsWith('model ')),
+  ];
   return {
     ...base,
     manifest: { ...base.manifest, layers: parts.map(({ descriptor }) => descriptor) },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join, posix } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -72,9 +72,13 @@ async function entriesOf(folder: string, place: string): Promise<Entry[]> {
     const path = `${place}/${name}`;
     const stat = await lstat(file);
     if (stat.isDirectory()) found.push(directory(path), ...(await entriesOf(file, path)));
-    else if (stat.isSymbolicLink())
-      found.push({ path, type: 'SymbolicLink', mode: 0o777, size: 0, linkpath: await readlink(file), file: null });
-    else if (stat.isFile())
+    else if (stat.isSymbolicLink()) {
+      const linkpath = await readlink(file);
+      const target = posix.join(posix.dirname(path), linkpath);
+      if (isAbsolute(linkpath) || !target.startsWith(`${parts[0]}/`))
+        throw new Error(`${file} is a link out of its folder: the image would not have what it points at`);
+      found.push({ path, type: 'SymbolicLink', mode: 0o777, size: 0, linkpath, file: null });
+    } else if (stat.isFile())
       found.push({ path, type: 'File', mode: stat.mode & 0o100 ? 0o755 : 0o644, size: stat.size, linkpath: '', file });
     else throw new Error(`${file} is neither a file, a folder nor a link`);
   }
