@@ -39,7 +39,7 @@ export type State =
   | 'failed'
   | 'rolled-back';
 
-export interface Step {
+interface Step {
   state: State;
   at: number;
   /** Who did it, where a person did. */

@@ -20,7 +20,7 @@ const descriptor = z.looseObject({ mediaType: z.string(), digest, size: z.number
 export type Descriptor = z.infer<typeof descriptor>;
 
 /** An OCI image manifest (image-spec 1.1) or Docker's schema 2, which has the same parts. */
-export const imageManifest = z.looseObject({
+const imageManifest = z.looseObject({
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),
   config: descriptor,
@@ -30,7 +30,7 @@ export const imageManifest = z.looseObject({
 export type ImageManifest = z.infer<typeof imageManifest>;
 
 /** An OCI image config: what is run, and the digests of the unpacked layers. */
-export const imageConfig = z.looseObject({
+const imageConfig = z.looseObject({
   architecture: z.string(),
   os: z.string(),
   config: z

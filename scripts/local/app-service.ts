@@ -29,7 +29,7 @@ export interface AppService {
   stop(): Promise<void>;
 }
 
-export type SlotName = 'production' | 'staging';
+type SlotName = 'production' | 'staging';
 
 export interface AppServiceOptions {
   ports: { arm: number; production: number; staging: number };

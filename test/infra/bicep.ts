@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { Language, type Node, Parser } from 'web-tree-sitter';
 
-export interface Expr {
+interface Expr {
   expr: string;
 } // anything that is not a literal: its source text
 export type Value = string | number | boolean | null | Expr | Value[] | { [key: string]: Value };
@@ -18,14 +18,14 @@ export interface Resource {
   body: Record<string, Value>;
   line: number;
 }
-export interface Module {
+interface Module {
   symbol: string;
   path: string;
   condition?: string;
   loop?: string;
   body: Record<string, Value>;
 }
-export interface Param {
+interface Param {
   name: string;
   type: string;
   default?: Value;
@@ -44,7 +44,7 @@ export interface BicepFile {
 
 const require = createRequire(import.meta.url);
 let parser: Parser | undefined;
-export async function loadParser() {
+async function loadParser() {
   if (parser) return parser;
   await Parser.init();
   parser = new Parser().setLanguage(await Language.load(require.resolve('tree-sitter-bicep/tree-sitter-bicep.wasm')));
@@ -63,7 +63,7 @@ const literal = (n: Node) => {
 };
 const isPlain = (n: Node) =>
   n.type === 'string' && (n.text.startsWith("'''") || !named(n).some((c) => c.type === 'interpolation'));
-export function value(n: Node): Value {
+function value(n: Node): Value {
   switch (n.type) {
     case 'string':
       return isPlain(n) ? literal(n) : { expr: n.text };
