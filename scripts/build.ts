@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -18,7 +18,8 @@ const REQUIRE = [
   'const __bundleDirname = __pathDirname(__bundleFilename);',
 ].join('');
 
-export async function buildFunctions(out = join(root, 'dist/functions')): Promise<void> {
+export async function buildFunctions(target = join(root, 'dist/functions')): Promise<void> {
+  const out = draft(target);
   await rm(out, { recursive: true, force: true });
   await mkdir(join(out, 'web'), { recursive: true });
   await build({
@@ -52,12 +53,14 @@ export async function buildFunctions(out = join(root, 'dist/functions')): Promis
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
+  await replace(target, out);
 }
 
 /** They have native parts or load files beside themselves. */
 const OUTSIDE = ['onnxruntime-node', 'sharp', 'pino'];
 
-export async function buildInference(out = join(root, 'dist/inference-container')): Promise<void> {
+export async function buildInference(target = join(root, 'dist/inference-container')): Promise<void> {
+  const out = draft(target);
   await rm(out, { recursive: true, force: true });
   await build({
     entryPoints: {
@@ -79,6 +82,21 @@ export async function buildInference(out = join(root, 'dist/inference-container'
   const dependencies = Object.fromEntries(OUTSIDE.map((name) => [name, packages[`node_modules/${name}`].version]));
   const description = { name: 'maru-inference', private: true, type: 'module', main: 'main.js', dependencies };
   await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
+  await replace(target, out);
+}
+
+/** Where a build is made, beside what it replaces: somebody else may be running from that. */
+function draft(target: string): string {
+  return `${target}.${process.pid}`;
+}
+
+async function replace(target: string, out: string): Promise<void> {
+  const old = `${out}.old`;
+  await rename(target, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(out, target);
+  await rm(old, { recursive: true, force: true });
 }
 
 function withoutSourceMap(text: string): string {
