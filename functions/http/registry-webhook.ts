@@ -12,6 +12,7 @@ const EVENTS_LIMIT = 100;
 /** Azure Container Registry's webhook payload; a plain registry's notification holds a list of the same. */
 const event = z.looseObject({
   action: z.string().max(64),
+  timestamp: z.string().max(64).optional(),
   target: z
     .looseObject({
       mediaType: z.string().max(255).optional(),
@@ -38,14 +39,14 @@ export const postRegistryWebhook = route('registry-webhook', async (request) => 
   const body = await readJson(request, payload);
   const events = body.events ? (body.events as z.infer<typeof event>[]) : [body as z.infer<typeof event>];
   let accepted = 0;
-  for (const { action, target } of events) {
+  for (const { action, target, timestamp } of events) {
     const pushed = digest.safeParse(target?.digest);
     const repository = target?.repository ?? '';
     if (action !== 'push' || !pushed.success || !allowed.includes(repository) || target?.tag !== tag) {
       log('info', 'registry event ignored', { action, repository, tag: target?.tag });
       continue;
     }
-    await sendRelease({ digest: pushed.data, repository });
+    await sendRelease({ digest: pushed.data, repository, at: Date.parse(timestamp ?? '') || 0 });
     accepted += 1;
   }
   return json(200, { accepted, ignored: events.length - accepted });

@@ -9,7 +9,7 @@ export async function release(body: unknown, _context: InvocationContext): Promi
   const message = releaseMessage.parse(body);
   await hop('release', '', { digest: message.digest }, async () => {
     for (;;) {
-      const wait = await advance(message.digest, message.repository);
+      const wait = await advance(message.digest, message.repository, message.at);
       if (wait === null) return;
       if (wait > 0) return await sendRelease(message, wait);
     }

@@ -35,8 +35,8 @@ const SLOW_MS = 250;
  * Every step reads what is, before it acts, and so may run twice. Returns the milliseconds after which to go on; null when
  * there is nothing more to do.
  */
-export async function advance(digest: string, repository: string): Promise<number | null> {
-  const found = await take(digest, repository);
+export async function advance(digest: string, repository: string, at = 0): Promise<number | null> {
+  const found = await take(digest, repository, at);
   if (!found) return null;
   if (found.release.claim === null) return found.wait;
   const { release, etag } = found;
@@ -70,6 +70,7 @@ export async function advance(digest: string, repository: string): Promise<numbe
 async function take(
   digest: string,
   repository: string,
+  at: number,
 ): Promise<{ release: Release; etag: string; wait: number } | null> {
   const by = randomUUID();
   for (let attempt = 0; attempt < 10; attempt += 1) {
@@ -81,7 +82,7 @@ async function take(
         continue;
       }
       if (!underWay(read.document)) {
-        if (!(await pushedAgain(read.document))) return null;
+        if (!(await pushedAgain(read.document, at))) return null;
         await replaceRelease(again(read.document, now), read.etag);
         continue;
       }
@@ -101,8 +102,8 @@ async function take(
 }
 
 /** Whether an image that was in use before is what the tag names now: then its push is a new one, and not a repeated message. */
-async function pushedAgain(release: Release): Promise<boolean> {
-  if (release.state !== 'superseded' && release.state !== 'rolled-back') return false;
+async function pushedAgain(release: Release, at: number): Promise<boolean> {
+  if (at <= release.since || !['superseded', 'rolled-back', 'failed'].includes(release.state)) return false;
   return (await reached(() => registryOf(release).resolve(settings().RELEASE_TAG))) === release.digest;
 }
 
@@ -179,9 +180,18 @@ function imageName({ repository, digest }: Release): string {
 
 async function toStaging(release: Release): Promise<Release> {
   const image = imageName(release);
+  if (await swapping()) return release;
   const already = (await imageOf('staging')) === image;
   if (!already) await stage(image);
   return move(release, 'staging', Date.now(), { note: already ? 'the slot had it already' : image });
+}
+
+/** Whether somebody swaps the slots: what is staged then would go live unchecked. */
+async function swapping(): Promise<boolean> {
+  const now = Date.now();
+  return (await listReleases(50)).some(
+    ({ state, claim }) => (state === 'ready' || state === 'live') && claim !== null && claim.until > now,
+  );
 }
 
 /** Waits until the slot says that it serves this release. */
@@ -199,7 +209,11 @@ async function serving(release: Release): Promise<Release> {
   } catch (error) {
     seen = error instanceof Error ? error.message : String(error);
   }
-  if (Date.now() - release.since < limit * 1_000) return release;
+  if (Date.now() - release.since < limit * 1_000) {
+    // An older release was on its way to the slot when this one was staged.
+    if ((await imageOf('staging')) !== imageName(release) && !(await swapping())) await stage(imageName(release));
+    return release;
+  }
   const wanted =
     (await imageOf('staging')) === imageName(release) ? '' : '; the slot was given another image meanwhile';
   throw new Rejected('staging', `the slot did not serve this image within ${limit} s: ${seen}${wanted}`);

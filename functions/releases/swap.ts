@@ -1,5 +1,5 @@
+import { randomUUID } from 'node:crypto';
 import { Conflict, listReleases, readRelease, replaceRelease, type Versioned } from '../services/cosmos.ts';
-import { Unavailable } from '../services/failure.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
@@ -14,6 +14,8 @@ export class SwapRefused extends Error {}
 
 const SERVES_MS = 60_000;
 const POLL_MS = 500;
+/** Longer than a swap takes: those of real sites have taken 11 minutes. */
+const SWAP_MS = 20 * 60_000;
 
 /**
  * Makes the staged release live: only one that is `ready` and that the staging slot runs. It is warmed first; afterwards
@@ -27,6 +29,15 @@ export async function swapIn(by: string, progress: (text: string) => void): Prom
     throw new SwapRefused(
       `the release in the staging slot is ${staged.state}${staged.reason ? ` (${staged.reason.split('\n')[0]})` : ''}; only one that is ready may go live`,
     );
+  return await holding(staged, () => swapHeld(staged, releases, by, progress));
+}
+
+async function swapHeld(
+  staged: Release,
+  releases: Release[],
+  by: string,
+  progress: (text: string) => void,
+): Promise<Release> {
   // Read before the swap: a registry that is away afterwards says nothing of production.
   const label = await labelIn(staged);
   progress(`Warming ${named(staged)}`);
@@ -49,6 +60,24 @@ export async function swapIn(by: string, progress: (text: string) => void): Prom
   return live;
 }
 
+/** Holds a release while it is swapped: nobody else swaps, and nothing is staged meanwhile. */
+async function holding<T>(release: Release, work: () => Promise<T>): Promise<T> {
+  const by = randomUUID();
+  const busy = () => new SwapRefused(`somebody else swaps ${named(release)} right now`);
+  const read = await readRelease(release.id);
+  if (!read || read.document.state !== release.state || (read.document.claim?.until ?? 0) > Date.now()) throw busy();
+  try {
+    await replaceRelease({ ...read.document, claim: { by, until: Date.now() + SWAP_MS } }, read.etag);
+  } catch (error) {
+    throw error instanceof Conflict ? busy() : error;
+  }
+  try {
+    return await work();
+  } finally {
+    await record(release, (now) => (now.claim?.by === by ? { ...now, claim: null } : now));
+  }
+}
+
 /** The timer may have seen the swap already, and recorded it. */
 function reached(release: Release, state: State, by: string): Release {
   return release.state === state ? release : move(release, state, Date.now(), { by });
@@ -59,8 +88,10 @@ async function swapOnce(release: Release): Promise<void> {
   try {
     await swap();
   } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    const end = Date.now() + SERVES_MS;
+    // An answer with a status says that nothing was begun.
+    const { cause } = error as { cause?: { statusCode?: number } };
+    if (cause?.statusCode !== undefined) throw error;
+    const end = Date.now() + SWAP_MS;
     while (!(await imageOf('production').catch(() => '')).endsWith(`@${release.digest}`)) {
       if (Date.now() > end) throw error;
       await new Promise((done) => setTimeout(done, POLL_MS));
@@ -77,19 +108,23 @@ export async function rollBack(
   const live = await runs('production', releases);
   if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
   const before = await runs('staging', releases);
+  if (!before && (await imageOf('staging')))
+    throw new SwapRefused('the staging slot runs an image that is no release; release what was live once more');
   if (before && !['superseded', 'rolled-back'].includes(before.state))
     throw new SwapRefused(
       `the staging slot runs ${named(before)}, which is ${before.state} and was not live before; release what was live once more`,
     );
-  if (before) {
-    progress(`Warming ${named(before)}`);
-    await verify(before, await labelIn(before), settings().STAGING_URL!, 'staging');
-  }
-  progress('Swapping back');
-  await swap();
-  const from = await record(live, (release) => reached(release, 'rolled-back', by));
-  const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
-  return { from, to };
+  return await holding(live, async () => {
+    if (before) {
+      progress(`Warming ${named(before)}`);
+      await verify(before, await labelIn(before), settings().STAGING_URL!, 'staging');
+    }
+    progress('Swapping back');
+    await swap();
+    const from = await record(live, (release) => reached(release, 'rolled-back', by));
+    const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
+    return { from, to };
+  });
 }
 
 /** The release whose image a slot is to run. */

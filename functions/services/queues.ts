@@ -35,11 +35,12 @@ function queues(): QueueServiceClient {
 export const releaseMessage = z.strictObject({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   repository: z.string().max(255),
+  /** When it was pushed, where the registry said so. */
+  at: z.number().default(0),
 });
-export type ReleaseMessage = z.infer<typeof releaseMessage>;
 
 /** Wakes the worker of a release after some milliseconds. Throws {@link Unavailable}. */
-export async function sendRelease(message: ReleaseMessage, delay = 0): Promise<void> {
+export async function sendRelease(message: z.input<typeof releaseMessage>, delay = 0): Promise<void> {
   await send('releases', JSON.stringify(message), delay);
 }
 

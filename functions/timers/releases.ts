@@ -45,6 +45,8 @@ async function observe(releases: Release[]): Promise<void> {
   const [, served] = (await imageOf('production')).split('@');
   const now = releases.find(({ digest }) => digest === served);
   if (!served || !now || now.state === 'live') return;
+  // A swap of our own is under way: it records itself, and may swap back.
+  if (now.claim && now.claim.until > Date.now()) return;
   const before = releases.find(({ state }) => state === 'live');
   if (!['ready', 'superseded', 'rolled-back'].includes(now.state)) {
     log('error', 'production runs a release that was not ready', { digest: served, state: now.state });

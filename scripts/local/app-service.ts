@@ -97,6 +97,7 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
     const before = slot.process;
     slot.process = null;
     await before?.stop();
+    if (slot.start !== own) return;
     try {
       const image = slot.image ? commandOf(await pull(slot.image, folder)) : null;
       if (slot.start !== own) return;

@@ -3,12 +3,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
-import { freePorts, type Ports, usualPorts } from '../../scripts/local/ports.ts';
+import { choosePorts, type Ports, usualPorts } from '../../scripts/local/ports.ts';
 import { eventually, root } from '../platform/fixture.ts';
 
 /** A clone of this repository with what is installed: `npm start` has its own `dist/` and `.local/` there. */
@@ -65,6 +66,33 @@ async function ready({ output, exit }: Start): Promise<void> {
     assert.ok(!ended, output());
     return output().includes('Ctrl-C stops everything');
   }, 60).catch((error) => assert.fail(`${error}\n${output()}`));
+}
+
+/**
+ * Free ports for one start, asked for just before it: below those that systems give to whoever asks for any, because
+ * seconds pass before the platform listens.
+ */
+async function portsOfOne(): Promise<Ports> {
+  const ports: [string, number][] = [];
+  let port = 12_000 + Math.floor(Math.random() * 15_000);
+  for (const name of Object.keys(usualPorts)) {
+    do port += 1;
+    while (!(await free(port)));
+    ports.push([name, port]);
+  }
+  return Object.fromEntries(ports) as Ports;
+}
+
+async function free(port: number): Promise<boolean> {
+  const server = createServer().listen(port);
+  try {
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function settingsOf(ports: Ports): Record<string, string> {
@@ -183,59 +211,58 @@ function table(output: string): Map<string, string> {
 
 let first: Start;
 let ports: Ports;
-let others: Ports;
-/** Where its gateway is: 7071, or the next that is free. */
-let gateway = 0;
+/** Where its shop is: 4000, or the next that is free. */
+let shop = 0;
 let second: Start;
-let otherGateway = 0;
+let others: Ports;
+let otherShop = 0;
 
 test('npm start prints one table of every address, and each of them answers', async (context) => {
-  ports = await freePorts();
-  others = await freePorts();
+  ports = await portsOfOne();
   const begun = performance.now();
-  const { GATEWAY_PORT: _, ...settings } = settingsOf(ports);
+  const { SHOP_PORT: _, ...settings } = settingsOf(ports);
   first = npmStart(settings);
   await ready(first);
   context.diagnostic(`first start: ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
   const addresses = table(first.output());
-  gateway = Number(/:(\d+)\/chat/.exec(addresses.get('Chat page')!)![1]);
-  assert.equal(addresses.get('Chat page'), `http://localhost:${gateway}/chat`);
+  shop = Number(/:(\d+)/.exec(addresses.get('Shop')!)![1]);
+  assert.equal(addresses.get('Chat page'), `http://localhost:${ports.gateway}/chat`);
   const shown = [...addresses.values()].join(' ');
-  for (const name of ['inference', 'blob', 'queue', 'cosmos', 'directLine', 'shop'] as const)
+  for (const name of ['gateway', 'inference', 'blob', 'queue', 'cosmos', 'directLine'] as const)
     assert.match(shown, new RegExp(`:${ports[name]}\\b`), `the address of ${name}`);
   for (const port of new Set(shown.matchAll(/:(\d{2,5})\b/g).map((found) => Number(found[1]))))
     assert.ok(await answers(port), `port ${port}`);
   assert.equal(first.output().match(/Chat page/g)!.length, 1, 'one table');
   assert.match(first.output(), /npm run chat -- "where is my order\?"/);
   assert.equal((await fetch(addresses.get('Chat page')!)).status, 200);
-  assert.equal((await ask(gateway, 'c1', 'what are your opening hours?')).intent.name, 'store_hours');
+  assert.equal((await ask(ports.gateway, 'c1', 'what are your opening hours?')).intent.name, 'store_hours');
 });
 
-test('a port of the settings that is taken ends the start with both names', async () => {
-  const { output, exit } = npmStart({ ...settingsOf(others), SHOP_PORT: String(ports.shop) });
+test('a port of the settings that is taken ends the start with both names, and so does what is no port', async () => {
+  const other = settingsOf(await portsOfOne());
+  const { output, exit } = npmStart({ ...other, COSMOS_PORT: String(ports.cosmos) });
   assert.equal(await exit, 1);
-  assert.match(output(), new RegExp(`port ${ports.shop} is in use.*SHOP_PORT`));
-  const wrong = npmStart({ ...settingsOf(others), SHOP_PORT: 'eighty' });
-  assert.equal(await wrong.exit, 1);
-  assert.match(wrong.output(), /SHOP_PORT.*eighty/);
+  assert.match(output(), new RegExp(`port ${ports.cosmos} is in use.*COSMOS_PORT`));
+  await assert.rejects(choosePorts({ ...other, COSMOS_PORT: 'eighty' }), /COSMOS_PORT.*eighty/);
 });
 
 test('a second one beside the first moves to free ports and says so, and both answer', async () => {
-  const { GATEWAY_PORT: _, ...settings } = settingsOf(others);
+  others = await portsOfOne();
+  const { SHOP_PORT: _, ...settings } = settingsOf(others);
   second = npmStart(settings);
   await ready(second);
-  const moved = /port (\d+) is in use: gateway is on (\d+) \(set GATEWAY_PORT to choose\)/.exec(second.output())!;
+  const moved = /port (\d+) is in use: shop is on (\d+) \(set SHOP_PORT to choose\)/.exec(second.output())!;
   assert.ok(moved, second.output());
-  otherGateway = Number(moved[2]);
-  assert.notEqual(otherGateway, gateway);
-  assert.equal(table(second.output()).get('Chat page'), `http://localhost:${otherGateway}/chat`);
-  assert.equal((await ask(otherGateway, 'c2', '영업시간이 어떻게 되나요?')).intent.name, 'store_hours');
-  await ask(gateway, 'c1', 'thanks');
+  otherShop = Number(moved[2]);
+  assert.notEqual(otherShop, shop);
+  assert.equal(table(second.output()).get('Shop')?.split(/\s/)[0], `http://127.0.0.1:${otherShop}`);
+  assert.equal((await ask(others.gateway, 'c2', '영업시간이 어떻게 되나요?')).intent.name, 'store_hours');
+  await ask(ports.gateway, 'c1', 'thanks');
 });
 
 test('Ctrl-C stops everything: no process is left, the ports are free, and the other one goes on', async () => {
-  await interrupt(first, [gateway, ...without(ports, 'gateway')]);
-  await ask(otherGateway, 'c2', 'thanks');
+  await interrupt(first, [shop, ...without(ports, 'shop')]);
+  await ask(others.gateway, 'c2', 'thanks');
 });
 
 test('a signal to npm alone, as a supervisor sends it, stops everything too', async () => {
@@ -243,7 +270,7 @@ test('a signal to npm alone, as a supervisor sends it, stops everything too', as
   kill(second.pid, 'SIGTERM');
   await second.exit;
   try {
-    await gone(all, [otherGateway, ...without(others, 'gateway')]);
+    await gone(all, [otherShop, ...without(others, 'shop')]);
   } catch (error) {
     // In order all the same, for the next test.
     process.kill(-second.pid, 'SIGINT');
@@ -253,6 +280,7 @@ test('a signal to npm alone, as a supervisor sends it, stops everything too', as
 });
 
 test('started again it has the conversations of before, and answers; killed, it leaves no process', async (context) => {
+  ports = await portsOfOne();
   const begun = performance.now();
   const again = npmStart(settingsOf(ports));
   await ready(again);
@@ -266,4 +294,24 @@ test('started again it has the conversations of before, and answers; killed, it 
   kill(platform.pid, 'SIGKILL');
   await gone(all, Object.values(ports));
   assert.equal(kept, 2, 'what was said to the first one is kept, though the second one ended after it');
+});
+
+test('a port that another takes while this one builds ends the start too: its answers are not mistaken', async () => {
+  ports = await portsOfOne();
+  const late = npmStart(settingsOf(ports));
+  await eventually(async () => /Building/.test(late.output()), 30);
+  // Healthy, whatever it is asked.
+  const stranger = createHttpServer((_, response) => void response.end('{}')).listen(ports.gateway, '127.0.0.1');
+  await once(stranger, 'listening');
+  try {
+    const all = tree(late.pid);
+    assert.equal(await late.exit, 1, late.output());
+    assert.doesNotMatch(late.output(), /Maru is running/);
+    assert.match(late.output(), new RegExp(String(ports.gateway)));
+    assert.match(late.output(), /GATEWAY_PORT/);
+    await gone(all, without(ports, 'gateway'));
+  } finally {
+    stranger.close();
+    stranger.closeAllConnections();
+  }
 });
