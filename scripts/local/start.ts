@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -113,12 +114,9 @@ async function run(): Promise<void> {
 async function anotherRuns(): Promise<boolean> {
   const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
   if (!pid || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  // After a crash the number may be anybody's.
+  const { stdout } = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout?.includes('scripts/local/start.ts') ?? false;
 }
 
 function table(rows: [string, string, string][]): void {
