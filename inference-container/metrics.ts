@@ -45,7 +45,7 @@ export class Metrics {
 
   readonly #running = new Gauge({
     name: 'maru_inference_running_requests',
-    help: 'Requests that workers have at hand',
+    help: 'Requests that run, in a worker or inline',
     labelNames,
     registers: [this.registry],
   });

@@ -66,7 +66,10 @@ export function accept(document: Conversation, incoming: Incoming, channel: Chan
   if (document.inbox.length >= policy.inboxTurns) return { kind: 'full' };
   if (document.recent.filter((known) => !known.logged).length >= policy.unloggedTurns) return { kind: 'busy' };
   const locale = localeOf(incoming.text, incoming.locale ?? document.locale);
-  const next = progress({ ...document, channel, inbox: [...document.inbox, { ...incoming, locale }], locale }, now);
+  let next = progress({ ...document, channel, inbox: [...document.inbox, { ...incoming, locale }], locale }, now);
+  // What is answered, sent and logged makes room for what is not.
+  for (let kept = policy.recentTurns; kept > 0 && bytes(next) > policy.documentBytes; kept >>= 1)
+    next = { ...next, recent: trim(next, kept >> 1) };
   // The answers to come need room too, so the limit stands well below Cosmos DB's own.
   if (bytes(next) > policy.documentBytes) return { kind: 'full' };
   return { kind: 'accepted', document: next };
@@ -301,9 +304,9 @@ function progress(document: Conversation, now: number): Conversation {
 }
 
 /** Drops the oldest answered turns that nothing needs any more. */
-function trim(document: Conversation): AnsweredTurn[] {
+function trim(document: Conversation, kept: number = policy.recentTurns): AnsweredTurn[] {
   const sending = new Set(document.outbox.map((delivery) => delivery.turnId));
-  let excess = document.recent.length - policy.recentTurns;
+  let excess = document.recent.length - kept;
   if (excess <= 0) return document.recent;
   return document.recent.filter((turn) => {
     if (excess <= 0 || !turn.logged || sending.has(turn.id)) return true;

@@ -1,3 +1,4 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { ManagedIdentityCredential } from '@azure/identity';
 import {
   type Activity,
@@ -7,8 +8,10 @@ import {
   type ConversationReference,
 } from 'botbuilder';
 import { AuthenticationError, type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
+import { JwtTokenExtractor } from 'botframework-connector/lib/auth/jwtTokenExtractor.js';
 import type { Reply, Turn } from '../conversation/document.ts';
 import { Unavailable } from './failure.ts';
+import { call } from './http.ts';
 import { settings } from './settings.ts';
 
 /** Bot Framework channels: checks the tokens of what comes in, and sends replies through the channel's connector. */
@@ -38,6 +41,12 @@ function channel() {
   const appId = given.MicrosoftAppId;
   if (!appId) throw new Unauthorized('this bot has no app id (MicrosoftAppId), so no token can be meant for it');
   const issuer = given.BOT_TOKEN_ISSUER ?? publicFramework.ToBotFromChannelTokenIssuer;
+  const metadata = given.BOT_OPENID_METADATA ?? publicFramework.ToBotFromChannelOpenIdMetadataUrl;
+  // The SDK's own reader takes half-read keys for none, and refuses good tokens for an hour.
+  (JwtTokenExtractor as unknown as { openIdMetadataCache: Map<string, unknown> }).openIdMetadataCache.set(
+    metadata,
+    signingKeys(metadata),
+  );
   const authentication = new BoundedAuthentication({
     ...publicFramework,
     MicrosoftAppId: appId,
@@ -45,7 +54,7 @@ function channel() {
     MicrosoftAppTenantId: given.MicrosoftAppTenantId ?? '',
     MicrosoftAppPassword: given.MicrosoftAppPassword ?? '',
     ToBotFromChannelTokenIssuer: issuer,
-    ToBotFromChannelOpenIdMetadataUrl: given.BOT_OPENID_METADATA ?? publicFramework.ToBotFromChannelOpenIdMetadataUrl,
+    ToBotFromChannelOpenIdMetadataUrl: metadata,
   });
   shared = { adapter: new CloudAdapter(authentication), authentication, appId, issuer };
   return shared;
@@ -253,4 +262,38 @@ class ManagedIdentityCredentials extends ServiceClientCredentialsFactory {
       },
     } as never);
   }
+}
+
+const HOUR = 3_600_000;
+
+type SigningKey = JsonWebKey & { kid: string; endorsements?: string[] };
+
+/** The issuer's keys, read whole or not at all, by one reader at a time; older ones do while the issuer is away. */
+function signingKeys(metadata: string) {
+  let known: { keys: Map<string, SigningKey>; at: number } | undefined;
+  let reading: Promise<void> | undefined;
+  const get = async (url: string) =>
+    JSON.parse((await call('channel', url, { timeout: METADATA_TIMEOUT / 2, attempts: 1 })).body.toString());
+  const read = async () => {
+    const { jwks_uri } = (await get(metadata)) as { jwks_uri: string };
+    const { keys } = (await get(jwks_uri)) as { keys: SigningKey[] };
+    known = { keys: new Map(keys.map((key) => [key.kid, key])), at: Date.now() };
+  };
+  return {
+    async getKey(id: string) {
+      const age = known ? Date.now() - known.at : Number.POSITIVE_INFINITY;
+      if (age > 24 * HOUR || (age > HOUR && !known?.keys.has(id))) {
+        reading ??= read().finally(() => {
+          reading = undefined;
+        });
+        await reading.catch((error) => {
+          if (!known) throw error;
+        });
+      }
+      const key = known?.keys.get(id);
+      if (!key) return null;
+      const pem = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
+      return { key: String(pem), endorsements: key.endorsements };
+    },
+  };
 }

@@ -63,9 +63,12 @@ export class Conflict extends Error {}
 /** Thrown when a document is over Cosmos DB's limit of 2 MiB. */
 export class TooLarge extends Error {}
 
-async function guard<T>(work: () => Promise<T>): Promise<T> {
+/** Of one call with all its attempts: against an account in Azure the SDK alone goes on for ten minutes. */
+const DEADLINE_MS = 10_000;
+
+async function guard<T>(work: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await work({ abortSignal: AbortSignal.timeout(DEADLINE_MS) });
   } catch (error) {
     const status = error instanceof ErrorResponse ? Number(error.code) : 0;
     // 449: two writers met inside the service; the write was not made.
@@ -86,24 +89,24 @@ function message(error: unknown): string {
 }
 
 export async function readConversation(id: string): Promise<Versioned<Conversation> | null> {
-  const { resource, etag, statusCode } = await guard(() =>
-    container('conversations').item(id, id).read<Conversation>(),
+  const { resource, etag, statusCode } = await guard((options) =>
+    container('conversations').item(id, id).read<Conversation>(options),
   );
   return resource && statusCode !== 404 ? { document: resource, etag } : null;
 }
 
 /** Creates a document. Throws {@link Conflict} when it exists. */
 export async function createConversation(document: Conversation): Promise<void> {
-  await guard(() => container('conversations').items.create(document));
+  await guard((options) => container('conversations').items.create(document, options));
 }
 
 /** Replaces a document if it still has this ETag. Throws {@link Conflict} otherwise, or when it is gone. */
 export async function replaceConversation(document: Conversation, etag: string): Promise<void> {
   try {
-    await guard(() =>
+    await guard((options) =>
       container('conversations')
         .item(document.id, document.id)
-        .replace(document, { accessCondition: { type: 'IfMatch', condition: etag } }),
+        .replace(document, { ...options, accessCondition: { type: 'IfMatch', condition: etag } }),
     );
   } catch (error) {
     if (error instanceof Rejected && error.status === 404) throw new Conflict('gone', { cause: error });
@@ -113,7 +116,7 @@ export async function replaceConversation(document: Conversation, etag: string):
 
 /** Ids of documents whose `wakeAt` has passed, at most `limit`. */
 export async function dueConversations(now: number, limit: number): Promise<string[]> {
-  const { resources } = await guard(() =>
+  const { resources } = await guard((options) =>
     container('conversations')
       .items.query<{ id: string }>(
         {
@@ -121,7 +124,7 @@ export async function dueConversations(now: number, limit: number): Promise<stri
           query: `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now ORDER BY c.wakeAt`,
           parameters: [{ name: '@now', value: now }],
         },
-        { maxItemCount: limit },
+        { ...options, maxItemCount: limit },
       )
       .fetchAll(),
   );
@@ -136,7 +139,7 @@ const SEEN = 10_000;
 export async function ensureUser(user: User): Promise<void> {
   if (seen.has(user.id)) return;
   try {
-    await guard(() => container('users').items.create(user));
+    await guard((options) => container('users').items.create(user, options));
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
@@ -147,7 +150,7 @@ export async function ensureUser(user: User): Promise<void> {
 /** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
 export async function logTurn(turn: LoggedTurn): Promise<void> {
   try {
-    await guard(() => container('turns').items.create(turn));
+    await guard((options) => container('turns').items.create(turn, options));
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
@@ -159,49 +162,54 @@ export async function removeTurns(conversationId: string, turnIds: Iterable<stri
 }
 
 export async function readTurn(conversationId: string, turnId: string): Promise<Versioned<LoggedTurn> | null> {
-  const { resource, etag, statusCode } = await guard(() =>
-    container('turns').item(turnId, conversationId).read<LoggedTurn>(),
+  const { resource, etag, statusCode } = await guard((options) =>
+    container('turns').item(turnId, conversationId).read<LoggedTurn>(options),
   );
   return resource && statusCode !== 404 ? { document: resource, etag } : null;
 }
 
 export async function replaceTurn(turn: LoggedTurn, etag: string): Promise<void> {
-  await guard(() =>
+  await guard((options) =>
     container('turns')
       .item(turn.id, turn.conversationId)
-      .replace(turn, { accessCondition: { type: 'IfMatch', condition: etag } }),
+      .replace(turn, { ...options, accessCondition: { type: 'IfMatch', condition: etag } }),
   );
 }
 
 /** Records an incident once. */
 export async function recordIncident(incident: Incident): Promise<void> {
-  await guard(() => container('incidents').items.upsert(incident));
+  await guard((options) => container('incidents').items.upsert(incident, options));
 }
 
 export async function readRelease(id: string): Promise<Versioned<Release> | null> {
-  const { resource, etag, statusCode } = await guard(() => container('releases').item(id, id).read<Release>());
+  const { resource, etag, statusCode } = await guard((options) =>
+    container('releases').item(id, id).read<Release>(options),
+  );
   return resource && statusCode !== 404 ? { document: strip(resource), etag } : null;
 }
 
 /** Creates a release. Throws {@link Conflict} when it exists. */
 export async function createRelease(release: Release): Promise<void> {
-  await guard(() => container('releases').items.create(release));
+  await guard((options) => container('releases').items.create(release, options));
 }
 
 /** Replaces a release if it still has this ETag. Throws {@link Conflict} otherwise. */
 export async function replaceRelease(release: Release, etag: string): Promise<void> {
-  await guard(() =>
+  await guard((options) =>
     container('releases')
       .item(release.id, release.id)
-      .replace(release, { accessCondition: { type: 'IfMatch', condition: etag } }),
+      .replace(release, { ...options, accessCondition: { type: 'IfMatch', condition: etag } }),
   );
 }
 
 /** The newest releases first. */
 export async function listReleases(limit: number): Promise<Release[]> {
-  const { resources } = await guard(() =>
+  const { resources } = await guard((options) =>
     container('releases')
-      .items.query<Release>({ query: `SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC` }, { maxItemCount: limit })
+      .items.query<Release>(
+        { query: `SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC` },
+        { ...options, maxItemCount: limit },
+      )
       .fetchAll(),
   );
   return resources.map(strip);
@@ -209,13 +217,13 @@ export async function listReleases(limit: number): Promise<Release[]> {
 
 /** The last logged turns that the model answered. */
 export async function lastTurns(limit: number): Promise<{ id: string; text: string }[]> {
-  const { resources } = await guard(() =>
+  const { resources } = await guard((options) =>
     container('turns')
       .items.query<{ id: string; text: string }>(
         {
           query: `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`,
         },
-        { maxItemCount: limit },
+        { ...options, maxItemCount: limit },
       )
       .fetchAll(),
   );
@@ -224,9 +232,12 @@ export async function lastTurns(limit: number): Promise<{ id: string; text: stri
 
 /** The newest incidents first. */
 export async function listIncidents(limit: number): Promise<Incident[]> {
-  const { resources } = await guard(() =>
+  const { resources } = await guard((options) =>
     container('incidents')
-      .items.query<Incident>({ query: `SELECT TOP ${limit} * FROM c ORDER BY c.at DESC` }, { maxItemCount: limit })
+      .items.query<Incident>(
+        { query: `SELECT TOP ${limit} * FROM c ORDER BY c.at DESC` },
+        { ...options, maxItemCount: limit },
+      )
       .fetchAll(),
   );
   return resources.map(strip);
@@ -236,7 +247,7 @@ export async function listIncidents(limit: number): Promise<Incident[]> {
 export async function exportUser(
   userId: string,
 ): Promise<{ user: User | null; conversations: Conversation[]; turns: LoggedTurn[] }> {
-  const { resource } = await guard(() => container('users').item(userId, userId).read<User>());
+  const { resource } = await guard((options) => container('users').item(userId, userId).read<User>(options));
   const conversations = await ofUser<Conversation>('conversations', userId);
   const turns = await ofUser<LoggedTurn>('turns', userId);
   return { user: resource ? strip(resource) : null, conversations: conversations.map(strip), turns: turns.map(strip) };
@@ -254,12 +265,15 @@ export async function eraseUser(userId: string): Promise<{ conversations: number
 }
 
 async function ofUser<T>(name: Name, userId: string): Promise<T[]> {
-  const { resources } = await guard(() =>
+  const { resources } = await guard((options) =>
     container(name)
-      .items.query<T>({
-        query: 'SELECT * FROM c WHERE c.userId = @user',
-        parameters: [{ name: '@user', value: userId }],
-      })
+      .items.query<T>(
+        {
+          query: 'SELECT * FROM c WHERE c.userId = @user',
+          parameters: [{ name: '@user', value: userId }],
+        },
+        options,
+      )
       .fetchAll(),
   );
   return resources;
@@ -267,7 +281,7 @@ async function ofUser<T>(name: Name, userId: string): Promise<T[]> {
 
 async function remove(name: Name, id: string, partition: string): Promise<void> {
   try {
-    await guard(() => container(name).item(id, partition).delete());
+    await guard((options) => container(name).item(id, partition).delete(options));
   } catch (error) {
     if (!(error instanceof Rejected && error.status === 404)) throw error;
   }

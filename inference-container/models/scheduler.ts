@@ -42,13 +42,13 @@ interface Waiting {
 interface Queue {
   target: Target;
   waiting: Waiting[];
-  /** Requests that the workers have. */
+  /** Requests that were handed out, to a worker or inline. */
   running: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * Hands what is in flight to the workers, together: what was read in one turn of the event loop and what gathered while the
+ * Hands what is in flight to the workers, or to the inline lane, together: what was read in one turn of the event loop and what gathered while the
  * workers were busy goes at once and is run in batches there, so batching costs no waiting (`maxDelayMs` may ask for some).
  * Models take turns.
  */

@@ -12,7 +12,7 @@ export interface Call {
   model: Model | undefined;
 }
 
-/** From a request's bytes to its answer, by the workers; each failure as the status a client can act on. */
+/** From a request's bytes to its answer; each failure as the status a client can act on. */
 export class Inference {
   readonly #scheduler: Scheduler;
 

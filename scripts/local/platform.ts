@@ -166,7 +166,12 @@ export async function startPlatform({
       const host = join(root, 'scripts/local/functions-host.ts');
       const spawned = spawnNode('gateway', [host, join(root, 'dist/functions')], environment, logs);
       running.gateway = spawned;
-      await waitFor('the gateway', spawned, () => answers(`${gateway}/api/health`));
+      // Its own word: another's server on this port would answer too.
+      let listening = false;
+      spawned.child.once('message', () => {
+        listening = true;
+      });
+      await waitFor('the gateway', spawned, async () => listening && (await answers(`${gateway}/api/health`)));
       return spawned;
     };
     if (!appService) {

@@ -51,12 +51,13 @@ async function run(): Promise<void> {
     await mkdir(shared, { recursive: true });
     await writeFile(pidFile, String(process.pid));
   }
-  const { ports, moved } = await choosePorts(process.env);
   show('Building');
   await Promise.all([buildFunctions(), buildInference()]);
   const models = await ensureIntentModel(join(shared, 'models'), (share) =>
     show(`Training the intent model ${percent(share)}`),
   );
+  // Last, because building takes seconds in which another may take a port.
+  const { ports, moved } = await choosePorts(process.env);
   const platform = await startPlatform({
     ports,
     folder,

@@ -296,9 +296,7 @@ test('started again it has the conversations of before, and answers; killed, it 
   assert.equal(kept, 2, 'what was said to the first one is kept, though the second one ended after it');
 });
 
-test('a port that another takes while this one builds ends the start too: its answers are not mistaken', {
-  skip: 'open: ports are chosen before the build',
-}, async () => {
+test('a port that another takes while this one builds ends the start too: its answers are not mistaken', async () => {
   ports = await portsOfOne();
   const late = npmStart(settingsOf(ports));
   await eventually(async () => /Building/.test(late.output()), 30);
