@@ -27,6 +27,8 @@ import {
 const CLAIM_MS = 60_000;
 /** How often a starting slot is looked at. */
 const POLL_MS = 2_000;
+/** How long the comparison may take: well below the claim. */
+const COMPARE_MS = 25_000;
 /** Slower than this and than thrice production is too slow to go live. */
 const SLOW_MS = 250;
 
@@ -263,16 +265,26 @@ async function compare(): Promise<Checks['comparison']> {
   if (turns.length === 0) return null;
   const changed: string[] = [];
   const times: { staging: number[]; production: number[] } = { staging: [], production: [] };
+  const end = Date.now() + COMPARE_MS;
   for (const { id, text } of turns) {
-    const [before, after] = [await classify(production, model, [text]), await classify(staging!, model, [text])];
+    if (Date.now() > end) break;
+    const before = await classify(production, model, [text]).catch((error: Error) => {
+      // A release may be what repairs production: it is judged by its golden cases alone then.
+      if (error instanceof Unavailable) return null;
+      throw error;
+    });
+    if (!before) break;
+    const after = await classify(staging!, model, [text]);
     times.production.push(before.ms);
     times.staging.push(after.ms);
     if (before.labels[0] !== after.labels[0]) changed.push(id);
   }
   const p95 = (all: number[]) => all.sort((a, b) => a - b)[Math.ceil(all.length * 0.95) - 1] ?? 0;
+  const compared = times.staging.length;
+  if (compared === 0) return null;
   return {
-    compared: turns.length,
-    same: turns.length - changed.length,
+    compared,
+    same: compared - changed.length,
     changed: changed.slice(0, 50),
     stagingP95: p95(times.staging),
     productionP95: p95(times.production),

@@ -60,6 +60,8 @@ const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
 const TIMEOUT_MS = 30_000;
+/** Of a layer, which may have gigabytes. */
+const LAYER_TIMEOUT_MS = 15 * 60_000;
 /** Of an image's config: it carries a model's golden cases. */
 const CONFIG_BYTES = 4 * 1024 * 1024;
 
@@ -107,13 +109,15 @@ export class Registry {
     }
     const manifest = imageManifest.parse(found.manifest);
     if (manifest.config.size > CONFIG_BYTES) throw new Error(`the image's config has ${manifest.config.size} bytes`);
-    const config = imageConfig.parse(JSON.parse((await buffer(await this.blob(manifest.config.digest))).toString()));
+    const config = imageConfig.parse(
+      JSON.parse((await buffer(await this.blob(manifest.config.digest, TIMEOUT_MS))).toString()),
+    );
     return { digest: found.digest, manifest, config };
   }
 
   async #manifest(reference: string) {
     try {
-      return await this.content.getManifest(reference, { requestOptions: { timeout: TIMEOUT_MS } });
+      return await this.content.getManifest(reference, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {
       if (error instanceof RestError && error.statusCode === 404) return undefined;
       throw error;
@@ -129,8 +133,8 @@ export class Registry {
   }
 
   /** A blob; the stream fails where its bytes are not those of the digest. (`downloadBlob` of the client ends the process there.) */
-  async blob(asked: string): Promise<Readable> {
-    const { status, readableStreamBody } = await this.send('GET', `blobs/${asked}`, {}, true);
+  async blob(asked: string, ms = LAYER_TIMEOUT_MS): Promise<Readable> {
+    const { status, readableStreamBody } = await this.send('GET', `blobs/${asked}`, {}, ms);
     if (status !== 200 || !readableStreamBody) throw unexpected(`blob ${asked}`, status);
     const hash = createHash('sha256');
     const checked = new Transform({
@@ -146,17 +150,19 @@ export class Registry {
     return pipeline(readableStreamBody as Readable, checked, () => undefined);
   }
 
-  /** One request below `/v2/<repository>/`, whatever its status. */
+  /** One request below `/v2/<repository>/`, whatever its status; its body as a stream where `streamMs` gives the time for it. */
   async send(
     method: HttpMethods,
     path: string,
     headers: Record<string, string> = {},
-    stream = false,
+    streamMs = 0,
   ): Promise<PipelineResponse> {
     const request = createPipelineRequest({
       url: `${this.#endpoint}/v2/${this.#repository}/${path}`,
       method,
-      ...(stream ? { streamResponseStatusCodes: new Set([200]) } : { timeout: TIMEOUT_MS }),
+      // Until its last byte: the client's own timeout ends with the headers.
+      abortSignal: AbortSignal.timeout(streamMs || TIMEOUT_MS),
+      ...(streamMs ? { streamResponseStatusCodes: new Set([200]) } : {}),
     });
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
     // Private in its types: the client's pipeline, with its login and its retries.
