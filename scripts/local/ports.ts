@@ -43,38 +43,31 @@ export async function choosePorts(environment: NodeJS.ProcessEnv): Promise<{ por
 
 /** Free ports for everything, for tests. */
 export async function freePorts(): Promise<Ports> {
-  const names = Object.keys(usualPorts) as (keyof Ports)[];
-  // All held at once, so that no two are the same.
-  const servers = await Promise.all(names.map(() => hold(0)));
-  const ports = Object.fromEntries(names.map((name, index) => [name, servers[index]!.port])) as Ports;
-  await Promise.all(servers.map((server) => server.release()));
+  const ports = {} as Ports;
+  for (const name of Object.keys(usualPorts) as (keyof Ports)[]) ports[name] = await freePort();
   return ports;
 }
 
-/** Any free port. */
-export async function freePort(): Promise<number> {
-  const server = await hold(0);
-  await server.release();
-  return server.port;
-}
+/**
+ * Where this process looks for free ports next. Not what the system hands out itself (from 32768): such a port may become the
+ * near end of anyone's connection before it is used. Each process begins elsewhere, because several look at once.
+ */
+let next = 10_500 + (process.pid % 1_000) * 20;
 
-async function free(port: number): Promise<boolean> {
-  try {
-    await (await hold(port)).release();
-    return true;
-  } catch {
-    return false;
+/** A free port, each time another. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = next;
+    next = next < 32_000 ? next + 1 : 10_500;
+    if (await free(port)) return port;
   }
 }
 
-function hold(port: number): Promise<{ port: number; release(): Promise<void> }> {
-  return new Promise((resolve, reject) => {
+/** Whether nothing listens on a port, on any address: a server on one of them would be in the way. */
+function free(port: number): Promise<boolean> {
+  return new Promise((done) => {
     const server = createServer();
-    server.once('error', reject);
-    // On all addresses: a server on any of them would be in the way.
-    server.listen(port, () => {
-      const { port: bound } = server.address() as { port: number };
-      resolve({ port: bound, release: () => new Promise((done) => server.close(() => done())) });
-    });
+    server.once('error', () => done(false));
+    server.listen(port, () => server.close(() => done(true)));
   });
 }

@@ -47,7 +47,9 @@ async function ask(text: string, expected: RegExp): Promise<void> {
 
 async function answered(before: number, expected: RegExp): Promise<void> {
   const bubble = bubbles().filter({ hasText: expected }).nth(-1);
-  await bubble.waitFor({ timeout: 15_000 });
+  await bubble.waitFor({ timeout: 15_000 }).catch(async (error: Error) => {
+    throw new Error(`instead: ${JSON.stringify((await bubbles().allInnerTexts()).slice(before))}`, { cause: error });
+  });
   assert.ok((await bubbles().count()) > before);
 }
 
@@ -93,6 +95,8 @@ test('an image is uploaded', async () => {
     .toBuffer();
   const before = await bubbles().count();
   await page.locator('input[type=file]').setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: png });
+  // Reading the file takes the page a moment; until then there is nothing to send.
+  await page.locator('.webchat__attachment-icon--checked').waitFor();
   await page.locator('.webchat__send-button, [data-testid="send button"], button[title="Send"]').first().click();
   await answered(before, /received your picture broken\.png/);
 });
