@@ -77,11 +77,14 @@ export async function buildInference(target = join(root, 'dist/inference-contain
     banner: { js: REQUIRE },
     define: { __filename: '__bundleFilename', __dirname: '__bundleDirname' },
   });
-  // What the bundle leaves outside, at the versions of the lock file.
-  const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
-  const dependencies = Object.fromEntries(OUTSIDE.map((name) => [name, packages[`node_modules/${name}`].version]));
+  // What the bundle leaves outside, and what that needs, at the versions of the lock file; npm drops the rest of it.
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
+  const dependencies = Object.fromEntries(OUTSIDE.map((name) => [name, lock.packages[`node_modules/${name}`].version]));
   const description = { name: 'maru-inference', private: true, type: 'module', main: 'main.js', dependencies };
   await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
+  const { name } = description;
+  const locked = { ...lock, name, version: undefined, packages: { ...lock.packages, '': { name, dependencies } } };
+  await writeFile(join(out, 'package-lock.json'), `${JSON.stringify(locked, null, 2)}\n`);
   await replace(target, out);
 }
 

@@ -8,7 +8,7 @@ import { settings } from '../services/settings.ts';
 import { imageOf, stage, stagingLog } from '../services/slots.ts';
 import { log } from '../services/telemetry.ts';
 import { labelOf, type ReleaseLabel, releaseOf } from './label.ts';
-import { notify } from './notify.ts';
+import { tell } from './notify.ts';
 import {
   again,
   type Checks,
@@ -55,14 +55,14 @@ export async function advance(digest: string, repository: string, at = 0): Promi
       next = { ...next, reason: `${next.reason}\n\n${await stagingLog()}`.trim() };
   }
   const waits = next === release;
-  const told = waits ? release : await notify(next);
   try {
-    await replaceRelease({ ...told, claim: null }, etag);
+    await replaceRelease({ ...next, claim: null }, etag);
   } catch (error) {
     // Someone else went on with it: what stands there counts.
     if (!(error instanceof Conflict)) throw error;
     return POLL_MS;
   }
+  if (!waits) await tell(next);
   if (next.state !== release.state) log('info', 'release', { digest, state: next.state, reason: next.reason });
   if (!underWay(next)) return null;
   return next.state === release.state ? (waits ? POLL_MS : pause(next)) : 0;
@@ -80,12 +80,12 @@ async function take(
     try {
       const read = await readRelease(idOf(digest));
       if (!read) {
-        await createRelease(pushed(digest, repository, now));
+        await createRelease(pushed(digest, repository, now, at > 0 ? Math.min(at, now) : now));
         continue;
       }
       if (!underWay(read.document)) {
         if (!(await pushedAgain(read.document, at))) return null;
-        await replaceRelease(again(read.document, now), read.etag);
+        await replaceRelease(again(read.document, now, Math.min(at, now)), read.etag);
         continue;
       }
       const claimed = claim(read.document, by, now, CLAIM_MS);

@@ -4,12 +4,18 @@ import type { Image } from '../services/registry.ts';
 /** What an image says of itself, in the label `dev.maru.release` of its config: written by `npm run release`. */
 export const LABEL = 'dev.maru.release';
 
+/** Figures of a model: all of it goes into the release's document, which has a size. */
+const METRICS_LIMIT = 100;
+
 const model = z.object({
   name: z.string().regex(/^[\w.-]{1,64}$/),
   version: z.string().regex(/^[\w.-]{1,64}$/),
   /** SHA-256 of model.onnx. */
-  checksum: z.string(),
-  metrics: z.record(z.string(), z.number()).default({}),
+  checksum: z.string().max(128),
+  metrics: z
+    .record(z.string().max(64), z.number())
+    .refine((metrics) => Object.keys(metrics).length <= METRICS_LIMIT)
+    .default({}),
   /** What the model must answer: cases of a task, by the label of each. */
   golden: z
     .array(z.object({ input: z.unknown(), output: z.looseObject({ label: z.string() }) }))
@@ -20,7 +26,7 @@ export type ReleasedModel = z.infer<typeof model>;
 
 export const releaseLabel = z.object({
   /** The source commit, where there is one. */
-  commit: z.string().default(''),
+  commit: z.string().max(64).default(''),
   models: z.array(model).max(64).default([]),
 });
 export type ReleaseLabel = z.infer<typeof releaseLabel>;

@@ -1,3 +1,4 @@
+import { Conflict, readRelease, replaceRelease } from '../services/cosmos.ts';
 import { call } from '../services/http.ts';
 import { settings } from '../services/settings.ts';
 import { log } from '../services/telemetry.ts';
@@ -6,17 +7,32 @@ import type { Release, State } from './release.ts';
 /** What operators are told of. */
 const TOLD: readonly State[] = ['ready', 'failed', 'live', 'rolled-back'];
 
+/** Whether operators are to hear of the release's state and have not. */
+export function untold({ state, notified }: Release): boolean {
+  return settings().OPERATOR_WEBHOOK_URL !== undefined && TOLD.includes(state) && notified !== state;
+}
+
 /**
- * Tells OPERATOR_WEBHOOK_URL of a release's state, once; what was told is noted in the release that is returned. A message
- * that can't be delivered holds nothing up: the state stands in the container.
+ * Tells OPERATOR_WEBHOOK_URL of a release's state, once it is recorded, and notes that they were told; the timer tells what was
+ * not, so they may hear twice. A message that can't be delivered holds nothing up: the state stands in the container. False
+ * when nobody was reached.
  */
-export async function notify(release: Release): Promise<Release> {
-  const { OPERATOR_WEBHOOK_URL: url } = settings();
-  if (!url || !TOLD.includes(release.state) || release.notified === release.state) return release;
+export async function tell(release: Release): Promise<boolean> {
+  if (!untold(release)) return true;
+  if (!(await deliver(release))) return false;
+  const read = await readRelease(release.id);
+  if (read?.document.state === release.state)
+    await replaceRelease({ ...read.document, notified: release.state }, read.etag).catch((error) => {
+      if (!(error instanceof Conflict)) throw error;
+    });
+  return true;
+}
+
+async function deliver(release: Release): Promise<boolean> {
   const models = release.models.map(({ name, version }) => `${name} ${version}`).join(', ');
   const text = `Release ${models || release.digest.slice(0, 19)}: ${release.state}${release.reason ? ` (${release.reason.split('\n')[0]})` : ''}`;
   try {
-    await call('operator', url, {
+    await call('operator', settings().OPERATOR_WEBHOOK_URL!, {
       method: 'POST',
       body: {
         event: 'release',
@@ -34,7 +50,7 @@ export async function notify(release: Release): Promise<Release> {
     });
   } catch (error) {
     log('warn', 'the operators were not told of a release', { state: release.state, error: String(error) });
-    return release;
+    return false;
   }
-  return { ...release, notified: release.state };
+  return true;
 }

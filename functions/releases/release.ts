@@ -82,7 +82,8 @@ const REASON_LIMIT = 8_000;
 
 export const idOf = (digest: string): string => digest.replace(':', '-');
 
-export function pushed(digest: string, repository: string, now: number): Release {
+/** A release of an image that was pushed `at`, where the registry said when: its messages may come in another order. */
+export function pushed(digest: string, repository: string, now: number, at = now): Release {
   return {
     id: idOf(digest),
     digest,
@@ -96,21 +97,21 @@ export function pushed(digest: string, repository: string, now: number): Release
     since: now,
     checks: null,
     reason: null,
-    pushedAt: now,
+    pushedAt: at,
     notified: null,
   };
 }
 
 export const underWay = ({ state }: Release): boolean => UNDER_WAY.includes(state);
 
-/** An image that was in use before is pushed once more: it goes the whole way again. */
-export function again(release: Release, now: number): Release {
+/** An image that was in use before was pushed once more, `at`: it goes the whole way again. */
+export function again(release: Release, now: number, at = now): Release {
   const step: Step = { state: 'pushed', at: now, note: 'pushed again' };
   return {
     ...release,
     state: 'pushed',
     since: now,
-    pushedAt: now,
+    pushedAt: at,
     attempts: 0,
     claim: null,
     checks: null,

@@ -6,7 +6,7 @@ import { Registry } from '../services/registry.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, swap } from '../services/slots.ts';
 import { labelOf, type ReleaseLabel } from './label.ts';
-import { notify } from './notify.ts';
+import { tell } from './notify.ts';
 import { fail, move, type Release, type State } from './release.ts';
 
 /** A swap that is refused, or was undone; the message says why and what to do. */
@@ -44,16 +44,24 @@ async function swapHeld(
   await verify(staged, label, settings().STAGING_URL!, 'staging');
   const before = releases.find(({ state }) => state === 'live');
   progress('Swapping');
-  await swapOnce(staged);
+  await swapOnce((image) => image.endsWith(`@${staged.digest}`));
   progress('Checking production');
   try {
     await verify(staged, label, settings().INFERENCE_URL, 'production');
   } catch (error) {
     progress('Production does not serve it well: swapping back');
-    await swap();
     const reason = error instanceof Error ? error.message : String(error);
-    await record(staged, (release) => fail(release, `swapped back: ${reason}`, Date.now()));
-    throw new SwapRefused(`production did not serve ${named(staged)} well, and was swapped back: ${reason}`);
+    const stuck = await swapOnce((image) => !image.endsWith(`@${staged.digest}`)).then(
+      () => null,
+      (undone: Error) => undone.message,
+    );
+    const what = stuck === null ? 'swapped back' : `not swapped back (${stuck}), production still runs it`;
+    await record(staged, (release) => fail(release, `${what}: ${reason}`, Date.now()));
+    throw new SwapRefused(
+      stuck === null
+        ? `production did not serve ${named(staged)} well, and was swapped back: ${reason}`
+        : `production does not serve ${named(staged)} well (${reason}), and could not be swapped back (${stuck}): swap the slots in the portal`,
+    );
   }
   const live = await record(staged, (release) => reached(release, 'live', by));
   if (before) await record(before, (release) => reached(release, 'superseded', by));
@@ -83,8 +91,8 @@ function reached(release: Release, state: State, by: string): Release {
   return release.state === state ? release : move(release, state, Date.now(), { by });
 }
 
-/** Swaps. Where the answer is lost, it is not asked again: what production runs decides whether it was done. */
-async function swapOnce(release: Release): Promise<void> {
+/** Swaps. Where the answer is lost, it is not asked again: the image that production is to run says whether it was `done`. */
+async function swapOnce(done: (image: string) => boolean): Promise<void> {
   try {
     await swap();
   } catch (error) {
@@ -92,9 +100,11 @@ async function swapOnce(release: Release): Promise<void> {
     const { cause } = error as { cause?: { statusCode?: number } };
     if (cause?.statusCode !== undefined) throw error;
     const end = Date.now() + SWAP_MS;
-    while (!(await imageOf('production').catch(() => '')).endsWith(`@${release.digest}`)) {
+    for (;;) {
+      const image = await imageOf('production').catch(() => null);
+      if (image !== null && done(image)) return;
       if (Date.now() > end) throw error;
-      await new Promise((done) => setTimeout(done, POLL_MS));
+      await new Promise((wake) => setTimeout(wake, POLL_MS));
     }
   }
 }
@@ -115,14 +125,19 @@ export async function rollBack(
       `the staging slot runs ${named(before)}, which is ${before.state} and was not live before; release what was live once more`,
     );
   return await holding(live, async () => {
+    const label = before ? await labelIn(before) : null;
     if (before) {
       progress(`Warming ${named(before)}`);
-      await verify(before, await labelIn(before), settings().STAGING_URL!, 'staging');
+      await verify(before, label, settings().STAGING_URL!, 'staging');
     }
     progress('Swapping back');
-    await swap();
+    await swapOnce((image) => !image.endsWith(`@${live.digest}`));
     const from = await record(live, (release) => reached(release, 'rolled-back', by));
     const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
+    if (before) {
+      progress('Checking production');
+      await verify(before, label, settings().INFERENCE_URL, 'production');
+    }
     return { from, to };
   });
 }
@@ -167,23 +182,13 @@ async function record(release: Release, change: (release: Release) => Release): 
     if (next === read.document) return next;
     try {
       await replaceRelease(next, read.etag);
-      return await tell(next);
+      await tell(next);
+      return next;
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;
     }
   }
   throw new Error(`release ${release.id} could not be recorded: it is being written all the time`);
-}
-
-/** Tells operators of what was recorded, and notes that. */
-async function tell(release: Release): Promise<Release> {
-  const told = await notify(release);
-  const read = told === release ? null : await readRelease(release.id);
-  if (read && read.document.state === told.state)
-    await replaceRelease({ ...read.document, notified: told.notified }, read.etag).catch((error) => {
-      if (!(error instanceof Conflict)) throw error;
-    });
-  return told;
 }
 
 async function labelIn({ repository, digest }: Release): Promise<ReleaseLabel | null> {

@@ -1,4 +1,3 @@
-import { text } from 'node:stream/consumers';
 import { createWebSiteManagement, type WebSiteManagementContext } from '@azure/arm-appservice/api';
 import {
   getConfiguration,
@@ -19,7 +18,7 @@ export type Slot = 'production' | 'staging';
 const TIMEOUT_MS = 30_000;
 /** Swaps of real sites have taken up to 11 minutes. */
 const SWAP_TIMEOUT_MS = 20 * 60_000;
-const LOG_CHARACTERS = 6_000;
+const LOG_BYTES = 6_000;
 
 function site() {
   const { AZURE_SUBSCRIPTION_ID: subscription, INFERENCE_RESOURCE_GROUP: group, INFERENCE_SITE: name } = settings();
@@ -69,10 +68,13 @@ export async function stage(image: string): Promise<void> {
 export async function stagingLog(): Promise<string> {
   const { group, name, slot } = site();
   try {
-    const logs = await getWebSiteContainerLogsSlot(context(), group, name, slot, {
-      requestOptions: { timeout: TIMEOUT_MS },
+    const { readableStreamBody: stream } = await getWebSiteContainerLogsSlot(context(), group, name, slot, {
+      abortSignal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return logs.readableStreamBody ? (await text(logs.readableStreamBody)).slice(-LOG_CHARACTERS) : '';
+    // Only the end is kept: a log may be long.
+    let end = Buffer.alloc(0);
+    for await (const chunk of stream ?? []) end = Buffer.concat([end, Buffer.from(chunk)]).subarray(-LOG_BYTES);
+    return end.toString();
   } catch (error) {
     // It only explains a failure: without it the failure is told all the same.
     return `(the slot's log could not be read: ${message(error)})`;

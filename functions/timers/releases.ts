@@ -1,5 +1,5 @@
 import type { InvocationContext, Timer } from '@azure/functions';
-import { notify } from '../releases/notify.ts';
+import { tell, untold } from '../releases/notify.ts';
 import { idOf, move, type Release, underWay } from '../releases/release.ts';
 import { Conflict, listReleases, readRelease, replaceRelease } from '../services/cosmos.ts';
 import { credential } from '../services/identity.ts';
@@ -9,12 +9,15 @@ import { settings } from '../services/settings.ts';
 import { imageOf } from '../services/slots.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 
+/** Operators who could not be reached are told of a state that is at least and at most so old. */
+const TELL_AFTER_MS = 60_000;
+const TELL_WITHIN_MS = 24 * 60 * 60_000;
 /** A release that nobody has moved for so long is woken again. */
 const STUCK_MS = 90_000;
 
 /**
  * Every minute: pushes whose webhook never came (a registry tries once, for five seconds), releases whose wake-up was
- * lost, and swaps that were made in the portal.
+ * lost, swaps that were made in the portal, and states that operators have not heard of.
  */
 export async function watchReleases(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
@@ -38,6 +41,11 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
       await sendRelease({ digest, repository });
   }
   await observe(releases);
+  for (const release of releases.filter(untold)) {
+    const age = Date.now() - release.since;
+    // One that can't be delivered is the last of this minute.
+    if (age > TELL_AFTER_MS && age < TELL_WITHIN_MS && !(await tell(release))) break;
+  }
 }
 
 /** Records what production runs, where a person swapped in the portal. */
@@ -63,10 +71,13 @@ async function observe(releases: Release[]): Promise<void> {
 async function record(id: string, change: (release: Release) => Release): Promise<void> {
   const read = await readRelease(id);
   if (!read) return;
+  const next = change(read.document);
   try {
-    await replaceRelease(await notify(change(read.document)), read.etag);
+    await replaceRelease(next, read.etag);
   } catch (error) {
     // Written by a swap of our own meanwhile: the next look sees what stands.
     if (!(error instanceof Conflict)) throw error;
+    return;
   }
+  await tell(next);
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync, lstatSync, rmSync } from 'node:fs';
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, join, posix, resolve, sep } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -25,12 +25,17 @@ export async function unpackImage(registry: Registry, digest: string, cache: str
   const root = join(cache, digest.replace(':', '-'));
   if (!existsSync(root)) {
     // Beside it, then renamed: half an image is never run.
-    const draft = `${root}.${process.pid}`;
-    await rm(draft, { recursive: true, force: true });
-    await mkdir(draft, { recursive: true });
-    for (const { digest: layer, mediaType } of image.manifest.layers)
-      await unpackLayer(await registry.blob(layer), draft, /[+.]gzip$/.test(mediaType));
-    await rename(draft, root);
+    await mkdir(cache, { recursive: true });
+    const draft = await mkdtemp(`${root}.`);
+    try {
+      for (const { digest: layer, mediaType } of image.manifest.layers)
+        await unpackLayer(await registry.blob(layer), draft, /[+.]gzip$/.test(mediaType));
+      await rename(draft, root);
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true });
+      // Where the other slot was first, its copy serves both.
+      if (!existsSync(root)) throw error;
+    }
   }
   return { root, config: image.config };
 }

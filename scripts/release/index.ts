@@ -4,6 +4,7 @@ import { DefaultAzureCredential } from '@azure/identity';
 import cliProgress from 'cli-progress';
 import { labelOf, type ReleasedModel, type ReleaseLabel } from '../../functions/releases/label.ts';
 import { type Image, Registry } from '../../functions/services/registry.ts';
+import { currentImage, SERVER, STAGING } from './base.ts';
 import { loadSettings } from './environment.ts';
 import { type Composed, compose, scratch, withModels } from './image.ts';
 import { checkPackage, PackageError } from './package.ts';
@@ -16,7 +17,8 @@ const HELP = `npm run release -- <model folder>: checks a model package, adds it
   npm run release -- --server --base node-24         on a base image of the same repository, by tag or digest
 
 The image is pushed under the tags staging and <model>-<version>; the registry's webhook does the rest: it is staged,
-checked, and waits for npm run swap. Nothing needs Docker.
+checked, and waits for npm run swap. It is built on the image that was pushed last, or, where that failed or was rolled
+back, on the newest that did not (known where COSMOS_ENDPOINT is set). Nothing needs Docker.
 
 Settings (environment)
   REGISTRY_URL           https://<registry>.azurecr.io, or http://127.0.0.1:<port> of a registry on this machine
@@ -36,9 +38,6 @@ if (values.help || (folder === undefined) !== values.server) {
   console.log(HELP);
   process.exit(values.help ? 0 : 1);
 }
-
-const STAGING = 'staging';
-const SERVER = 'server';
 
 try {
   // Of a deployment, or of the platform that runs on this machine.
@@ -61,7 +60,7 @@ async function releaseModel(registry: Registry, given: string): Promise<string> 
   const { manifest, checksum, folder: model } = await checkPackage(given);
   const { name, version, metrics, golden } = manifest;
   console.log(`  ${name} ${version}: loads, ${golden.length} golden cases answered`);
-  const current = (await registry.image(STAGING)) ?? (await registry.image(SERVER));
+  const current = await currentImage(registry, console.log);
   if (!current) throw new PackageError('the repository has no image of the server yet: npm run release -- --server');
   const own: ReleasedModel = {
     name,
@@ -87,7 +86,7 @@ async function releaseServer(registry: Registry): Promise<string> {
   if (!base) throw new PackageError(`the repository has no image ${values.base}`);
   const files = await serverFiles();
   try {
-    const current = (await registry.image(STAGING)) ?? (await registry.image(SERVER));
+    const current = await currentImage(registry, console.log);
     const under = current ? (values.base ? withModels(base, current) : current) : base;
     const label: ReleaseLabel = { commit: commit(), models: current ? (labelOf(current)?.models ?? []) : [] };
     const layer = { kind: 'server', folders: { app: files.folder } };

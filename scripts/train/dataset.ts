@@ -35,17 +35,22 @@ export class DatasetError extends Error {}
 const EXAMPLES_LIMIT = 200_000;
 const BYTES_LIMIT = 256 * 1024 * 1024;
 const CLASSES_LIMIT = 2_000;
+/** Utterances × intents: each utterance has a weight, a target and a logit for each intent. */
+const CELLS_LIMIT = 50_000_000;
 const CHARACTERS_LIMIT = 1_000;
 const LEAST_EXAMPLES = 2;
 
 const content = z.array(z.object({ name: z.string(), utterances: z.record(z.string(), z.array(z.string())) }));
 const pairs = z.array(z.tuple([z.string(), z.string()]));
-const splitFile = z.looseObject({
-  train: pairs,
-  val: pairs.optional(),
-  oos_train: pairs.optional(),
-  oos_val: pairs.optional(),
-});
+const splitFile = z
+  .looseObject({
+    train: pairs.optional(),
+    val: pairs.optional(),
+    oos_train: pairs.optional(),
+    oos_val: pairs.optional(),
+  })
+  // One to be measured on alone needs nothing but its test split.
+  .refine((given) => given.train || Array.isArray(given.test));
 const testFile = z.looseObject({ test: pairs.optional(), oos_test: pairs.optional() });
 
 /**
@@ -100,6 +105,10 @@ export function clean(splits: Splits): { splits: Splits; dropped: string[] } {
     throw new DatasetError(
       `${train.length} utterances are more than the ${EXAMPLES_LIMIT} that fit into memory; train on a sample`,
     );
+  if (train.length * classes.size > CELLS_LIMIT)
+    throw new DatasetError(
+      `${train.length} utterances of ${classes.size} intents do not fit into memory together; train on a sample of ${Math.floor(CELLS_LIMIT / classes.size)}`,
+    );
   const known = splits.validation.filter(({ intent }) => intent === NONE || classes.has(intent));
   note(splits.validation.length - known.length, 'validation rows with an intent that is not trained');
   return { splits: { ...splits, train, validation: known }, dropped };
@@ -128,7 +137,7 @@ function fromCsv(text: string): Omit<Dataset, 'sha256'> {
   // That it guesses the delimiter is no error.
   const error = errors.find(({ type }) => type !== 'Delimiter');
   if (error) throw new DatasetError(`row ${(error.row ?? 0) + 2} of the CSV: ${error.message}`);
-  const train = data.map((row) => ({ text: row.text ?? '', intent: row[column] ?? '' }));
+  const train = data.map((row) => ({ text: row.text ?? '', intent: (row[column] ?? '').trim() }));
   return { splits: { train, validation: [], background: [] }, test: () => [] };
 }
 
@@ -142,13 +151,13 @@ function fromJson(text: string): Omit<Dataset, 'sha256'> {
   const intents = content.safeParse(json);
   if (intents.success) {
     const train = intents.data.flatMap(({ name, utterances }) =>
-      Object.values(utterances).flatMap((texts) => texts.map((own) => ({ text: own, intent: name }))),
+      Object.values(utterances).flatMap((texts) => texts.map((own) => ({ text: own, intent: name.trim() }))),
     );
     return { splits: { train, validation: [], background: [] }, test: () => [] };
   }
   const parsed = splitFile.safeParse(json);
   if (!parsed.success) throw unreadable(parsed.error);
-  const inside = (rows: [string, string][] = []) => rows.map(([own, intent]) => ({ text: own, intent }));
+  const inside = (rows: [string, string][] = []) => rows.map(([own, intent]) => ({ text: own, intent: intent.trim() }));
   const outside = (rows: [string, string][] = []) => rows.map(([own]) => ({ text: own, intent: NONE }));
   const { train, val, oos_train, oos_val } = parsed.data;
   return {
@@ -172,7 +181,7 @@ function unreadable({ issues: [issue] }: z.ZodError): DatasetError {
   return new DatasetError(
     typeof row === 'number'
       ? `row ${row + 1} of ${String(list)} is no [text, intent]`
-      : 'the JSON is neither a list of intents with utterances nor an object with train, val and test',
+      : 'the JSON is neither a list of intents with utterances nor an object with train, val or test',
   );
 }
 

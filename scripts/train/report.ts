@@ -29,13 +29,13 @@ export function report(
     '',
     '| intent | utterances | right | taken for |',
     '|---|---|---|---|',
-    ...worst(judged.inside).map((cells) => `| ${cells.join(' | ')} |`),
+    ...worst(judged.inside).map(cells),
     '',
     `## Most confused pairs (${split})`,
     '',
     '| said | taken for | times | for example |',
     '|---|---|---|---|',
-    ...pairs(wrong).map((cells) => `| ${cells.join(' | ')} |`),
+    ...pairs(wrong).map(cells),
     '',
     ...tried(trained),
     '## Are the scores to be trusted?',
@@ -44,6 +44,11 @@ export function report(
     '',
   ];
   return { 'report.md': lines.join('\n'), 'reliability.svg': reliability(judged.inside) };
+}
+
+/** A row of a table, of words that others wrote. */
+function cells(words: string[]): string {
+  return `| ${words.map((word) => word.replace(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function row(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures): string {
@@ -103,12 +108,7 @@ function pairs(wrong: Judged[]): string[][] {
   return [...Map.groupBy(wrong, ({ intent, label }) => `${intent}\u0000${label}`)]
     .sort((a, b) => b[1].length - a[1].length || a[0].localeCompare(b[0]))
     .slice(0, 15)
-    .map(([, list]) => [
-      list[0]!.intent,
-      list[0]!.label,
-      String(list.length),
-      list[0]!.text.replaceAll('|', '\\|').slice(0, 80),
-    ]);
+    .map(([, list]) => [list[0]!.intent, list[0]!.label, String(list.length), list[0]!.text.slice(0, 80)]);
 }
 
 /** Bars: the share that is right in each bin of the score; the diagonal is a score that means what it says. */

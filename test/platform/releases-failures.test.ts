@@ -158,6 +158,15 @@ describe('the way to ready', () => {
     assert.deepEqual(toldOf(older), []);
   });
 
+  test('messages in the wrong order: what was pushed later counts', async () => {
+    const [older, newer] = [await push(), await push()];
+    await advance(newer, REPOSITORY, Date.now());
+    await advance(older, REPOSITORY, Date.now() - 60_000);
+    assert.equal((await drive(older)).state, 'superseded');
+    assert.equal((await drive(newer)).state, 'ready');
+    assert.equal(stagings(older), 0);
+  });
+
   test('an older release that is staged late takes nothing from the newer one', async () => {
     const older = await push();
     await drive(older, 'verified');
@@ -371,6 +380,11 @@ describe('services that are away', () => {
     assert.equal((await read(digest)).notified, null);
     await swapIn('kim', () => undefined);
     assert.equal((await read(digest)).state, 'live');
+    await look();
+    operators!.rule = hears;
+    await change(digest, { since: Date.now() - 70_000 });
+    for (let time = 0; time < 2; time += 1) await look();
+    assert.deepEqual(toldOf(digest), ['live'], 'the timer tells what they did not hear, once');
   });
 });
 
@@ -415,6 +429,38 @@ describe('swapping', () => {
       body: JSON.stringify({ instances: ['hello'] }),
     });
     assert.deepEqual(await answer.json(), { predictions: [{ label: 'greet' }] });
+  });
+
+  test('production does not serve it well, and the swap back is refused: both are said and recorded', async () => {
+    const before = await live();
+    const digest = await push({ wrongAt: production!.port });
+    await drive(digest);
+    let swaps = 0;
+    arm!.rule = ({ path }) => (path.includes('slotsswap') && ++swaps > 1 ? refuses : 'pass');
+    await assert.rejects(
+      swapIn('kim', () => undefined),
+      /could not be swapped back .*you may not do this.*: swap the slots in the portal/,
+    );
+    const { state, reason } = await read(digest);
+    assert.equal(state, 'failed');
+    assert.match(reason!, /^not swapped back .*production still runs it: production fails golden case 0/);
+    assert.deepEqual(toldOf(digest), ['ready', 'failed']);
+    arm!.rule = () => 'pass';
+    await swap();
+    assert.equal(digestOf(await imageOf('production')), before);
+  });
+
+  test('what is rolled back to does not answer well in production: rolled back all the same, and said', async () => {
+    const before = await live();
+    const digest = await goLive();
+    production!.rule = ({ path }) =>
+      path.includes(':predict') ? { status: 200, body: '{"predictions":[{"label":"wrong"}]}' } : 'pass';
+    await assert.rejects(
+      rollBack('park', () => undefined),
+      /production fails golden case 0/,
+    );
+    assert.equal(digestOf(await imageOf('production')), before);
+    assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['rolled-back', 'live']);
   });
 
   test('Resource Manager refuses the swap: everything is as before', async () => {

@@ -103,6 +103,9 @@ describe('a file that cannot be trained on is refused in one line', { concurrenc
   test('50,000 classes', () => refuses(/50000 intents are more than the 2000/, 'classes.csv', csv(lines(50_000, 2))));
   test('more than 200,000 utterances', () =>
     refuses(/200100 utterances are more than the 200000/, 'many.csv', csv(lines(100, 2_001))));
+  test('more than fit into memory together', () =>
+    refuses(/30000 utterances of 2000 intents .* a sample of 25000/, 'both.csv', csv(lines(2_000, 15))));
+  test('a test split alone', () => refuses(/at least 2 intents/, 'alone.json', { test: splits().test }));
   test('no column of labels', () => refuses(/columns text and intent/, 'column.csv', csv([['hello', '1']], 'text,id')));
   test('rows that end before the label', () =>
     refuses(/row 4 .*[Ff]ew fields/, 'short.csv', csv([['hello', 'a'], ['bye', 'b'], ['and what is this']])));
@@ -203,7 +206,7 @@ describe('what can be trained on is, and what is left out is said', { concurrenc
   test('rows that do not count', async () => {
     const [[text, intent], second] = rows() as [[string, string], [string, string]];
     const mixed = csv([
-      ...rows(),
+      ...rows().map(([own, label], index) => [own, index % 2 ? label : ` ${label} `]),
       ['   ', intent],
       ['and what is this', ''],
       ['once upon a time', 'lonely'],

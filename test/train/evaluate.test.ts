@@ -72,6 +72,13 @@ test('a file without splits is measured whole, also by another hand', async () =
   assert.equal(json.oosRecall, Math.round(trained.test!.oosRecall * 1e6) / 1e6);
 });
 
+test('a file of a test split alone is measured', async () => {
+  const { test: inside, oos_test } = content;
+  const { json } = await evaluate(whole, await folder.write('alone.json', { test: inside, oos_test }));
+  assert.equal(json.accuracyRaw, Math.round(trained.test!.accuracyRaw * 1e6) / 1e6);
+  assert.equal(json.oosRecall, Math.round(trained.test!.oosRecall * 1e6) / 1e6);
+});
+
 test('figures of what is not there are null', async () => {
   const { json } = await evaluate(whole, await folder.write('inside.csv', csv(content.test)));
   assert.deepEqual(Object.keys(json), KEYS);
