@@ -37,11 +37,10 @@ function install() {
   const byHand = existsSync(marker) && statSync(marker).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
   if (!byHand) {
     console.log('Installing the packages of package-lock.json (once; about 2 minutes) …');
-    // Not `npm ci`: it refuses the lock file where a registry lacks the native packages of other platforms.
-    const command = ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error', '--progress=true'];
+    const command = ['ci', '--no-fund', '--no-audit', '--loglevel=error', '--progress=true'];
     const { status } = spawnSync('npm', command, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
     if (status !== 0) {
-      console.error('npm install failed. Check that the npm registry can be reached, and run the same command again.');
+      console.error('npm ci failed. Check that the npm registry can be reached, and run the same command again.');
       process.exit(1);
     }
   }
