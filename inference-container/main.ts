@@ -1,15 +1,19 @@
-import { availableParallelism } from 'node:os';
 import { startServer } from './server.ts';
 import { parseSettings } from './settings.ts';
+import { threadCounts } from './threads.ts';
 
 /** The container's process. Ends with 0 after SIGTERM when everything in flight was finished. */
-const script = import.meta.url.endsWith('.ts') ? './models/worker.ts' : './worker.js';
+const built = !import.meta.url.endsWith('.ts');
+const script = (source: string, name: string) => new URL(built ? `./${name}.js` : source, import.meta.url);
 
 try {
   const settings = parseSettings(process.env);
-  // One core serves HTTP; on a small machine it shares with the one worker.
-  const workers = settings.WORKERS ?? Math.max(1, availableParallelism() - 1);
-  const running = await startServer(settings, workers, new URL(script, import.meta.url));
+  const { workers, http } = threadCounts(settings);
+  const running = await startServer(
+    settings,
+    { count: workers, script: script('./models/worker.ts', 'worker') },
+    http > 1 ? { count: http - 1, script: script('./http/front.ts', 'front') } : null,
+  );
   // ONNX Runtime aborts the process when it is ended in the middle of a run: after the time for it, only SIGKILL is clean.
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(

@@ -19,6 +19,8 @@ const schema = z.object({
   MODEL_WATCH_SECONDS: count(0, 86_400).default(10),
   /** Threads that run ONNX Runtime, one intra-op thread each. */
   WORKERS: count(1, 64).optional(),
+  /** Threads that serve HTTP on the one port, each of which runs what is quick by itself; more than one needs Linux. */
+  HTTP_THREADS: count(1, 64).optional(),
   /** Requests that may wait for one model before it answers 503, and megabytes of bodies that may wait for all. */
   QUEUE_REQUESTS: count(1, 1_000_000).default(2_048),
   QUEUE_MEGABYTES: count(1, 65_536).default(256),

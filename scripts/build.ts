@@ -66,6 +66,7 @@ export async function buildInference(target = join(root, 'dist/inference-contain
     entryPoints: {
       main: join(root, 'inference-container/main.ts'),
       worker: join(root, 'inference-container/models/worker.ts'),
+      front: join(root, 'inference-container/http/front.ts'),
     },
     outdir: out,
     bundle: true,

@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startServer } from '../inference-container/server.ts';
 import { parseSettings } from '../inference-container/settings.ts';
+import { threadCounts } from '../inference-container/threads.ts';
 
 const HELP = `npm run serve -- <model repository>: the inference container's server alone
 
@@ -39,11 +39,12 @@ try {
     MODEL_DIR: resolve(folder),
     WORKERS: values.workers,
   });
-  const workers = settings.WORKERS ?? Math.max(1, availableParallelism() - 1);
+  const { workers, http } = threadCounts(settings);
+  const script = (path: string) => new URL(`../inference-container/${path}`, import.meta.url);
   const running = await startServer(
     settings,
-    workers,
-    new URL('../inference-container/models/worker.ts', import.meta.url),
+    { count: workers, script: script('models/worker.ts') },
+    http > 1 ? { count: http - 1, script: script('http/front.ts') } : null,
   );
   const url = `http://localhost:${running.port}`;
   console.log(

@@ -40,6 +40,22 @@ export class Inline {
     this.#models.set(key, { folder, manifest, proof: 0, limit: 0, loaded: null, closed: openEnded });
   }
 
+  /** Opens a model with a limit that another thread has learned, or raises the limit to that. */
+  lend(key: string, folder: string, manifest: Manifest, limit: number): void {
+    const known = this.#models.get(key);
+    if (known) {
+      known.limit = Math.max(known.limit, limit);
+      return;
+    }
+    const lent: Known = { folder, manifest, proof: PROOF, limit, loaded: null, closed: false };
+    this.#models.set(key, lent);
+    void this.#open(key, lent);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#models.keys()].map((key) => this.remove(key)));
+  }
+
   async remove(key: string): Promise<void> {
     const known = this.#models.get(key);
     this.#models.delete(key);

@@ -39,6 +39,7 @@ export class Repository {
   readonly #scheduler: Scheduler;
   readonly #metrics: Metrics;
   readonly #log: Logger;
+  readonly #revoke: (name: string) => Promise<void> | undefined;
   readonly #models = new Map<string, Map<string, Model>>();
   readonly #failed = new Map<string, IndexEntry & { stamp: string }>();
   /** Checksums of versions that have been served, for those that come back. */
@@ -51,13 +52,23 @@ export class Repository {
   /** Nothing more is about to come (a Blob container may be on its way when the folders have been read). */
   settled = false;
 
-  constructor(roots: string[], pool: Pool, inline: Inline, scheduler: Scheduler, metrics: Metrics, log: Logger) {
+  /** `revoke`: has whoever remembers what serves under a name forget it. */
+  constructor(
+    roots: string[],
+    pool: Pool,
+    inline: Inline,
+    scheduler: Scheduler,
+    metrics: Metrics,
+    log: Logger,
+    revoke: (name: string) => Promise<void> | undefined,
+  ) {
     this.#roots = roots;
     this.#pool = pool;
     this.#inline = inline;
     this.#scheduler = scheduler;
     this.#metrics = metrics;
     this.#log = log;
+    this.#revoke = revoke;
   }
 
   /** What there is is served, or there is nothing to serve and nothing to come. */
@@ -190,6 +201,7 @@ export class Repository {
       this.#inline.add(key, folder, manifest, signature.openEnded);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
       this.#failed.delete(key);
+      await this.#revoke(name);
       this.#metrics.models.set({ model: name, version }, 1);
       this.#log.info({ model: name, version, ms: Math.round(performance.now() - started) }, 'model loaded');
       void this.#verifyLater(name, version, folder, later);
@@ -244,6 +256,7 @@ export class Repository {
     if (!versions || !model) return;
     versions.delete(version);
     if (versions.size === 0) this.#models.delete(name);
+    await this.#revoke(name);
     // Nobody finds it any more; those who have found it finish first.
     while (model.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     this.#scheduler.forget(model.key);

@@ -1,8 +1,7 @@
 import type { Metrics } from '../metrics.ts';
 import type { Answer } from '../protocol/answer.ts';
-import type { Request } from '../protocol/requests.ts';
+import type { Answered, Request } from '../protocol/requests.ts';
 import type { Inline } from './inline.ts';
-import type { Pool } from './pool.ts';
 
 /** Too much waits for this model: try again in a moment. */
 export class Overloaded extends Error {}
@@ -11,12 +10,25 @@ export class DeadlinePassed extends Error {}
 /** The client is gone; nobody waits for the answer. */
 export class Abandoned extends Error {}
 
-/** A model as the scheduler needs it. */
-export interface Target {
+/** Where jobs run that are not quick: the pool of workers. */
+export interface Lane {
+  /** Takes a job now. */
+  readonly free: boolean;
+  /** Has nothing to do. */
+  readonly idle: boolean;
+  answer(model: string, requests: Request[]): Promise<Answered>;
+}
+
+/** A version of a model. */
+export interface Named {
   /** `<name>/<version>`: how the workers know it. */
   key: string;
   name: string;
   version: string;
+}
+
+/** A model as the scheduler needs it. */
+export interface Target extends Named {
   maxRows: number;
   maxDelayMs: number;
   /** Turned off when a batch shows that outputs do not follow the first dimension. */
@@ -56,7 +68,7 @@ export class Scheduler {
   readonly #queues = new Map<string, Queue>();
   readonly #limits: { requests: number; bytes: number };
   readonly #metrics: Metrics;
-  #pool!: Pool;
+  #pool!: Lane;
   readonly #inline: Inline;
   #inlineBusy = false;
   #scheduled = false;
@@ -74,7 +86,7 @@ export class Scheduler {
     });
   }
 
-  attach(pool: Pool): void {
+  attach(pool: Lane): void {
     this.#pool = pool;
   }
 

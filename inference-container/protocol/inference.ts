@@ -1,6 +1,5 @@
 import { JobFailed, WorkerCrashed } from '../models/pool.ts';
-import type { Model } from '../models/repository.ts';
-import { Abandoned, DeadlinePassed, Overloaded, type Scheduler } from '../models/scheduler.ts';
+import { Abandoned, DeadlinePassed, type Named, Overloaded, type Scheduler, type Target } from '../models/scheduler.ts';
 import type { Answer } from './answer.ts';
 import { HttpError } from './http-error.ts';
 import type { Request } from './requests.ts';
@@ -8,8 +7,15 @@ import type { Request } from './requests.ts';
 /** How a request is run: its end, whether its client is still there, and who was asked. */
 export interface Call {
   deadline: number;
+  /** The body, within its limit. */
+  read(): Promise<Buffer>;
   gone(): boolean;
-  model: Model | undefined;
+  model: Named | undefined;
+}
+
+/** A model that is asked: it is not let go of while requests are under way. */
+export interface Asked extends Target {
+  inFlight: number;
 }
 
 /** From a request's bytes to its answer; each failure as the status a client can act on. */
@@ -20,7 +26,7 @@ export class Inference {
     this.#scheduler = scheduler;
   }
 
-  async answer(model: Model, request: Request, gone: () => boolean): Promise<Answer> {
+  async answer(model: Asked, request: Request, gone: () => boolean): Promise<Answer> {
     model.inFlight += 1;
     try {
       return await this.#scheduler.run(model, request, gone);

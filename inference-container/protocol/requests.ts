@@ -1,6 +1,6 @@
 import { type Loaded, runRows, runTensors, type Timing } from '../models/session.ts';
 import { allocate, elements, rowsOf, type TensorData } from '../models/tensor.ts';
-import { type Answer, failure } from './answer.ts';
+import { type Answer, refused } from './answer.ts';
 import type { Exchange, Payload, Result } from './exchange.ts';
 import { badRequest, HttpError } from './http-error.ts';
 import * as v1 from './v1.ts';
@@ -171,10 +171,4 @@ function join(payloads: Tensors[], rows: number): Record<string, TensorData> {
     feeds[name] = { datatype, shape: joined, data };
   }
   return feeds;
-}
-
-function refused(error: unknown): Answer {
-  if (error instanceof HttpError) return failure(error);
-  const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { ...failure(new HttpError(500, 'unexpected error')), fault };
 }

@@ -1,8 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { Metrics } from '../metrics.ts';
 import type { Model, Repository } from '../models/repository.ts';
 import type { Answer } from './answer.ts';
-import { header } from './header.ts';
+import { type Head, header } from './header.ts';
 import { badRequest, HttpError } from './http-error.ts';
 import type { Call, Inference } from './inference.ts';
 import { parseJson } from './json.ts';
@@ -16,20 +15,18 @@ export interface Services {
   metrics: Metrics;
   /** What the image says it is. */
   release: string | undefined;
-  /** Reads the body, within its limit. */
-  read(request: IncomingMessage): Promise<Buffer>;
 }
 
 /** Finds what answers a request. Throws {@link HttpError}. */
-export function answer(request: IncomingMessage, services: Services, call: Call): Answer | Promise<Answer> {
+export function answer(request: Head, services: Services, call: Call): Answer | Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0]!;
   const parts = path.split('/').map(decode);
   const method = request.method ?? 'GET';
   if (parts[1] === 'v2') return openInference(method, parts.slice(2), request, services, call);
-  if (parts[1] === 'v1' && parts[2] === 'models') return kserve(method, parts.slice(3), request, services, call);
+  if (parts[1] === 'v1' && parts[2] === 'models') return kserve(method, parts.slice(3), services, call);
   if (path === '/score') {
     only(method, 'POST');
-    return services.read(request).then((body) => {
+    return call.read().then((body) => {
       const model = find(services.repository, v1.scoredModel(body));
       return ask(model, { protocol: 'score', body, headerLength: undefined, deadline: call.deadline }, services, call);
     });
@@ -40,8 +37,8 @@ export function answer(request: IncomingMessage, services: Services, call: Call)
   }
   if (path === '/metrics') {
     only(method, 'GET');
-    const { registry } = services.metrics;
-    return registry.metrics().then((body) => ({ body, headers: { 'content-type': registry.contentType } }));
+    const { metrics } = services;
+    return metrics.text().then((body) => ({ body, headers: { 'content-type': metrics.contentType } }));
   }
   throw nothing(path);
 }
@@ -49,7 +46,7 @@ export function answer(request: IncomingMessage, services: Services, call: Call)
 function openInference(
   method: string,
   parts: string[],
-  request: IncomingMessage,
+  request: Head,
   services: Services,
   call: Call,
 ): Answer | Promise<Answer> {
@@ -62,7 +59,7 @@ function openInference(
     if (action === 'infer') {
       only(method, 'POST');
       const headerLength = header(request, 'inference-header-content-length');
-      return services.read(request).then((body) => {
+      return call.read().then((body) => {
         const model = find(repository, name, versioned);
         const timeout = v2.timeoutOf({ bytes: body, headerLength });
         if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
@@ -82,27 +79,27 @@ function openInference(
     if (name === 'live') return json({ live: true });
     if (name === 'ready') return json({ ready: repository.ready }, repository.ready ? 200 : 503);
   }
-  if (first === 'repository') return repositoryExtension(method, parts.slice(1), request, services);
+  if (first === 'repository') return repositoryExtension(method, parts.slice(1), services, call);
   throw nothing(`/v2/${parts.join('/')}`);
 }
 
 async function repositoryExtension(
   method: string,
   parts: string[],
-  request: IncomingMessage,
-  { repository, read }: Services,
+  { repository }: Services,
+  call: Call,
 ): Promise<Answer> {
   const [first, name = '', action] = parts;
   if (first === 'index' && parts.length === 1) {
     only(method, 'POST');
-    const bytes = await read(request);
+    const bytes = await call.read();
     const body = bytes.length > 0 ? parseJson(bytes) : {};
     const onlyReady = typeof body === 'object' && body !== null && 'ready' in body && body.ready === true;
     return json(repository.index().filter(({ state }) => !onlyReady || state === 'READY'));
   }
   if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
     only(method, 'POST');
-    await read(request);
+    await call.read();
     // Not a dot in front: that is a folder that is still being written.
     if (!/^[\w-][\w.-]{0,63}$/.test(name)) throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
     if (action === 'load') {
@@ -118,13 +115,7 @@ async function repositoryExtension(
   throw nothing(`/v2/repository/${parts.join('/')}`);
 }
 
-function kserve(
-  method: string,
-  parts: string[],
-  request: IncomingMessage,
-  services: Services,
-  call: Call,
-): Answer | Promise<Answer> {
+function kserve(method: string, parts: string[], services: Services, call: Call): Answer | Promise<Answer> {
   const { repository } = services;
   const [last = ''] = parts;
   if (parts.length === 0) {
@@ -136,7 +127,7 @@ function kserve(
   only(method, predict ? 'POST' : 'GET');
   if (!predict) return json({ name: find(repository, last).name, ready: true });
   // Read first: a model that is found must not be replaced while its request still arrives.
-  return services.read(request).then((body) => {
+  return call.read().then((body) => {
     const model = find(repository, last.slice(0, -':predict'.length));
     return ask(model, { protocol: 'v1', body, headerLength: undefined, deadline: call.deadline }, services, call);
   });

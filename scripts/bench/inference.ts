@@ -91,27 +91,33 @@ function binary(): { body: Buffer; headers: string[] } {
   };
 }
 
-const maru = (workers: number) => (port: number) =>
-  node(join(root, 'dist/inference-container/main.js'), [], {
-    PORT: String(port),
-    HOST: '127.0.0.1',
-    MODEL_DIR: models,
-    WORKERS: String(workers),
-    LOG_LEVEL: 'warn',
-    MODEL_WATCH_SECONDS: '0',
-  });
+const maru =
+  (workers: number, http = CORES) =>
+  (port: number) =>
+    node(join(root, 'dist/inference-container/main.js'), [], {
+      PORT: String(port),
+      HOST: '127.0.0.1',
+      MODEL_DIR: models,
+      WORKERS: String(workers),
+      HTTP_THREADS: String(http),
+      LOG_LEVEL: 'warn',
+      MODEL_WATCH_SECONDS: '0',
+    });
 
 const MANY = [1, 8, 32, 128];
 const server = { ready: '/v2/health/ready', connections: MANY };
-const contenders: Contender[] = (['small', 'wide'] as const).map((section) => ({
-  name: 'constant answer (ceiling)',
-  section,
-  start: (port) => node(join(root, 'scripts/bench/constant.ts'), [String(port), constantAnswer(section)]),
-  path: '/',
-  body: v2('small'),
-  ready: '',
-  connections: section === 'small' ? MANY : [32],
-}));
+const contenders: Contender[] = (['small', 'wide'] as const).flatMap((section) =>
+  [1, CORES].map((threads) => ({
+    name: `constant answer (ceiling), ${threads} HTTP thread${threads > 1 ? 's' : ''}`,
+    section,
+    start: (port: number) =>
+      node(join(root, 'scripts/bench/constant.ts'), [String(port), constantAnswer(section), String(threads)]),
+    path: '/',
+    body: v2('small'),
+    ready: '',
+    connections: section === 'small' ? MANY : [32],
+  })),
+);
 for (const section of ['small', 'mid'] as const) {
   const body = v2(section);
   for (const workers of [1, 2])
@@ -121,6 +127,15 @@ for (const section of ['small', 'mid'] as const) {
       section,
       start: maru(workers),
       path: `/v2/models/${section}/infer`,
+      body,
+    });
+  if (section === 'small')
+    contenders.push({
+      ...server,
+      name: 'Maru, 1 worker, 1 HTTP thread',
+      section,
+      start: maru(1, 1),
+      path: '/v2/models/small/infer',
       body,
     });
   const single = `/v2/models/${section}-single/infer`;
@@ -335,7 +350,7 @@ async function writeReport(): Promise<void> {
   const lines: string[] = [
     '# Inference',
     '',
-    `${machine()}. \`npm run bench:inference\`: wrk with one thread on the same ${CORES} cores, keep-alive, ${seconds} s each, ${rounds} alternated rounds, median (least–most). Peers with ${CORES} workers, as their documentation sets them up (scripts/bench/peers).`,
+    `${machine()}. \`npm run bench:inference\`: wrk with one thread on the same ${CORES} cores, keep-alive, ${seconds} s each, ${rounds} alternated rounds, median (least–most). Maru with ${CORES} HTTP threads where it does not say, peers with ${CORES} workers, as their documentation sets them up (scripts/bench/peers).`,
     '',
   ];
   const bars: { name: string; rps: number }[] = [];

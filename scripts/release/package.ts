@@ -71,7 +71,10 @@ async function answers(folder: string, { name, version, task, golden }: Manifest
     MODEL_WATCH_SECONDS: '0',
     LOG_LEVEL: 'silent',
   });
-  const server = await startServer(settings, 1, new URL('../../inference-container/models/worker.ts', import.meta.url));
+  const server = await startServer(settings, {
+    count: 1,
+    script: new URL('../../inference-container/models/worker.ts', import.meta.url),
+  });
   const url = `http://127.0.0.1:${server.port}`;
   try {
     await served(url, name, version);

@@ -6,14 +6,17 @@ import { call, index, infer, refused, useServer, writeModel } from './fixture.ts
 import * as models from './models.ts';
 
 /** What no client should send: each a clear 4xx, and the server unharmed. */
-const server = useServer(async (folder) => {
-  await writeModel(folder, 'plus', '1', models.plus(1));
-  await writeModel(folder, 'embedding', '1', models.embedding());
-  await writeModel(folder, 'from-the-end', '1', models.lookupFromTheEnd());
-  await writeModel(folder, 'moody', '1', models.moody());
-  await writeModel(folder, 'strings', '1', models.identity('BYTES'));
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-});
+const server = useServer(
+  async (folder) => {
+    await writeModel(folder, 'plus', '1', models.plus(1));
+    await writeModel(folder, 'embedding', '1', models.embedding());
+    await writeModel(folder, 'from-the-end', '1', models.lookupFromTheEnd());
+    await writeModel(folder, 'moody', '1', models.moody());
+    await writeModel(folder, 'strings', '1', models.identity('BYTES'));
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+  },
+  { fronts: 1 },
+);
 
 afterEach(async () => {
   const { status, body } = await infer(server.it, 'plus', [{ name: 'x', datatype: 'INT64', shape: [1], data: [1] }]);

@@ -9,14 +9,17 @@ import * as models from './models.ts';
  * it first and the thread that serves HTTP later: both say the same.
  */
 const TIMES = 60;
-const server = useServer(async (folder) => {
-  await writeModel(folder, 'signed', '1', models.identity('INT64'));
-  await writeModel(folder, 'unsigned', '1', models.identity('UINT64'));
-  await writeModel(folder, 'embedding', '1', models.embedding());
-  await writeModel(folder, 'int64-ids', '1', models.lookup('INT64'));
-  await writeModel(folder, 'int32-ids', '1', models.lookup('INT32'));
-  await writeModel(folder, 'slow', '1', models.slow());
-});
+const server = useServer(
+  async (folder) => {
+    await writeModel(folder, 'signed', '1', models.identity('INT64'));
+    await writeModel(folder, 'unsigned', '1', models.identity('UINT64'));
+    await writeModel(folder, 'embedding', '1', models.embedding());
+    await writeModel(folder, 'int64-ids', '1', models.lookup('INT64'));
+    await writeModel(folder, 'int32-ids', '1', models.lookup('INT32'));
+    await writeModel(folder, 'slow', '1', models.slow());
+  },
+  { fronts: 1 },
+);
 
 let alone: InferenceSession;
 before(async () => {

@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Running, startServer } from '../../inference-container/server.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
 
-const workerScript = new URL('../../inference-container/models/worker.ts', import.meta.url);
+export const workerScript = new URL('../../inference-container/models/worker.ts', import.meta.url);
+export const frontScript = new URL('../../inference-container/http/front.ts', import.meta.url);
 
 export interface Served extends Running {
   url: string;
@@ -22,6 +23,8 @@ export interface Options {
   settings?: Record<string, string>;
   workers?: number;
   script?: URL;
+  /** Threads that serve HTTP beside the first: 0. */
+  fronts?: number;
   /** false: does not wait for the server to be ready. */
   ready?: boolean;
 }
@@ -50,7 +53,7 @@ export function useServer(prepare: (folder: string) => Promise<void>, options: O
 /** Starts a server on a folder, and waits until it is ready. */
 export async function serve(
   folder: string,
-  { settings = {}, workers = 1, script = workerScript, ready = true }: Options = {},
+  { settings = {}, workers = 1, script = workerScript, fronts = 0, ready = true }: Options = {},
 ): Promise<Served> {
   const environment = {
     PORT: '0',
@@ -60,9 +63,13 @@ export async function serve(
     LOG_LEVEL: 'silent',
     ...settings,
   };
-  const running = await startServer(parseSettings(environment), workers, script);
+  const others = fronts > 0 ? { count: fronts, script: frontScript } : null;
+  const running = await startServer(parseSettings(environment), { count: workers, script }, others);
   const served = { ...running, url: `http://127.0.0.1:${running.port}`, folder };
   if (ready) await eventually(async () => (await call(served, 'GET', '/v2/health/ready')).status === 200);
+  await eventually(async () =>
+    (await call(served, 'GET', '/metrics')).text.includes(`\nmaru_http_threads ${fronts + 1}\n`),
+  );
   return served;
 }
 

@@ -4,19 +4,22 @@ import { call, refused, useServer, writeModel } from './fixture.ts';
 import * as models from './models.ts';
 
 /** KServe V1 (`:predict`), and the scoring API that asks the same in other words (`/score`, `/healthcheck`). */
-const server = useServer(async (folder) => {
-  for (const type of ['BOOL', 'INT64', 'FP32', 'BYTES'] as const)
-    await writeModel(folder, `of-${type}`, '1', models.identity(type));
-  await writeModel(folder, 'matrix', '1', models.identity('FP32', ['batch', 'm', 'n']));
-  await writeModel(folder, 'cube', '1', models.identity('INT64', ['batch', 2, 'm', 'n']));
-  await writeModel(folder, 'vector', '1', models.identity('FP32', ['batch', 2]));
-  await writeModel(folder, 'pair', '1', models.sumAndDifference());
-  await writeModel(folder, 'two-rows', '1', models.doubleOfTwoRows());
-  await writeModel(folder, 'logarithm', '1', models.logarithm());
-  await writeModel(folder, 'total', '1', models.total());
-  await writeModel(folder, 'embedding', '1', models.embedding());
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-});
+const server = useServer(
+  async (folder) => {
+    for (const type of ['BOOL', 'INT64', 'FP32', 'BYTES'] as const)
+      await writeModel(folder, `of-${type}`, '1', models.identity(type));
+    await writeModel(folder, 'matrix', '1', models.identity('FP32', ['batch', 'm', 'n']));
+    await writeModel(folder, 'cube', '1', models.identity('INT64', ['batch', 2, 'm', 'n']));
+    await writeModel(folder, 'vector', '1', models.identity('FP32', ['batch', 2]));
+    await writeModel(folder, 'pair', '1', models.sumAndDifference());
+    await writeModel(folder, 'two-rows', '1', models.doubleOfTwoRows());
+    await writeModel(folder, 'logarithm', '1', models.logarithm());
+    await writeModel(folder, 'total', '1', models.total());
+    await writeModel(folder, 'embedding', '1', models.embedding());
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+  },
+  { fronts: 1 },
+);
 
 const predict = (model: string, instances: unknown) =>
   call(server.it, 'POST', `/v1/models/${model}:predict`, { instances });

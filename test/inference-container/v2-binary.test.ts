@@ -5,14 +5,17 @@ import { type Answer, call, infer, readBinary, refused, useServer, withBinary, w
 import * as models from './models.ts';
 
 /** The binary tensor data extension of V2. */
-const server = useServer(async (folder) => {
-  for (const type of models.allDatatypes) await writeModel(folder, `of-${type}`, '1', models.identity(type));
-  await writeModel(folder, 'pair', '1', models.sumAndDifference());
-  await writeModel(folder, 'logarithm', '1', models.logarithm());
-  await writeModel(folder, 'grid', '1', models.identity('FP32', ['batch', 2]));
-  await writeModel(folder, 'square', '1', models.identity('FP32', ['batch', 'n']));
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-});
+const server = useServer(
+  async (folder) => {
+    for (const type of models.allDatatypes) await writeModel(folder, `of-${type}`, '1', models.identity(type));
+    await writeModel(folder, 'pair', '1', models.sumAndDifference());
+    await writeModel(folder, 'logarithm', '1', models.logarithm());
+    await writeModel(folder, 'grid', '1', models.identity('FP32', ['batch', 2]));
+    await writeModel(folder, 'square', '1', models.identity('FP32', ['batch', 'n']));
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+  },
+  { fronts: 1 },
+);
 
 const bytesOf = (array: NodeJS.TypedArray) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 const floats = (...values: number[]) => bytesOf(Float32Array.from(values));

@@ -6,21 +6,24 @@ import { call, index, infer, refused, useServer, writeModel } from './fixture.ts
 import * as models from './models.ts';
 
 /** Open Inference Protocol V2 over REST, with JSON bodies. */
-const server = useServer(async (folder) => {
-  for (const type of models.allDatatypes)
-    await writeModel(folder, `of-${type}`, '1', models.identity(type, ['batch', 'n']));
-  await writeModel(folder, 'pair', '1', models.sumAndDifference());
-  await writeModel(folder, 'two-rows', '1', models.doubleOfTwoRows());
-  await writeModel(folder, 'logarithm', '1', models.logarithm());
-  await writeModel(folder, 'total', '1', models.total());
-  await writeModel(folder, 'scalar', '1', models.identity('INT64', []));
-  await writeModel(folder, 'cube', '1', models.identity('INT32', ['batch', 2, 'n']));
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-  for (const version of ['9', '10']) await writeModel(folder, 'plus', version, models.plus(Number(version)));
-  await writeModel(folder, 'newest', '9', models.plus(9));
-  await writeModel(folder, 'newest', '10', models.plus(10));
-  await writeFile(join(folder, 'plus/config.json'), JSON.stringify({ versions: 'all' }));
-});
+const server = useServer(
+  async (folder) => {
+    for (const type of models.allDatatypes)
+      await writeModel(folder, `of-${type}`, '1', models.identity(type, ['batch', 'n']));
+    await writeModel(folder, 'pair', '1', models.sumAndDifference());
+    await writeModel(folder, 'two-rows', '1', models.doubleOfTwoRows());
+    await writeModel(folder, 'logarithm', '1', models.logarithm());
+    await writeModel(folder, 'total', '1', models.total());
+    await writeModel(folder, 'scalar', '1', models.identity('INT64', []));
+    await writeModel(folder, 'cube', '1', models.identity('INT32', ['batch', 2, 'n']));
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+    for (const version of ['9', '10']) await writeModel(folder, 'plus', version, models.plus(Number(version)));
+    await writeModel(folder, 'newest', '9', models.plus(9));
+    await writeModel(folder, 'newest', '10', models.plus(10));
+    await writeFile(join(folder, 'plus/config.json'), JSON.stringify({ versions: 'all' }));
+  },
+  { fronts: 1 },
+);
 
 const get = (path: string) => call(server.it, 'GET', path);
 const input = (datatype: string, shape: unknown, data: unknown, name = 'x') => ({ name, shape, datatype, data });

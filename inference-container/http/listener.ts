@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Metrics } from '../metrics.ts';
+import { type Answer, refused } from '../protocol/answer.ts';
+import { type Head, header } from '../protocol/header.ts';
+import { HttpError } from '../protocol/http-error.ts';
+import type { Call } from '../protocol/inference.ts';
+import type { Settings } from '../settings.ts';
+
+/** How long the rest of a refused body is read for. */
+const REFUSED_BODY_MS = 5_000;
+/** How long a shutdown leaves connections open on which nothing comes. */
+const IDLE_MS = 500;
+/** Request ids that are made here: of this thread, and counted. */
+const THREAD = randomUUID();
+let requests = 0;
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+/** A call that came over a connection of this thread. */
+export interface Connected extends Call {
+  /** Runs something when the client goes before its answer. */
+  whenGone(run: () => void): void;
+}
+
+/** What finds the answer to a request; may throw HttpError. */
+export type Answerer = (request: Head, call: Connected) => Answer | Promise<Answer>;
+
+/** The HTTP side of a thread: connections, bodies within their limit, request ids, the log, and an end without lost answers. */
+export class Listener {
+  readonly #server: Server;
+  readonly #settings: Settings;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #answer: Answerer;
+  // Connections without a request are not idle to Node, but nobody waits on them.
+  readonly #fresh = new Set<Socket>();
+
+  constructor(settings: Settings, log: Logger, metrics: Metrics, answer: Answerer) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#answer = answer;
+    this.#server = createServer((request, response) => void this.#respond(request, response));
+    // Longer than a load balancer's own, so that it is never the server that closes first.
+    this.#server.keepAliveTimeout = 240_000;
+    this.#server.requestTimeout = settings.REQUEST_SECONDS * 1_000;
+    this.#server.on('connection', (socket) => {
+      this.#fresh.add(socket);
+      socket.once('close', () => this.#fresh.delete(socket));
+    });
+    this.#server.on('request', (request) => this.#fresh.delete(request.socket));
+  }
+
+  /** Listens; `shared`: other threads listen on the same port, and the system divides the connections among them. */
+  async listen(port: number, shared: boolean): Promise<number> {
+    await new Promise<void>((done, failed) => {
+      this.#server.once('error', failed);
+      this.#server.listen({ port, host: this.#settings.HOST, reusePort: shared }, done);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Stops accepting, and finishes what is in flight. False when that took longer than the settings allow. */
+  async stop(): Promise<boolean> {
+    // Not http's own close: it cuts kept connections at once, and on a busy one the next request is on its way already.
+    const closed = new Promise<boolean>((done) => NetServer.prototype.close.call(this.#server, () => done(true)));
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), this.#settings.SHUTDOWN_SECONDS * 1_000);
+    const idle = setInterval(() => {
+      this.#server.closeIdleConnections();
+      for (const socket of this.#fresh) socket.destroy();
+    }, IDLE_MS);
+    const clean = await Promise.race([closed, late.promise]);
+    clearTimeout(timer);
+    clearInterval(idle);
+    this.#server.closeAllConnections();
+    return clean;
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const started = performance.now();
+    const given = header(request, 'x-request-id');
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : `${THREAD}-${(requests++).toString(36)}`;
+    const call: Connected = {
+      deadline: Date.now() + this.#settings.REQUEST_SECONDS * 1_000,
+      read: () => readBody(request, this.#settings.BODY_MEGABYTES * 1024 * 1024),
+      gone: () => response.destroyed,
+      whenGone: (run) => response.once('close', () => response.writableFinished || run()),
+      model: undefined,
+    };
+    let answer: Answer;
+    try {
+      answer = await this.#answer(request, call);
+    } catch (error) {
+      answer = refused(error);
+    }
+    const { status = 200, body, headers, fault } = answer;
+    if (status >= 500)
+      this.#log.warn({ requestId, path: pathOf(request), status, error: fault ?? body }, 'request failed');
+    const refusedEarly = status >= 400 && !request.complete;
+    // Read, and dropped, what is left of a refused body: otherwise its sender sees a broken connection and not the answer.
+    if (refusedEarly) {
+      request.resume();
+      await Promise.race([once(request, 'close'), sleep(REFUSED_BODY_MS, undefined, { ref: false })]).catch(
+        () => undefined,
+      );
+    }
+    // A server that stops says so: what a client sends over a connection that is about to end would be lost.
+    const closing: Record<string, string> = this.#server.listening ? {} : { connection: 'close' };
+    send(response, status, body, { 'x-request-id': requestId, ...closing, ...headers });
+    // What is left of a body that was refused is not worth reading.
+    if (refusedEarly && !request.complete) request.destroy();
+    const ms = performance.now() - started;
+    if (call.model) this.#metrics.answered(call.model, status, ms);
+    if (this.#log.isLevelEnabled('debug'))
+      this.#log.debug(
+        { requestId, method: request.method, path: pathOf(request), status, model: call.model?.key, ms },
+        'request',
+      );
+  }
+}
+
+function pathOf(request: Head): string {
+  return (request.url ?? '').slice(0, 200);
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | Uint8Array,
+  headers: Record<string, string>,
+): void {
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  });
+  response.end(body);
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const tooLarge = () => new HttpError(413, `the body has more than ${limit} bytes`);
+  if (Number(header(request, 'content-length') ?? 0) > limit) throw tooLarge();
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) {
+        request.removeAllListeners('data');
+        reject(tooLarge());
+      } else chunks.push(chunk);
+    });
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.once('error', () => reject(new HttpError(499, 'the client is gone')));
+  });
+}
