@@ -38,6 +38,10 @@ export class Listener {
   readonly #answer: Answerer;
   // Connections without a request are not idle to Node, but nobody waits on them.
   readonly #fresh = new Set<Socket>();
+  /** When the last line about a 503 was written. */
+  #busyLine = 0;
+  /** Bytes of bodies that are still arriving. */
+  #arriving = 0;
 
   constructor(settings: Settings, log: Logger, metrics: Metrics, answer: Answerer) {
     this.#settings = settings;
@@ -87,7 +91,7 @@ export class Listener {
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : `${THREAD}-${(requests++).toString(36)}`;
     const call: Connected = {
       deadline: Date.now() + this.#settings.REQUEST_SECONDS * 1_000,
-      read: () => readBody(request, this.#settings.BODY_MEGABYTES * 1024 * 1024),
+      read: (most = this.#settings.BODY_MEGABYTES * 1024 * 1024) => this.#read(request, most),
       gone: () => response.destroyed,
       whenGone: (run) => response.once('close', () => response.writableFinished || run()),
       model: undefined,
@@ -99,7 +103,7 @@ export class Listener {
       answer = refused(error);
     }
     const { status = 200, body, headers, fault } = answer;
-    if (status >= 500)
+    if (status >= 500 && this.#worthALine(status))
       this.#log.warn({ requestId, path: pathOf(request), status, error: fault ?? body }, 'request failed');
     const refusedEarly = status >= 400 && !request.complete;
     // Read, and dropped, what is left of a refused body: otherwise its sender sees a broken connection and not the answer.
@@ -122,6 +126,48 @@ export class Listener {
         'request',
       );
   }
+
+  /** A line a second says that requests are turned away; their number is in the metrics. */
+  #worthALine(status: number): boolean {
+    if (status !== 503) return true;
+    const now = performance.now();
+    if (this.#busyLine > 0 && now - this.#busyLine < 1_000) return false;
+    this.#busyLine = now;
+    return true;
+  }
+
+  /** The body. Throws 413 for one that is too large, and 503 where too many arrive at once. */
+  async #read(request: IncomingMessage, most: number): Promise<Buffer> {
+    const tooLarge = () => new HttpError(413, `the body has more than ${most} bytes`);
+    if (Number(header(request, 'content-length') ?? 0) > most) throw tooLarge();
+    const together = this.#settings.QUEUE_MEGABYTES * 1024 * 1024;
+    let size = 0;
+    try {
+      return await new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          this.#arriving += chunk.length;
+          // One that is larger than the limit by itself is let in when no other arrives.
+          const others = this.#arriving - size;
+          const refused =
+            size > most
+              ? tooLarge()
+              : others > 0 && this.#arriving > together
+                ? new HttpError(503, `bodies of ${others} bytes arrive`, { 'retry-after': '1' })
+                : null;
+          if (refused) {
+            request.removeAllListeners('data');
+            reject(refused);
+          } else chunks.push(chunk);
+        });
+        request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+        request.once('error', () => reject(new HttpError(499, 'the client is gone')));
+      });
+    } finally {
+      this.#arriving -= size;
+    }
+  }
 }
 
 function pathOf(request: Head): string {
@@ -141,22 +187,4 @@ function send(
     ...headers,
   });
   response.end(body);
-}
-
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = () => new HttpError(413, `the body has more than ${limit} bytes`);
-  if (Number(header(request, 'content-length') ?? 0) > limit) throw tooLarge();
-  return await new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit) {
-        request.removeAllListeners('data');
-        reject(tooLarge());
-      } else chunks.push(chunk);
-    });
-    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    request.once('error', () => reject(new HttpError(499, 'the client is gone')));
-  });
 }

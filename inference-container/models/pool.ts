@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Answered, Request } from '../protocol/requests.ts';
 import type { Manifest } from './manifest.ts';
@@ -13,6 +14,8 @@ export class JobFailed extends Error {}
 
 /** Jobs that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
 const DEPTH = 2;
+/** A worker that lived shorter than this is replaced only after it. */
+const SHORT_MS = 1_000;
 
 interface Call {
   resolve(result: JobResult): void;
@@ -25,6 +28,9 @@ interface Slot {
   /** Jobs under way. */
   load: number;
   ready: boolean;
+  ended: boolean;
+  /** When it was started. */
+  since: number;
 }
 
 interface Load {
@@ -114,7 +120,7 @@ export class Pool {
 
   #spawn(ready: boolean): Slot {
     const worker = new Worker(this.#script);
-    const slot: Slot = { worker, calls: new Map(), load: 0, ready };
+    const slot: Slot = { worker, calls: new Map(), load: 0, ready, ended: false, since: performance.now() };
     worker.on('message', (reply: Reply) => {
       const call = slot.calls.get(reply.id);
       slot.calls.delete(reply.id);
@@ -123,6 +129,8 @@ export class Pool {
     });
     worker.on('error', (error) => this.#onCrash(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => {
+      slot.ended = true;
+      slot.ready = false;
       for (const call of slot.calls.values()) call.reject(new WorkerCrashed('the worker ended'));
       slot.calls.clear();
       if (!this.#closed) void this.#replace(slot);
@@ -131,6 +139,9 @@ export class Pool {
   }
 
   async #replace(dead: Slot): Promise<void> {
+    // One that can't live ends again at once: it must not take the machine from the others.
+    if (performance.now() - dead.since < SHORT_MS) await sleep(SHORT_MS);
+    if (this.#closed) return;
     const slot = this.#spawn(false);
     this.#slots[this.#slots.indexOf(dead)] = slot;
     for (const [model, { folder, manifest }] of this.#models)
@@ -140,6 +151,7 @@ export class Pool {
   }
 
   #call(slot: Slot, job: Without<Job, 'id'>, transfer: ArrayBuffer[] = []): Promise<JobResult> {
+    if (slot.ended) return Promise.reject(new WorkerCrashed('the worker ended'));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       slot.calls.set(id, { resolve, reject });

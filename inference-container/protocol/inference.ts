@@ -7,8 +7,8 @@ import type { Request } from './requests.ts';
 /** How a request is run: its end, whether its client is still there, and who was asked. */
 export interface Call {
   deadline: number;
-  /** The body, within its limit. */
-  read(): Promise<Buffer>;
+  /** The body, of `most` bytes where the usual limit is too many. */
+  read(most?: number): Promise<Buffer>;
   gone(): boolean;
   model: Named | undefined;
 }

@@ -83,6 +83,9 @@ function openInference(
   throw nothing(`/v2/${parts.join('/')}`);
 }
 
+/** Of a request about the repository: it is parsed where HTTP is served. */
+const REQUEST_BYTES = 64 * 1024;
+
 async function repositoryExtension(
   method: string,
   parts: string[],
@@ -92,14 +95,14 @@ async function repositoryExtension(
   const [first, name = '', action] = parts;
   if (first === 'index' && parts.length === 1) {
     only(method, 'POST');
-    const bytes = await call.read();
+    const bytes = await call.read(REQUEST_BYTES);
     const body = bytes.length > 0 ? parseJson(bytes) : {};
     const onlyReady = typeof body === 'object' && body !== null && 'ready' in body && body.ready === true;
     return json(repository.index().filter(({ state }) => !onlyReady || state === 'READY'));
   }
   if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
     only(method, 'POST');
-    await call.read();
+    await call.read(REQUEST_BYTES);
     // Not a dot in front: that is a folder that is still being written.
     if (!/^[\w-][\w.-]{0,63}$/.test(name)) throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
     if (action === 'load') {

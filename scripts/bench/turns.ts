@@ -9,6 +9,7 @@ import { buildFunctions, buildInference } from '../build.ts';
 import { ensureIntentModel } from '../local/intent-model.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
 import { freePorts } from '../local/ports.ts';
+import { countOperations, type Operation, requestUnits } from './operations.ts';
 import { machine, percentile } from './report.ts';
 import type { Load, Measured } from './turns-load.ts';
 
@@ -27,6 +28,8 @@ const models = await ensureIntentModel(join(root, '.local/models'), () => {});
 const folder = await mkdtemp(join(tmpdir(), 'maru-bench-'));
 const rows: string[][] = [];
 const hops: string[][] = [];
+/** What a turn asked of Cosmos DB at a steady rate. */
+let operations: { turns: number; found: Operation[] } | undefined;
 let held = 0;
 for (const rate of [0, 20, 50, 100, 150, 200]) {
   // Beyond a rate that was not held there is only a longer queue to see.
@@ -40,6 +43,7 @@ for (const rate of [0, 20, 50, 100, 150, 200]) {
   });
   try {
     await load(platform, { rate: 20, seconds: 3, name: 'warm' });
+    const counted = countOperations(platform.cosmos.server);
     const cpu = process.cpuUsage();
     const measured = await load(platform, { rate, seconds, name: `r${rate}` });
     const used = process.cpuUsage(cpu);
@@ -56,6 +60,7 @@ for (const rate of [0, 20, 50, 100, 150, 200]) {
     ]);
     console.log(rows.at(-1)!.join('  '));
     await sleep(1_500);
+    if (rate === 20) operations = { turns: measured.latencies.length, found: [...counted.values()] };
     hops.push([rate === 0 ? 'idle' : `${rate}/s`, ...(await hopsOf(platform, `r${rate}`))]);
   } finally {
     await platform.stop();
@@ -81,10 +86,36 @@ const text = [
   '|---|---|---|---|',
   ...hops.map((row) => `| ${row.join(' | ')} |`),
   '',
+  ...operationRows(),
 ].join('\n');
 await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/turns.md'), text);
 console.log(`\n${text}\nWritten to docs/benchmarks/turns.md`);
+
+/** Operations and bytes as counted at the emulator; request units by Azure's prices for these. */
+function operationRows(): string[] {
+  if (!operations) return [];
+  const { turns, found } = operations;
+  let sum = 0;
+  const lines = found
+    .filter(({ count }) => count / turns >= 0.05)
+    .sort((a, b) => b.count - a.count)
+    .map(({ operation, container, count, bytes }) => {
+      const kilobytes = bytes / count / 1_024;
+      const units = (requestUnits(operation, kilobytes) * count) / turns;
+      sum += units;
+      return `| ${operation} | ${container} | ${(count / turns).toFixed(2)} | ${kilobytes.toFixed(1)} | ${units.toFixed(0)} |`;
+    });
+  return [
+    `What a turn asked of Cosmos DB at 20 turns/s, counted over ${turns} turns; request units by Azure's prices for these sizes:`,
+    '',
+    '| operation | container | a turn | KB | RU a turn |',
+    '|---|---|--:|--:|--:|',
+    ...lines,
+    `| | | | | **${sum.toFixed(0)}** |`,
+    '',
+  ];
+}
 
 async function load({ gateway, key }: Platform, given: Omit<Load, 'gateway' | 'key'>): Promise<Measured> {
   const worker = new Worker(new URL('./turns-load.ts', import.meta.url), {

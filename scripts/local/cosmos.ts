@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { type Container, CosmosClient } from '@azure/cosmos';
 import cosmosServer from '@vercel/cosmosdb-server';
 import { listen, type Running } from './listening.ts';
@@ -19,8 +20,9 @@ export async function startCosmos(
   port: number,
   database: string,
   file: string | null,
-): Promise<Running & { client: CosmosClient }> {
-  const running = await listen(cosmosServer.createHttpServer({ keepAlive: true }), port);
+): Promise<Running & { server: Server; client: CosmosClient }> {
+  const server = cosmosServer.createHttpServer({ keepAlive: true });
+  const running = await listen(server, port);
   const client = new CosmosClient({
     endpoint: running.url,
     key: COSMOS_KEY,
@@ -38,6 +40,7 @@ export async function startCosmos(
     : undefined;
   return {
     ...running,
+    server,
     client,
     close: async () => {
       clearInterval(timer);

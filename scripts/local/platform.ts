@@ -56,7 +56,7 @@ const WEBHOOK_SECRET = 'local-webhook-secret';
 
 /**
  * The whole platform on this machine, in the order in which its parts need each other. Where the environment names the
- * real service (COSMOS_ENDPOINT, STORAGE_CONNECTION, INFERENCE_URL, SHOP_URL), the gateway uses that one.
+ * real service (COSMOS_ENDPOINT, STORAGE_CONNECTION, INFERENCE_URL, SHOP_URL, MicrosoftAppId), the gateway uses that one.
  */
 export async function startPlatform({
   ports,
@@ -121,18 +121,22 @@ export async function startPlatform({
     const registryUrl = process.env.REGISTRY_URL ?? registry?.url;
 
     const gatewaySettings: Record<string, string> = {
-      ...(process.env.COSMOS_ENDPOINT ? {} : { COSMOS_ENDPOINT: cosmos.url, COSMOS_KEY }),
-      ...(process.env.STORAGE_CONNECTION ? {} : { STORAGE_CONNECTION: azurite.connection }),
-      ...(process.env.INFERENCE_URL ? {} : { INFERENCE_URL: inferenceUrl }),
-      ...(process.env.SHOP_URL ? {} : { SHOP_URL: shop.url }),
-      MicrosoftAppId: APP_ID,
-      MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',
-      BOT_TOKEN_ISSUER: identity.issuer,
-      BOT_OPENID_METADATA: identity.metadata,
+      ...unlessGiven('COSMOS_ENDPOINT', { COSMOS_ENDPOINT: cosmos.url, COSMOS_KEY }),
+      ...(process.env.STORAGE_CONNECTION__queueServiceUri
+        ? {}
+        : unlessGiven('STORAGE_CONNECTION', { STORAGE_CONNECTION: azurite.connection })),
+      ...unlessGiven('INFERENCE_URL', { INFERENCE_URL: inferenceUrl }),
+      ...unlessGiven('SHOP_URL', { SHOP_URL: shop.url }),
+      ...unlessGiven('MicrosoftAppId', {
+        MicrosoftAppId: APP_ID,
+        MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',
+        BOT_TOKEN_ISSUER: identity.issuer,
+        BOT_OPENID_METADATA: identity.metadata,
+        DIRECT_LINE_URL: directLine.domain,
+        DIRECT_LINE_SECRET: directLine.secret,
+      }),
       IDENTITY_ENDPOINT: identity.endpoint,
       IDENTITY_HEADER: identity.header,
-      DIRECT_LINE_URL: directLine.domain,
-      DIRECT_LINE_SECRET: directLine.secret,
       ...(appService
         ? {
             STAGING_URL: appService.staging.url,
@@ -202,6 +206,11 @@ export async function startPlatform({
     await stop();
     throw error;
   }
+}
+
+/** Settings of a stand-in, where the environment does not name the real service. */
+function unlessGiven(name: string, standIn: Record<string, string>): Record<string, string> {
+  return process.env[name] ? {} : standIn;
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -84,10 +84,14 @@ async function run(): Promise<void> {
     ['Inference, production', `http://localhost:${ports.inference}/v2`, ''],
     ['Inference, staging', `http://localhost:${ports.staging}/v2`, platform.registry ? '' : 'empty'],
     ['Registry', platform.registry?.url ?? process.env.REGISTRY_URL ?? '–', platform.registry ? 'docker-registry' : ''],
-    ['Direct Line and connector', platform.directLine.url, 'stand-in'],
-    ['Shop', platform.shop.url, 'stand-in'],
-    ['Cosmos DB', platform.cosmos.url, 'emulator'],
-    ['Storage (blob, queue)', `http://127.0.0.1:${ports.blob}, :${ports.queue}`, 'Azurite'],
+    ['Direct Line and connector', ...used('MicrosoftAppId', platform.directLine.url, 'stand-in')],
+    ['Shop', ...used('SHOP_URL', platform.shop.url, 'stand-in')],
+    ['Cosmos DB', ...used('COSMOS_ENDPOINT', platform.cosmos.url, 'emulator')],
+    [
+      'Storage (blob, queue)',
+      ...used('STORAGE_CONNECTION', `http://127.0.0.1:${ports.blob}, :${ports.queue}`, 'Azurite'),
+    ],
+    ['Identity, Resource Manager', `http://127.0.0.1:${ports.identity}, :${ports.arm}`, 'stand-ins'],
     ['Data and logs', '.local/, .local/logs/', ''],
   ]);
   console.log(
@@ -109,6 +113,11 @@ async function run(): Promise<void> {
   await rm(beside ? folder : pidFile, { recursive: true, force: true });
   console.log('Stopped.');
   process.exit();
+}
+
+/** The stand-in's address, or that the environment's setting is used in its place. */
+function used(setting: string, address: string, what: string): [string, string] {
+  return process.env[setting] ? [`as ${setting} says`, ''] : [address, what];
 }
 
 /** Whether a platform of this clone is running: its process is there. */

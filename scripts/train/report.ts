@@ -31,6 +31,14 @@ export function report(
     '|---|---|---|---|',
     ...worst(judged.inside).map(cells),
     '',
+    `## Confusion table (${split})`,
+    '',
+    'What each intent was taken for without a threshold; of what is out of scope, what came over it.',
+    '',
+    '| said | utterances | right | taken for |',
+    '|---|---|---|---|',
+    ...confusion(judged, threshold).map(cells),
+    '',
     `## Most confused pairs (${split})`,
     '',
     '| said | taken for | times | for example |',
@@ -77,30 +85,50 @@ function tried({ trials }: Trained): string[] {
   ];
 }
 
-function worst(rows: Judged[]): string[][] {
-  const table = [...Map.groupBy(rows, ({ intent }) => intent)].map(([intent, own]) => {
-    const right = own.filter(({ label }) => label === intent).length;
-    const others = [
-      ...Map.groupBy(
-        own.filter(({ label }) => label !== intent),
-        ({ label }) => label,
-      ),
-    ].sort((a, b) => b[1].length - a[1].length);
+interface Row {
+  intent: string;
+  count: number;
+  right: number;
+  /** Other labels with their numbers, the most frequent first. */
+  others: string[];
+}
+
+function rowsOf(judged: Judged[]): Row[] {
+  return [...Map.groupBy(judged, ({ intent }) => intent)].map(([intent, own]) => {
+    const wrong = own.filter(({ label }) => label !== intent);
+    const others = [...Map.groupBy(wrong, ({ label }) => label)].sort(
+      (a, b) => b[1].length - a[1].length || a[0].localeCompare(b[0]),
+    );
     return {
       intent,
       count: own.length,
-      right,
-      others: others.slice(0, 3).map(([label, list]) => `${label} (${list.length})`),
+      right: own.length - wrong.length,
+      others: others.map(([label, list]) => `${label} (${list.length})`),
     };
   });
-  return table
+}
+
+/** Every intent, what is out of scope last. */
+function confusion(judged: { inside: Judged[]; outside: Judged[] }, threshold: number): string[][] {
+  const outside = judged.outside.map((one) => (one.score >= threshold ? one : { ...one, label: one.intent }));
+  const inside = rowsOf(judged.inside).sort((a, b) => a.intent.localeCompare(b.intent));
+  return [...inside, ...rowsOf(outside)].map(({ intent, count, right, others }) => [
+    intent,
+    String(count),
+    String(right),
+    others.join(', ') || '–',
+  ]);
+}
+
+function worst(judged: Judged[]): string[][] {
+  return rowsOf(judged)
     .sort((a, b) => a.right / a.count - b.right / b.count || a.intent.localeCompare(b.intent))
     .slice(0, 15)
     .map(({ intent, count, right, others }) => [
       intent,
       String(count),
       `${Math.round((100 * right) / count)}%`,
-      others.join(', ') || '–',
+      others.slice(0, 3).join(', ') || '–',
     ]);
 }
 

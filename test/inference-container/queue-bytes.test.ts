@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -41,6 +43,29 @@ after(async () => {
 });
 
 const waiting = (model: string) => metric(server, 'maru_inference_queue_requests', { model });
+
+test('bodies that are still arriving have the same limit: one more is turned away, and let in when another is through', async () => {
+  const arriving = (size: number) => {
+    const sent = request(`${server.url}/v2/models/bytes/infer`, {
+      method: 'POST',
+      headers: { 'content-length': size },
+    });
+    const status = once(sent, 'response').then(([response]) => {
+      response.resume();
+      return response.statusCode as number;
+    });
+    return { sent, status };
+  };
+  const slow = arriving(900_000);
+  slow.sent.write(Buffer.alloc(800_000, 32));
+  // Also the socket's buffers hold some of it.
+  await eventually(
+    async () => (await call(server, 'POST', '/v2/models/nothing/infer', Buffer.alloc(700_000, 32))).status === 503,
+  );
+  slow.sent.end(Buffer.alloc(100_000, 32));
+  assert.equal(await slow.status, 400, 'it is no JSON');
+  assert.equal((await call(server, 'POST', '/v2/models/nothing/infer', Buffer.alloc(700_000, 32))).status, 404);
+});
 
 /** A request of so many bytes that wants them back. */
 function echo(model: string, size: number, parameters: object = {}, signal?: AbortSignal): Promise<Answer> {
