@@ -8,6 +8,7 @@ import type { Model, Repository } from '../models/repository.ts';
 import type { Named, Target } from '../models/scheduler.ts';
 import { type Answer, refused } from '../protocol/answer.ts';
 import type { Head } from '../protocol/header.ts';
+import { tooLarge } from '../protocol/http-error.ts';
 import type { Call } from '../protocol/inference.ts';
 import type { Settings } from '../settings.ts';
 
@@ -148,7 +149,15 @@ export class Fronts {
     const state = { gone: false };
     front.underWay.set(id, state);
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-    const call: Call = { deadline, read: () => Promise.resolve(bytes), gone: () => state.gone, model: undefined };
+    const call: Call = {
+      deadline,
+      async read(most = Number.POSITIVE_INFINITY) {
+        if (bytes.length > most) throw tooLarge(most);
+        return bytes;
+      },
+      gone: () => state.gone,
+      model: undefined,
+    };
     let answer: Answer;
     try {
       answer = await this.#answer(head, call);

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { type Answer, refused } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
-import { HttpError } from '../protocol/http-error.ts';
+import { HttpError, tooLarge } from '../protocol/http-error.ts';
 import type { Call } from '../protocol/inference.ts';
 import type { Settings } from '../settings.ts';
 
@@ -138,8 +138,7 @@ export class Listener {
 
   /** The body. Throws 413 for one that is too large, and 503 where too many arrive at once. */
   async #read(request: IncomingMessage, most: number): Promise<Buffer> {
-    const tooLarge = () => new HttpError(413, `the body has more than ${most} bytes`);
-    if (Number(header(request, 'content-length') ?? 0) > most) throw tooLarge();
+    if (Number(header(request, 'content-length') ?? 0) > most) throw tooLarge(most);
     const together = this.#settings.QUEUE_MEGABYTES * 1024 * 1024;
     let size = 0;
     try {
@@ -152,7 +151,7 @@ export class Listener {
           const others = this.#arriving - size;
           const refused =
             size > most
-              ? tooLarge()
+              ? tooLarge(most)
               : others > 0 && this.#arriving > together
                 ? new HttpError(503, `bodies of ${others} bytes arrive`, { 'retry-after': '1' })
                 : null;

@@ -11,3 +11,4 @@ export class HttpError extends Error {
 }
 
 export const badRequest = (message: string) => new HttpError(400, message);
+export const tooLarge = (most: number) => new HttpError(413, `the body has more than ${most} bytes`);

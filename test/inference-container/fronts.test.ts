@@ -85,6 +85,7 @@ test('every thread gives the same answer, whether it runs the model itself or ha
     ['GET', '/v2/models/steady'],
     ['GET', '/v1/models'],
     ['POST', '/v2/repository/index'],
+    ['POST', '/v2/repository/index', ' '.repeat(70_000)],
     ['POST', '/v2/models/steady/infer', three],
     ['POST', '/v2/models/steady/versions/1/infer', three],
     ['POST', '/v2/models/steady/versions/9/infer', three],
