@@ -99,7 +99,9 @@ export async function startServer(
     port,
     async stop() {
       clearInterval(watch);
-      const clean = (await Promise.all([listener.stop(), others?.stop() ?? true])).every(Boolean);
+      listener.refuse();
+      await others?.refuse();
+      const clean = (await Promise.all([listener.finish(), others?.stop() ?? true])).every(Boolean);
       if (clean) await pool.close();
       return clean;
     },

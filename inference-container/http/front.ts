@@ -58,8 +58,12 @@ async function handle(message: ToFront): Promise<void> {
     }
     case 'metrics':
       return main.post({ kind: 'metrics', id: message.id, metrics: await metrics.json() });
+    case 'refuse': {
+      listener.refuse();
+      return main.post({ kind: 'done', id: message.id });
+    }
     case 'stop': {
-      const clean = await listener.stop();
+      const clean = await listener.finish();
       // A thread that is ended with a session open takes the process with it.
       if (clean) await inline.close();
       return main.post({ kind: 'stopped', id: message.id, clean });

@@ -34,8 +34,7 @@ export type FromFront =
 export type ToFront =
   | { kind: 'answer'; id: number; answer: Answer; model: Named | undefined; lease: Lease | null }
   | { kind: 'revoke'; id: number; name: string }
-  | { kind: 'metrics'; id: number }
-  | { kind: 'stop'; id: number };
+  | { kind: 'metrics' | 'refuse' | 'stop'; id: number };
 
 type Reply = Extract<FromFront, { kind: 'metrics' | 'done' | 'stopped' }>;
 
@@ -100,9 +99,14 @@ export class Fronts {
     return replies.flatMap((reply) => (reply?.kind === 'metrics' ? [reply.metrics] : []));
   }
 
-  /** Has each stop accepting and finish what is in flight. False when that took too long for one of them. */
-  async stop(): Promise<boolean> {
+  /** When this returns, no front accepts connections any more. */
+  async refuse(): Promise<void> {
     this.#stopping = true;
+    await Promise.all(this.#fronts.map((front) => this.#ask(front, { kind: 'refuse' })));
+  }
+
+  /** Has each finish what is in flight. False when that took too long for one of them. */
+  async stop(): Promise<boolean> {
     const replies = await Promise.all(this.#fronts.map((front) => this.#ask(front, { kind: 'stop' })));
     const clean = replies.every((reply) => reply === null || (reply.kind === 'stopped' && reply.clean));
     if (clean) await Promise.all(this.#fronts.map(({ worker }) => worker.terminate()));
@@ -182,7 +186,10 @@ export class Fronts {
     return { name, asked, target: { key, name, version, maxRows, maxDelayMs, batchable }, folder, manifest, limit };
   }
 
-  #ask(front: Front, question: { kind: 'revoke'; name: string } | { kind: 'metrics' | 'stop' }): Promise<Reply | null> {
+  #ask(
+    front: Front,
+    question: { kind: 'revoke'; name: string } | { kind: 'metrics' | 'refuse' | 'stop' },
+  ): Promise<Reply | null> {
     const id = this.#next++;
     return new Promise((done) => {
       front.asked.set(id, done);

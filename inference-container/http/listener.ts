@@ -38,6 +38,8 @@ export class Listener {
   readonly #answer: Answerer;
   // Connections without a request are not idle to Node, but nobody waits on them.
   readonly #fresh = new Set<Socket>();
+  #closed: Promise<boolean> = Promise.resolve(true);
+  #finishing = false;
   /** When the last line about a 503 was written. */
   #busyLine = 0;
   /** Bytes of bodies that are still arriving. */
@@ -68,17 +70,22 @@ export class Listener {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Stops accepting, and finishes what is in flight. False when that took longer than the settings allow. */
-  async stop(): Promise<boolean> {
+  /** Accepts no more connections. Those that there are stay, and nobody is told yet. */
+  refuse(): void {
     // Not http's own close: it cuts kept connections at once, and on a busy one the next request is on its way already.
-    const closed = new Promise<boolean>((done) => NetServer.prototype.close.call(this.#server, () => done(true)));
+    this.#closed = new Promise<boolean>((done) => NetServer.prototype.close.call(this.#server, () => done(true)));
+  }
+
+  /** Finishes what is in flight, when no thread accepts any more. False when that took longer than the settings allow. */
+  async finish(): Promise<boolean> {
+    this.#finishing = true;
     const late = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => late.resolve(false), this.#settings.SHUTDOWN_SECONDS * 1_000);
     const idle = setInterval(() => {
       this.#server.closeIdleConnections();
       for (const socket of this.#fresh) socket.destroy();
     }, IDLE_MS);
-    const clean = await Promise.race([closed, late.promise]);
+    const clean = await Promise.race([this.#closed, late.promise]);
     clearTimeout(timer);
     clearInterval(idle);
     this.#server.closeAllConnections();
@@ -113,8 +120,9 @@ export class Listener {
         () => undefined,
       );
     }
-    // A server that stops says so: what a client sends over a connection that is about to end would be lost.
-    const closing: Record<string, string> = this.#server.listening ? {} : { connection: 'close' };
+    // A server that stops says so: what a client sends over a connection that is about to end would be lost. Only when no
+    // thread accepts any more: who is told comes again, and would be cut off with the last socket that listens.
+    const closing: Record<string, string> = this.#finishing ? { connection: 'close' } : {};
     send(response, status, body, { 'x-request-id': requestId, ...closing, ...headers });
     // What is left of a body that was refused is not worth reading.
     if (refusedEarly && !request.complete) request.destroy();

@@ -220,6 +220,7 @@ test('a front by itself: hands on until it is lent the model, and again when tha
   await eventually(async () =>
     heard.some((message) => message.kind === 'gone' && 'id' in last && message.id === last.id),
   );
+  post({ kind: 'refuse', id: 6 });
   post({ kind: 'stop', id: 8 });
   await eventually(async () =>
     heard.some((message) => message.kind === 'stopped' && message.id === 8 && message.clean),
