@@ -10,9 +10,6 @@ import { recipe } from '../../scripts/train/recipe.ts';
 import { type Trained, type TrainOptions, train } from '../../scripts/train/train.ts';
 import { sha256 } from '../inference-container/fixture.ts';
 
-// Half of the time of a short command is reading TypeScript. Also for the threads and commands that are started here.
-process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '../../node_modules/.cache/maru-tests');
-
 /** The real recipe with less of everything. */
 export const quick: typeof recipe = {
   ...recipe,
