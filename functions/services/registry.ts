@@ -73,11 +73,14 @@ export class Registry {
   readonly content: ContainerRegistryContentClient;
   readonly #endpoint: string;
   readonly #repository: string;
+  readonly #timeout: number;
 
-  constructor(url: string, repository: string, credential: TokenCredential) {
+  /** `timeout`: milliseconds for one answer, to its last byte; a layer has more. */
+  constructor(url: string, repository: string, credential: TokenCredential, timeout = TIMEOUT_MS) {
     const { endpoint, httpClient } = reach(url);
     this.#endpoint = endpoint;
     this.#repository = repository;
+    this.#timeout = timeout;
     this.content = new ContainerRegistryContentClient(endpoint, repository, credential, {
       retryOptions: { maxRetries: 3, retryDelayInMs: 300, maxRetryDelayInMs: 4_000 },
       ...(httpClient ? { httpClient } : {}),
@@ -110,14 +113,14 @@ export class Registry {
     const manifest = imageManifest.parse(found.manifest);
     if (manifest.config.size > CONFIG_BYTES) throw new Error(`the image's config has ${manifest.config.size} bytes`);
     const config = imageConfig.parse(
-      JSON.parse((await buffer(await this.blob(manifest.config.digest, TIMEOUT_MS))).toString()),
+      JSON.parse((await buffer(await this.blob(manifest.config.digest, this.#timeout))).toString()),
     );
     return { digest: found.digest, manifest, config };
   }
 
   async #manifest(reference: string) {
     try {
-      return await this.content.getManifest(reference, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+      return await this.content.getManifest(reference, { abortSignal: AbortSignal.timeout(this.#timeout) });
     } catch (error) {
       if (error instanceof RestError && error.statusCode === 404) return undefined;
       throw error;
@@ -161,7 +164,7 @@ export class Registry {
       url: `${this.#endpoint}/v2/${this.#repository}/${path}`,
       method,
       // Until its last byte: the client's own timeout ends with the headers.
-      abortSignal: AbortSignal.timeout(streamMs || TIMEOUT_MS),
+      abortSignal: AbortSignal.timeout(streamMs || this.#timeout),
       ...(streamMs ? { streamResponseStatusCodes: new Set([200]) } : {}),
     });
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);

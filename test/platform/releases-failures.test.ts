@@ -317,6 +317,34 @@ describe('services that are away', () => {
     assert.equal(stagings(digest), 0);
   });
 
+  test('the registry and Resource Manager are slow: waited for', async () => {
+    const slow = async (): Promise<Verdict> => {
+      await sleep(500);
+      return 'pass';
+    };
+    registry!.rule = slow;
+    arm!.rule = slow;
+    const digest = await push();
+    assert.equal((await drive(digest)).state, 'ready');
+    assert.equal(stagings(digest), 1);
+  });
+
+  test('a registry that never answers, or never to the end, is given up', async () => {
+    const digest = await push();
+    const impatient = new Registry(registry!.url, REPOSITORY, nobody, 400);
+    for (const rule of ['hang', 'keep'] as const)
+      for (const part of ['/manifests/', '/blobs/']) {
+        registry!.rule = ({ path }) => (path.includes(part) ? rule : 'pass');
+        const begun = performance.now();
+        await assert.rejects(impatient.image(digest), `${rule} at ${part}`);
+        assert.ok(performance.now() - begun < 5_000);
+      }
+    registry!.rule = () => 'hang';
+    await assert.rejects(impatient.resolve('staging'));
+    registry!.rule = () => 'pass';
+    assert.equal((await impatient.image(digest))?.digest, digest);
+  });
+
   test('Resource Manager for a while: tried again, and staged once', async () => {
     const digest = await push();
     await drive(digest, 'verified');
