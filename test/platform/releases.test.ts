@@ -556,6 +556,8 @@ describe('what goes wrong', () => {
       ['pushed', 'verified', 'staging', 'warm', 'ready'],
     );
     assert.equal(stagings(digest), 1);
+    // They are told of what is recorded, so a moment after it.
+    await eventually(async () => told.some((one) => one.digest === digest));
     assert.equal(told.filter((one) => one.digest === digest).length, 1);
     assert.equal(await versionOf(), '1.0.1', 'production never changed');
   });
