@@ -87,6 +87,7 @@ async function revoke(name: string): Promise<void> {
     while (lease.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     scheduler.forget(lease.key);
     await inline.remove(lease.key);
+    metrics.forget(lease.name, lease.version);
   }
 }
 

@@ -161,8 +161,13 @@ test('after a load every thread answers with the new version, after an unload no
     assert.equal((await call(server, 'POST', '/v2/repository/models/plus/load')).status, 200);
     allowed = [version + 1];
   }
+  allowed = [7, undefined];
+  assert.equal((await call(server, 'POST', '/v2/repository/models/plus/unload')).status, 200);
   over = true;
-  for (const asked of await Promise.all(hammer)) assert.ok(asked > 10);
+  const asked = await Promise.all(hammer);
+  const { text } = await call(server, 'GET', '/metrics');
+  assert.doesNotMatch(text, /maru_inference_(queue|running)_requests\{model="plus"/, 'nor is it in the gauges');
+  for (const times of asked) assert.ok(times > 10);
   for (const { end } of all) end();
 });
 
