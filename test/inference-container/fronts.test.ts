@@ -148,6 +148,7 @@ test('after a load every thread answers with the new version, after an unload no
   const others = CONNECTIONS / 2;
   for (let version = 2; version <= 6; version += 1) {
     await sleep(150);
+    assert.match((await call(server, 'GET', '/metrics')).text, /^maru_inference_queue_requests\{model="plus"/m);
     allowed = [version, version + 1];
     await writeModel(folder, 'plus', String(version), models.plus(version));
     assert.equal((await call(server, 'POST', '/v2/repository/models/plus/load')).status, 200);
