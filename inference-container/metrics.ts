@@ -1,12 +1,23 @@
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Histogram, type Series } from './histogram.ts';
 import type { Named } from './models/scheduler.ts';
 import type { Timing } from './models/session.ts';
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const labelNames = ['model', 'version'] as const;
+const phases = ['queue', 'preprocess', 'compute', 'postprocess', 'total'] as const;
 
 /** What a thread has counted, as it is sent to another. */
 export type MetricsJson = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
+/** What is counted of one version of a model. */
+interface Counted {
+  seconds: Record<(typeof phases)[number], Series>;
+  rows: Series;
+  /** Answers by status, since the metrics were last shown. */
+  answers: Map<number, number>;
+}
 
 /** What `/metrics` shows, for Prometheus: of the process, and the sum of what its threads have counted. */
 export class Metrics {
@@ -21,20 +32,12 @@ export class Metrics {
     registers: [this.#own],
     collect: () => this.#count(),
   });
-  readonly #phase = new Histogram({
-    name: 'maru_inference_seconds',
-    help: 'Seconds by phase: queue (each request), preprocess, compute and postprocess (each group of requests), total (each request)',
-    labelNames: [...labelNames, 'phase'],
-    buckets: SECONDS,
-    registers: [this.#own],
-  });
-  readonly #batchRows = new Histogram({
-    name: 'maru_inference_batch_rows',
-    help: 'Rows of each batch',
-    labelNames,
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
-    registers: [this.#own],
-  });
+  readonly #seconds = new Histogram(
+    'maru_inference_seconds',
+    'Seconds by phase: queue (each request), preprocess, compute and postprocess (each group of requests), total (each request)',
+    SECONDS,
+  );
+  readonly #rows = new Histogram('maru_inference_batch_rows', 'Rows of each batch', ROWS);
   readonly #waiting = new Gauge({
     name: 'maru_inference_queue_requests',
     help: 'Requests that wait',
@@ -60,8 +63,7 @@ export class Metrics {
     labelNames,
     registers: [this.#own],
   });
-  /** Answers since the metrics were last shown: the counter's own labels cost more than a small model's run. */
-  readonly #tallies = new Map<string, { labels: Record<string, string | number>; count: number }>();
+  readonly #counted = new Map<string, Counted>();
   #collect: () => void = () => undefined;
 
   /** `ofProcess`: with the process's own, which one thread shows. */
@@ -78,15 +80,26 @@ export class Metrics {
     return `${await this.#process.metrics()}\n${await sum.metrics()}`;
   }
 
-  json(): Promise<MetricsJson> {
-    return this.#own.getMetricsAsJSON();
+  async json(): Promise<MetricsJson> {
+    return [...(await this.#own.getMetricsAsJSON()), this.#seconds.json(), this.#rows.json()];
   }
 
   #count(): void {
-    for (const tally of this.#tallies.values()) {
-      this.#requests.inc(tally.labels, tally.count);
-      tally.count = 0;
-    }
+    for (const { rows, answers } of this.#counted.values())
+      for (const [code, count] of answers) {
+        this.#requests.inc({ ...rows.labels, code }, count);
+        answers.set(code, 0);
+      }
+  }
+
+  #of({ key, name, version }: Named): Counted {
+    const known = this.#counted.get(key);
+    if (known) return known;
+    const labels = { model: name, version };
+    const seconds = Object.fromEntries(phases.map((phase) => [phase, this.#seconds.series({ ...labels, phase })]));
+    const counted = { seconds, rows: this.#rows.series(labels), answers: new Map() } as Counted;
+    this.#counted.set(key, counted);
+    return counted;
   }
 
   /** Called before the metrics are shown, for what is read and not counted. */
@@ -101,20 +114,19 @@ export class Metrics {
   }
 
   /** A request has its answer, so many milliseconds after it came. */
-  answered({ key, name, version }: Named, status: number, ms: number): void {
-    const tally = this.#tallies.get(`${key} ${status}`);
-    if (tally) tally.count += 1;
-    else this.#tallies.set(`${key} ${status}`, { labels: { model: name, version, code: status }, count: 1 });
-    this.#phase.observe({ model: name, version, phase: 'total' }, ms / 1_000);
+  answered(model: Named, status: number, ms: number): void {
+    const { seconds, answers } = this.#of(model);
+    answers.set(status, (answers.get(status) ?? 0) + 1);
+    seconds.total.observe(ms / 1_000);
   }
 
   /** A group of requests ran: the milliseconds each had waited, and what the worker measured. */
-  ran({ name, version }: Named, waited: number[], timing: Timing): void {
-    const labels = { model: name, version };
-    for (const ms of waited) this.#phase.observe({ ...labels, phase: 'queue' }, ms / 1_000);
+  ran(model: Named, waited: number[], timing: Timing): void {
+    const { seconds, rows } = this.#of(model);
+    for (const ms of waited) seconds.queue.observe(ms / 1_000);
     for (const phase of ['preprocess', 'compute', 'postprocess'] as const)
-      this.#phase.observe({ ...labels, phase }, timing[phase] / 1_000);
-    for (const rows of timing.batches) this.#batchRows.observe(labels, rows);
+      seconds[phase].observe(timing[phase] / 1_000);
+    for (const count of timing.batches) rows.observe(count);
   }
 
   /** A model is gone: its gauges too. */

@@ -18,7 +18,11 @@ if (values.help) {
   process.exit(0);
 }
 console.log(`Seed ${values.seed}, ${values.runs} runs`);
-const files = ['test/inference-container/fuzz.test.ts', 'test/functions/conversation/transitions.test.ts'];
+const files = [
+  'test/inference-container/fuzz.test.ts',
+  'test/inference-container/plain-request.test.ts',
+  'test/functions/conversation/transitions.test.ts',
+];
 const child = spawn(process.execPath, ['--test', ...files], {
   cwd: join(import.meta.dirname, '..'),
   env: { ...process.env, FUZZ_RUNS: values.runs, FUZZ_SEED: values.seed, PROPERTY_RUNS: values.runs },

@@ -94,34 +94,26 @@ async function revoke(name: string): Promise<void> {
 const INFER = /^\/v2\/models\/([\w.-]+)(?:\/versions\/([\w.-]+))?\/infer$/;
 const PREDICT = /^\/v1\/models\/([\w.-]+):predict$/;
 
-async function answer(request: Head, call: Connected): Promise<Answer> {
+function answer(request: Head, call: Connected): Answer | Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0]!;
   const predict = request.method === 'POST' ? PREDICT.exec(path) : null;
   const infer = request.method === 'POST' && !predict ? INFER.exec(path) : null;
   const [, name, version] = predict ?? infer ?? [];
-  const body = await call.read();
-  // Looked for when the body is there: a model that is found must not be replaced while its request still arrives.
-  const model = name === undefined ? undefined : leases.get(place(name, version));
-  if (!model || body.length > inline.limit(model.key)) return await hand(request, body, call);
-  const headerLength = infer ? header(request, 'inference-header-content-length') : undefined;
-  const timeout = infer ? v2.timeoutOf({ bytes: body, headerLength }) : undefined;
-  if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
-  try {
-    const protocol = infer ? 'v2' : 'v1';
-    const answered = await inference.answer(
-      model,
-      { protocol, body, headerLength, deadline: call.deadline },
-      call.gone,
-    );
+  return call.read((body) => {
+    // Looked for when the body is there: a model that is found must not be replaced while its request still arrives.
+    const model = name === undefined ? undefined : leases.get(place(name, version));
+    if (!model || body.length > inline.limit(model.key)) return hand(request, body, call);
+    const headerLength = infer ? header(request, 'inference-header-content-length') : undefined;
+    const timeout = infer ? v2.timeoutOf({ bytes: body, headerLength }) : undefined;
+    if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
     call.model = model;
-    return answered;
-  } catch (error) {
-    if (!(error instanceof NotHere)) {
-      call.model = model;
-      throw error;
-    }
-    return await hand(request, body, call);
-  }
+    const asked = { protocol: infer ? ('v2' as const) : ('v1' as const), body, headerLength, deadline: call.deadline };
+    return inference.answer(model, asked, call).catch((error) => {
+      if (!(error instanceof NotHere)) throw error;
+      call.model = undefined;
+      return hand(request, body, call);
+    });
+  });
 }
 
 /** Has the main thread answer. */

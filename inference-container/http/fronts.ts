@@ -155,9 +155,9 @@ export class Fronts {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
     const call: Call = {
       deadline,
-      async read(most = Number.POSITIVE_INFINITY) {
+      read(go, most = Number.POSITIVE_INFINITY) {
         if (bytes.length > most) throw tooLarge(most);
-        return bytes;
+        return go(bytes);
       },
       gone: () => state.gone,
       model: undefined,

@@ -1,18 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
+import type { Named } from '../models/scheduler.ts';
 import { type Answer, refused } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
-import { HttpError, tooLarge } from '../protocol/http-error.ts';
 import type { Call } from '../protocol/inference.ts';
 import type { Settings } from '../settings.ts';
+import { PlainConnection } from './plain-connection.ts';
+import { Arriving, StreamedRequest } from './streamed-request.ts';
+import type { Transaction } from './transaction.ts';
 
-/** How long the rest of a refused body is read for. */
-const REFUSED_BODY_MS = 5_000;
 /** How long a shutdown leaves connections open on which nothing comes. */
 const IDLE_MS = 500;
 /** Request ids that are made here: of this thread, and counted. */
@@ -26,6 +25,35 @@ export interface Connected extends Call {
   whenGone(run: () => void): void;
 }
 
+class Request implements Connected {
+  readonly transaction: Transaction;
+  readonly started = performance.now();
+  readonly id: string;
+  deadline: number;
+  model: Named | undefined = undefined;
+  readonly #mostBytes: number;
+
+  constructor(transaction: Transaction, { REQUEST_SECONDS, BODY_MEGABYTES }: Settings) {
+    this.transaction = transaction;
+    const given = header(transaction.head, 'x-request-id');
+    this.id = given !== undefined && REQUEST_ID.test(given) ? given : `${THREAD}-${(requests++).toString(36)}`;
+    this.deadline = Date.now() + REQUEST_SECONDS * 1_000;
+    this.#mostBytes = BODY_MEGABYTES * 1024 * 1024;
+  }
+
+  read<T>(go: (body: Buffer) => T | Promise<T>, most = this.#mostBytes): T | Promise<T> {
+    return this.transaction.read(go, most);
+  }
+
+  gone(): boolean {
+    return this.transaction.gone();
+  }
+
+  whenGone(run: () => void): void {
+    this.transaction.whenGone(run);
+  }
+}
+
 /** What finds the answer to a request; may throw HttpError. */
 export type Answerer = (request: Head, call: Connected) => Answer | Promise<Answer>;
 
@@ -36,29 +64,49 @@ export class Listener {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #answer: Answerer;
+  readonly #plain = new Set<PlainConnection>();
   // Connections without a request are not idle to Node, but nobody waits on them.
   readonly #fresh = new Set<Socket>();
+  readonly #arriving: Arriving;
   #closed: Promise<boolean> = Promise.resolve(true);
   #finishing = false;
   /** When the last line about a 503 was written. */
   #busyLine = 0;
-  /** Bytes of bodies that are still arriving. */
-  #arriving = 0;
 
   constructor(settings: Settings, log: Logger, metrics: Metrics, answer: Answerer) {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
     this.#answer = answer;
-    this.#server = createServer((request, response) => void this.#respond(request, response));
+    this.#arriving = new Arriving(settings.QUEUE_MEGABYTES * 1024 * 1024);
+    const server = createServer((request, response) =>
+      this.#respond(new StreamedRequest(request, response, this.#arriving)),
+    );
     // Longer than a load balancer's own, so that it is never the server that closes first.
-    this.#server.keepAliveTimeout = 240_000;
-    this.#server.requestTimeout = settings.REQUEST_SECONDS * 1_000;
-    this.#server.on('connection', (socket) => {
-      this.#fresh.add(socket);
-      socket.once('close', () => this.#fresh.delete(socket));
+    server.keepAliveTimeout = 240_000;
+    server.requestTimeout = settings.REQUEST_SECONDS * 1_000;
+    server.on('request', (request) => this.#fresh.delete(request.socket));
+    // A connection is served here as long as its requests are plain, and by Node's own HTTP from the first that is not.
+    const [http] = server.listeners('connection');
+    server.removeAllListeners('connection');
+    const { headersTimeout, keepAliveTimeout } = server;
+    const owner = {
+      headersTimeout,
+      keepAliveTimeout,
+      respond: (transaction: Transaction) => this.#respond(transaction),
+      takeOver: (connection: PlainConnection, socket: Socket) => {
+        this.#plain.delete(connection);
+        this.#fresh.add(socket);
+        socket.once('close', () => this.#fresh.delete(socket));
+        http!.call(server, socket);
+      },
+    };
+    server.on('connection', (socket) => {
+      const connection = new PlainConnection(socket, owner);
+      this.#plain.add(connection);
+      socket.once('close', () => this.#plain.delete(connection));
     });
-    this.#server.on('request', (request) => this.#fresh.delete(request.socket));
+    this.#server = server;
   }
 
   /** Listens; `shared`: other threads listen on the same port, and the system divides the connections among them. */
@@ -83,56 +131,51 @@ export class Listener {
     const timer = setTimeout(() => late.resolve(false), this.#settings.SHUTDOWN_SECONDS * 1_000);
     const idle = setInterval(() => {
       this.#server.closeIdleConnections();
+      for (const connection of this.#plain) connection.endIdle();
       for (const socket of this.#fresh) socket.destroy();
     }, IDLE_MS);
     const clean = await Promise.race([this.#closed, late.promise]);
     clearTimeout(timer);
     clearInterval(idle);
     this.#server.closeAllConnections();
+    for (const connection of this.#plain) connection.end();
     return clean;
   }
 
-  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const started = performance.now();
-    const given = header(request, 'x-request-id');
-    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : `${THREAD}-${(requests++).toString(36)}`;
-    const call: Connected = {
-      deadline: Date.now() + this.#settings.REQUEST_SECONDS * 1_000,
-      read: (most = this.#settings.BODY_MEGABYTES * 1024 * 1024) => this.#read(request, most),
-      gone: () => response.destroyed,
-      whenGone: (run) => response.once('close', () => response.writableFinished || run()),
-      model: undefined,
-    };
-    let answer: Answer;
+  #respond(transaction: Transaction): void {
+    const call = new Request(transaction, this.#settings);
+    let answer: Answer | Promise<Answer>;
     try {
-      answer = await this.#answer(request, call);
+      answer = this.#answer(transaction.head, call);
     } catch (error) {
       answer = refused(error);
     }
-    const { status = 200, body, headers, fault } = answer;
-    if (status >= 500 && this.#worthALine(status))
-      this.#log.warn({ requestId, path: pathOf(request), status, error: fault ?? body }, 'request failed');
-    const refusedEarly = status >= 400 && !request.complete;
-    // Read, and dropped, what is left of a refused body: otherwise its sender sees a broken connection and not the answer.
-    if (refusedEarly) {
-      request.resume();
-      await Promise.race([once(request, 'close'), sleep(REFUSED_BODY_MS, undefined, { ref: false })]).catch(
-        () => undefined,
+    if (!(answer instanceof Promise)) this.#send(call, answer);
+    else
+      answer.then(
+        (found) => this.#send(call, found),
+        (error) => this.#send(call, refused(error)),
       );
-    }
+  }
+
+  #send(call: Request, answer: Answer): void {
+    const { status = 200, body, headers, fault } = answer;
+    const { transaction, id: requestId } = call;
+    if (status >= 500 && this.#worthALine(status))
+      this.#log.warn({ requestId, path: pathOf(transaction.head), status, error: fault ?? body }, 'request failed');
     // A server that stops says so: what a client sends over a connection that is about to end would be lost. Only when no
     // thread accepts any more: who is told comes again, and would be cut off with the last socket that listens.
-    const closing: Record<string, string> = this.#finishing ? { connection: 'close' } : {};
-    send(response, status, body, { 'x-request-id': requestId, ...closing, ...headers });
-    // What is left of a body that was refused is not worth reading.
-    if (refusedEarly && !request.complete) request.destroy();
+    const last = this.#finishing;
+    const sent = transaction.send({ status, body, requestId, headers, last });
+    if (sent) void sent.then(() => this.#sent(call, status));
+    else this.#sent(call, status);
+  }
+
+  #sent({ transaction: { head }, started, model, id: requestId }: Request, status: number): void {
     const ms = performance.now() - started;
-    if (call.model) this.#metrics.answered(call.model, status, ms);
+    if (model) this.#metrics.answered(model, status, ms);
     if (this.#log.isLevelEnabled('debug'))
-      this.#log.debug(
-        { requestId, method: request.method, path: pathOf(request), status, model: call.model?.key, ms },
-        'request',
-      );
+      this.#log.debug({ requestId, method: head.method, path: pathOf(head), status, model: model?.key, ms }, 'request');
   }
 
   /** A line a second says that requests are turned away; their number is in the metrics. */
@@ -143,55 +186,8 @@ export class Listener {
     this.#busyLine = now;
     return true;
   }
-
-  /** The body. Throws 413 for one that is too large, and 503 where too many arrive at once. */
-  async #read(request: IncomingMessage, most: number): Promise<Buffer> {
-    if (Number(header(request, 'content-length') ?? 0) > most) throw tooLarge(most);
-    const together = this.#settings.QUEUE_MEGABYTES * 1024 * 1024;
-    let size = 0;
-    try {
-      return await new Promise((resolve, reject) => {
-        const chunks: Buffer[] = [];
-        request.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          this.#arriving += chunk.length;
-          // One that is larger than the limit by itself is let in when no other arrives.
-          const others = this.#arriving - size;
-          const refused =
-            size > most
-              ? tooLarge(most)
-              : others > 0 && this.#arriving > together
-                ? new HttpError(503, `bodies of ${others} bytes arrive`, { 'retry-after': '1' })
-                : null;
-          if (refused) {
-            request.removeAllListeners('data');
-            reject(refused);
-          } else chunks.push(chunk);
-        });
-        request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-        request.once('error', () => reject(new HttpError(499, 'the client is gone')));
-      });
-    } finally {
-      this.#arriving -= size;
-    }
-  }
 }
 
 function pathOf(request: Head): string {
   return (request.url ?? '').slice(0, 200);
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  body: string | Uint8Array,
-  headers: Record<string, string>,
-): void {
-  if (response.destroyed || response.headersSent) return;
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    ...headers,
-  });
-  response.end(body);
 }

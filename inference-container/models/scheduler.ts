@@ -42,10 +42,15 @@ const JOB_BYTES = 4 * 1024 * 1024;
 
 const NOTHING = { count: 0, bytes: 0, inline: false };
 
+/** Who waits for an answer. */
+export interface Client {
+  gone(): boolean;
+}
+
 interface Waiting {
   request: Request;
   since: number;
-  gone(): boolean;
+  client: Client;
   resolve(answer: Answer): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout | undefined;
@@ -101,7 +106,7 @@ export class Scheduler {
   };
 
   /** Throws {@link Overloaded}, {@link DeadlinePassed}, {@link Abandoned}, WorkerCrashed or JobFailed. */
-  run(target: Target, request: Request, gone: () => boolean): Promise<Answer> {
+  run(target: Target, request: Request, client: Client): Promise<Answer> {
     const queue = this.#queueOf(target);
     if (this.#full(queue)) this.#dropDead(queue);
     // Bytes are of all models together, and so are those that nobody waits for any more.
@@ -109,7 +114,7 @@ export class Scheduler {
     if (this.#full(queue)) return Promise.reject(new Overloaded(`${queue.waiting.length} requests wait`));
     if (this.#heavy(request)) return Promise.reject(new Overloaded(`bodies of ${this.#bytes} bytes wait`));
     return new Promise((resolve, reject) => {
-      queue.waiting.push({ request, since: performance.now(), gone, resolve, reject, timer: undefined });
+      queue.waiting.push({ request, since: performance.now(), client, resolve, reject, timer: undefined });
       this.#bytes += request.body.length;
       // A turn that reads many sockets is long: an idle worker starts with what there is, and the turn goes on beside it.
       const beside = this.#pool.idle && request.body.length > this.#inline.limit(target.key);
@@ -197,7 +202,7 @@ export class Scheduler {
     const now = Date.now();
     let kept = 0;
     for (const one of waiting) {
-      const gone = one.gone();
+      const gone = one.client.gone();
       if (!gone && one.request.deadline > now) {
         waiting[kept++] = one;
         continue;

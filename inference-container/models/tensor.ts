@@ -37,6 +37,11 @@ export interface TensorData {
   data: NumberArray | (string | Uint8Array)[];
 }
 
+/** A tensor to be run, whose numbers may still be as JSON gave them: checked, but written only where the run's own tensor is made. */
+export interface Feed extends Omit<TensorData, 'data'> {
+  data: TensorData['data'] | number[];
+}
+
 export interface TensorMetadata {
   name: string;
   datatype: Datatype;
@@ -54,6 +59,23 @@ export function datatypeOf(onnx: string): Datatype | undefined {
 /** A typed array (or a list, for BYTES) of a datatype. */
 export function allocate(datatype: Datatype, length: number): TensorData['data'] {
   return datatype === 'BYTES' ? new Array<string>(length).fill('') : new datatypes[datatype].array(length);
+}
+
+/** Writes elements into a tensor, from its element `at` on. */
+export function put(target: TensorData['data'], at: number, elements: Feed['data']): void {
+  if (!Array.isArray(elements)) (target as Float32Array).set(elements as Float32Array, at);
+  else if (target instanceof BigInt64Array || target instanceof BigUint64Array) putWide(target, at, elements);
+  else for (let index = 0; index < elements.length; index += 1) target[at + index] = elements[index] as never;
+}
+
+/** Safe integers into a 64-bit tensor, in halves (low, high): a BigInt for each would cost more than the model. */
+function putWide(target: BigInt64Array | BigUint64Array, at: number, elements: unknown[]): void {
+  const halves = new Int32Array(target.buffer, target.byteOffset + at * 8, elements.length * 2);
+  for (let index = 0; index < elements.length; index += 1) {
+    const value = elements[index] as number;
+    halves[2 * index] = value;
+    halves[2 * index + 1] = Math.floor(value / 2 ** 32);
+  }
 }
 
 export function elements(shape: readonly number[]): number {

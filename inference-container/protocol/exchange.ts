@@ -1,6 +1,6 @@
 import type { Manifest } from '../models/manifest.ts';
 import type { RowResult, Signature } from '../models/session.ts';
-import type { TensorData } from '../models/tensor.ts';
+import type { Feed, TensorData } from '../models/tensor.ts';
 import { InvalidRow } from '../tasks/task.ts';
 import type { Answer } from './answer.ts';
 import { badRequest } from './http-error.ts';
@@ -15,7 +15,7 @@ export interface Served {
 export type Payload =
   | { kind: 'rows'; rows: unknown[] }
   /** `outputs` empty: all of them. `joinable`: its inputs agree on the rows, so it may run with others. */
-  | { kind: 'tensors'; feeds: Record<string, TensorData>; outputs: string[]; rows: number; joinable: boolean };
+  | { kind: 'tensors'; feeds: Record<string, Feed>; outputs: string[]; rows: number; joinable: boolean };
 
 export type Result = { kind: 'rows'; rows: RowResult[] } | { kind: 'tensors'; outputs: Record<string, TensorData> };
 
@@ -35,7 +35,7 @@ export function rowsPayload(read: () => unknown[]): Payload {
   return { kind: 'rows', rows };
 }
 
-export function tensorsPayload(model: Served, feeds: Record<string, TensorData>, outputs: string[]): Payload {
+export function tensorsPayload(model: Served, feeds: Record<string, Feed>, outputs: string[]): Payload {
   checkBounds(feeds, model);
   const given = Object.values(feeds);
   const rows = given[0]?.shape[0] ?? 1;
@@ -68,13 +68,16 @@ export function understood<T>(read: () => T, index?: number): T {
 }
 
 /** Ids that are looked up in a table: one outside of it would fail, or mean another row. */
-function checkBounds(feeds: Record<string, TensorData>, { signature }: Served): void {
-  for (const [name, [least, most]] of Object.entries(signature.bounds)) {
-    const data = feeds[name]?.data as BigInt64Array | Int32Array | undefined;
+function checkBounds(feeds: Record<string, Feed>, { signature }: Served): void {
+  for (const name in signature.bounds) {
+    const [least, most] = signature.bounds[name]!;
+    const data = feeds[name]?.data as BigInt64Array | Int32Array | number[] | undefined;
+    if (!data) continue;
     const wrong =
-      data instanceof BigInt64Array ? outside(data, least, most) : data?.findIndex((id) => id < least || id > most);
-    if (wrong !== undefined && wrong !== -1)
-      throw badRequest(`${name}: ${data![wrong]} is not an id from ${least} to ${most}`);
+      data instanceof BigInt64Array
+        ? outside(data, least, most)
+        : (data as number[]).findIndex((id) => id < least || id > most);
+    if (wrong !== -1) throw badRequest(`${name}: ${data[wrong]} is not an id from ${least} to ${most}`);
   }
 }
 

@@ -1,15 +1,22 @@
 import { JobFailed, WorkerCrashed } from '../models/pool.ts';
-import { Abandoned, DeadlinePassed, type Named, Overloaded, type Scheduler, type Target } from '../models/scheduler.ts';
+import {
+  Abandoned,
+  type Client,
+  DeadlinePassed,
+  type Named,
+  Overloaded,
+  type Scheduler,
+  type Target,
+} from '../models/scheduler.ts';
 import type { Answer } from './answer.ts';
 import { HttpError } from './http-error.ts';
 import type { Request } from './requests.ts';
 
 /** How a request is run: its end, whether its client is still there, and who was asked. */
-export interface Call {
+export interface Call extends Client {
   deadline: number;
-  /** The body, of `most` bytes where the usual limit is too many. */
-  read(most?: number): Promise<Buffer>;
-  gone(): boolean;
+  /** Goes on with the body once all of it is there: of at most `most` bytes, where the usual limit is too many. Throws HttpError. */
+  read<T>(go: (body: Buffer) => T | Promise<T>, most?: number): T | Promise<T>;
   model: Named | undefined;
 }
 
@@ -26,21 +33,28 @@ export class Inference {
     this.#scheduler = scheduler;
   }
 
-  async answer(model: Asked, request: Request, gone: () => boolean): Promise<Answer> {
+  answer(model: Asked, request: Request, client: Client): Promise<Answer> {
     model.inFlight += 1;
-    try {
-      return await this.#scheduler.run(model, request, gone);
-    } catch (error) {
-      if (error instanceof Overloaded)
-        throw new HttpError(503, `${model.name} is busy: ${error.message}`, { 'retry-after': '1' });
-      if (error instanceof WorkerCrashed)
-        throw new HttpError(503, 'the worker crashed; send it again', { 'retry-after': '1' });
-      if (error instanceof DeadlinePassed) throw new HttpError(503, error.message, { 'retry-after': '1' });
-      if (error instanceof Abandoned) throw new HttpError(499, error.message);
-      if (error instanceof JobFailed) throw new Error(`the worker failed: ${error.message}`);
-      throw error;
-    } finally {
-      model.inFlight -= 1;
-    }
+    return this.#scheduler.run(model, request, client).then(
+      (answer) => {
+        model.inFlight -= 1;
+        return answer;
+      },
+      (error) => {
+        model.inFlight -= 1;
+        throw told(error, model);
+      },
+    );
   }
+}
+
+/** What a client is told. */
+function told(error: unknown, { name }: Asked): unknown {
+  const again = { 'retry-after': '1' };
+  if (error instanceof Overloaded) return new HttpError(503, `${name} is busy: ${error.message}`, again);
+  if (error instanceof WorkerCrashed) return new HttpError(503, 'the worker crashed; send it again', again);
+  if (error instanceof DeadlinePassed) return new HttpError(503, error.message, again);
+  if (error instanceof Abandoned) return new HttpError(499, error.message);
+  if (error instanceof JobFailed) return new Error(`the worker failed: ${error.message}`);
+  return error;
 }

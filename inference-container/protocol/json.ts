@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { badRequest, HttpError } from './http-error.ts';
 
 /** A whole number was met that a double may not hold: wrong, unless reading the body digit by digit shows otherwise. */
@@ -31,7 +32,8 @@ export function readJson<T>(bytes: Buffer, read: (json: unknown) => T): T {
 function parse(bytes: Buffer, read: (text: string) => unknown): unknown {
   let text: string;
   try {
-    text = utf8.decode(bytes);
+    // Most bodies are ASCII, for which a string is only a copy.
+    text = isAscii(bytes) ? bytes.toString('latin1') : utf8.decode(bytes);
   } catch {
     throw badRequest('the body is not UTF-8');
   }

@@ -1,5 +1,5 @@
 import { type Loaded, runRows, runTensors, type Timing } from '../models/session.ts';
-import { allocate, elements, rowsOf, type TensorData } from '../models/tensor.ts';
+import { allocate, elements, type Feed, put, rowsOf, type TensorData } from '../models/tensor.ts';
 import { type Answer, refused } from './answer.ts';
 import type { Exchange, Payload, Result } from './exchange.ts';
 import { badRequest, HttpError } from './http-error.ts';
@@ -137,7 +137,7 @@ async function runJoinedTensors(model: Loaded, batch: Pending[], timing: Timing)
   const payloads = batch.map(({ exchange }) => exchange.payload as Tensors);
   const [first] = payloads as [Tensors];
   const rows = payloads.reduce((sum, payload) => sum + payload.rows, 0);
-  const feeds = payloads.length === 1 ? first.feeds : join(payloads, rows);
+  const feeds = join(payloads, rows);
   const outputs = await runTensors(model, feeds, first.outputs, timing);
   timing.batches.push(rows);
   if (payloads.length === 1) return [{ kind: 'tensors', outputs }];
@@ -155,20 +155,28 @@ async function runJoinedTensors(model: Loaded, batch: Pending[], timing: Timing)
   });
 }
 
-/** Each input of several requests, one after the other along the first dimension. */
+/** Each input of the requests, one after the other along the first dimension. */
 function join(payloads: Tensors[], rows: number): Record<string, TensorData> {
   const feeds: Record<string, TensorData> = {};
-  for (const [name, { datatype, shape }] of Object.entries(payloads[0]!.feeds)) {
-    const joined = [rows, ...shape.slice(1)];
+  for (const [name, { datatype, shape, data: first }] of Object.entries(payloads[0]!.feeds)) {
+    if (payloads.length === 1 && !asGiven(datatype, first)) {
+      feeds[name] = { datatype, shape, data: first };
+      continue;
+    }
+    const joined = payloads.length === 1 ? shape : [rows, ...shape.slice(1)];
     const data = allocate(datatype, elements(joined));
     let at = 0;
     for (const { feeds: own } of payloads) {
       const part = own[name]!.data;
-      if (Array.isArray(data)) for (const [offset, value] of (part as string[]).entries()) data[at + offset] = value;
-      else (data as Float32Array).set(part as Float32Array, at);
+      put(data, at, part);
       at += part.length;
     }
     feeds[name] = { datatype, shape: joined, data };
   }
   return feeds;
+}
+
+/** Numbers as JSON gave them: not yet what is run. */
+function asGiven(datatype: Feed['datatype'], data: Feed['data']): data is number[] {
+  return datatype !== 'BYTES' && Array.isArray(data);
 }

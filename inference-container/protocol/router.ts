@@ -26,7 +26,7 @@ export function answer(request: Head, services: Services, call: Call): Answer | 
   if (parts[1] === 'v1' && parts[2] === 'models') return kserve(method, parts.slice(3), services, call);
   if (path === '/score') {
     only(method, 'POST');
-    return call.read().then((body) => {
+    return call.read((body) => {
       const model = find(services.repository, v1.scoredModel(body));
       return ask(model, { protocol: 'score', body, headerLength: undefined, deadline: call.deadline }, services, call);
     });
@@ -59,7 +59,7 @@ function openInference(
     if (action === 'infer') {
       only(method, 'POST');
       const headerLength = header(request, 'inference-header-content-length');
-      return call.read().then((body) => {
+      return call.read((body) => {
         const model = find(repository, name, versioned);
         const timeout = v2.timeoutOf({ bytes: body, headerLength });
         if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
@@ -95,14 +95,14 @@ async function repositoryExtension(
   const [first, name = '', action] = parts;
   if (first === 'index' && parts.length === 1) {
     only(method, 'POST');
-    const bytes = await call.read(REQUEST_BYTES);
+    const bytes = await call.read((body) => body, REQUEST_BYTES);
     const body = bytes.length > 0 ? parseJson(bytes) : {};
     const onlyReady = typeof body === 'object' && body !== null && 'ready' in body && body.ready === true;
     return json(repository.index().filter(({ state }) => !onlyReady || state === 'READY'));
   }
   if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
     only(method, 'POST');
-    await call.read(REQUEST_BYTES);
+    await call.read(() => undefined, REQUEST_BYTES);
     // Not a dot in front: that is a folder that is still being written.
     if (!/^[\w-][\w.-]{0,63}$/.test(name)) throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
     if (action === 'load') {
@@ -130,7 +130,7 @@ function kserve(method: string, parts: string[], services: Services, call: Call)
   only(method, predict ? 'POST' : 'GET');
   if (!predict) return json({ name: find(repository, last).name, ready: true });
   // Read first: a model that is found must not be replaced while its request still arrives.
-  return call.read().then((body) => {
+  return call.read((body) => {
     const model = find(repository, last.slice(0, -':predict'.length));
     return ask(model, { protocol: 'v1', body, headerLength: undefined, deadline: call.deadline }, services, call);
   });
@@ -138,7 +138,7 @@ function kserve(method: string, parts: string[], services: Services, call: Call)
 
 function ask(model: Model, request: Request, { inference }: Services, call: Call): Promise<Answer> {
   call.model = model;
-  return inference.answer(model, request, call.gone);
+  return inference.answer(model, request, call);
 }
 
 function find(repository: Repository, name: string, version?: string): Model {

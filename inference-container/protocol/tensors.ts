@@ -1,4 +1,12 @@
-import { allocate, type Datatype, datatypes, elements, type NumberArray, type TensorData } from '../models/tensor.ts';
+import {
+  allocate,
+  type Datatype,
+  datatypes,
+  elements,
+  type Feed,
+  type NumberArray,
+  type TensorData,
+} from '../models/tensor.ts';
 import { badRequest } from './http-error.ts';
 import { InexactNumber } from './json.ts';
 
@@ -28,7 +36,7 @@ export function checkShape(name: string, shape: unknown): number[] {
 }
 
 /** A tensor from JSON: a flat or nested list in row-major order, every element checked against the datatype. */
-export function fromJson(name: string, datatype: Datatype, shape: number[], given: unknown): TensorData {
+export function fromJson(name: string, datatype: Datatype, shape: number[], given: unknown): Feed {
   if (!Array.isArray(given)) throw badRequest(`${name}: data must be a list`);
   const count = elements(shape);
   const flat = given.length === count && !Array.isArray(given[0]) ? given : flatten(name, given, count);
@@ -56,24 +64,25 @@ function flatten(name: string, given: unknown[], most: number): unknown[] {
   return flat;
 }
 
-function convert(name: string, datatype: Datatype, values: unknown[]): TensorData['data'] {
-  if (datatype === 'INT64' && values.every((value) => Number.isSafeInteger(value))) return int64(values as number[]);
+function convert(name: string, datatype: Datatype, values: unknown[]): Feed['data'] {
+  if (asGiven(datatype, values)) return values;
   const data = allocate(datatype, values.length);
   for (let index = 0; index < values.length; index += 1)
     data[index] = element(name, datatype, values[index], index) as never;
   return data;
 }
 
-/** Safe integers as int64, written in halves (low, high): a BigInt for each would cost more than the model. */
-function int64(values: number[]): BigInt64Array {
-  const data = new BigInt64Array(values.length);
-  const halves = new Int32Array(data.buffer);
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index]!;
-    halves[2 * index] = value;
-    halves[2 * index + 1] = Math.floor(value / 2 ** 32);
-  }
-  return data;
+/** Numbers that are in the datatype's range as they are: nearly all, so they are looked at without ado. */
+function asGiven(datatype: Datatype, values: unknown[]): values is number[] {
+  if (datatype === 'FP64') return values.every(Number.isFinite);
+  if (datatype === 'FP32')
+    return values.every((value) => typeof value === 'number' && Number.isFinite(Math.fround(value)));
+  const range = INTEGERS[datatype];
+  if (!range) return false;
+  const [least, most] = [Number(range[0]), Number(range[1])];
+  return values.every(
+    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+  );
 }
 
 function element(name: string, datatype: Datatype, value: unknown, index: number): unknown {
@@ -148,7 +157,7 @@ function splitBytes(name: string, count: number, bytes: Buffer): Uint8Array[] {
 }
 
 /** Strings of a BYTES tensor, for models and tasks that take text. */
-export function asText(name: string, tensor: TensorData): TensorData {
+export function asText(name: string, tensor: Feed): TensorData {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const data = (tensor.data as (string | Uint8Array)[]).map((value) => {
     if (typeof value === 'string') return value;

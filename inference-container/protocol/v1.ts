@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { elements, rowsOf, type TensorData, type TensorMetadata } from '../models/tensor.ts';
+import { elements, type Feed, rowsOf, type TensorData, type TensorMetadata } from '../models/tensor.ts';
 import { tasks } from '../tasks/index.ts';
 import {
   type Exchange,
@@ -97,7 +97,7 @@ function rowsAsJson({ signature }: Served, results: Record<string, TensorData>, 
 }
 
 /** One input of all instances: an instance is the input's value, or an object of them by name. */
-function column({ name, datatype, shape }: TensorMetadata, inputs: number, instances: unknown[]): TensorData {
+function column({ name, datatype, shape }: TensorMetadata, inputs: number, instances: unknown[]): Feed {
   const values = instances.map((instance, index) => {
     if (typeof instance === 'object' && instance !== null && !Array.isArray(instance)) {
       if (!Object.hasOwn(instance, name)) throw badRequest(`instance ${index}: input ${name} is missing`);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Model, Repository } from '../models/repository.ts';
-import { type Datatype, datatypes, type TensorData, type TensorMetadata } from '../models/tensor.ts';
+import { type Datatype, datatypes, type Feed, type TensorData, type TensorMetadata } from '../models/tensor.ts';
 import { tasks } from '../tasks/index.ts';
 import type { Answer } from './answer.ts';
 import { type Exchange, rowsPayload, rowValues, type Served, tensorOutputs, tensorsPayload } from './exchange.ts';
@@ -79,43 +79,50 @@ function read(model: Served, json: unknown, binary: Buffer): Exchange {
     throw badRequest(`inputs and outputs: a request has 1 to ${TENSORS_LIMIT} tensors`);
   const { inputs: expected, outputs: available } = signatureOf(model);
   const feeds = readInputs(inputs, expected, binary);
-  for (const { name } of wanted)
-    if (!available.some((output) => output.name === name))
-      throw badRequest(`the model has no output ${name.slice(0, 100)}`);
   if (options?.timeout !== undefined && !(typeof options.timeout === 'number' && options.timeout > 0))
     throw badRequest('parameters.timeout must be microseconds above 0');
-  const names = [...new Set(wanted.map(({ name }) => name))];
-  const binaryByDefault = options?.binary_data_output === true;
-  const asBinary = new Set(
-    available
-      .map(({ name }) => name)
-      .filter((name) => wanted.find((output) => output.name === name)?.parameters?.binary_data ?? binaryByDefault),
-  );
-  const order = names.length > 0 ? names : available.map(({ name }) => name);
-  const answer = (outputs: Record<string, TensorData>) =>
-    write(
-      model,
-      id,
-      order.map((name) => [name, outputs[name]!] as const),
-      asBinary,
-    );
+  const chosen = choose(wanted, available, options?.binary_data_output === true);
+  const answer = (outputs: Record<string, TensorData>) => write(model, id, chosen, outputs);
   const { task } = model.manifest;
   if (task === 'tensor')
     return {
-      payload: tensorsPayload(model, withText(feeds), names),
+      payload: tensorsPayload(model, withText(feeds), wanted.length > 0 ? chosen.map(({ name }) => name) : []),
       write: (result) => answer(tensorOutputs(result)),
     };
-  const decoded = task === 'text-classification' && feeds.text ? { text: asText('text', feeds.text) } : feeds;
+  // Tasks take strings and bytes alone.
+  const given = feeds as Record<string, TensorData>;
+  const decoded = task === 'text-classification' && given.text ? { text: asText('text', given.text) } : given;
   return {
     payload: rowsPayload(() => tasks[task].fromTensors(decoded)),
     write: (result) => answer(tasks[task].toTensors(rowValues(result))),
   };
 }
 
+/** An output of an answer: in its JSON, or behind it. */
+interface Chosen {
+  name: string;
+  binary: boolean;
+}
+
+/** The outputs that are wanted, each once; all where none is named. Throws 400 for one that there is not. */
+function choose(
+  wanted: NonNullable<z.infer<typeof request>['outputs']>,
+  available: TensorMetadata[],
+  binaryByDefault: boolean,
+): Chosen[] {
+  if (wanted.length === 0) return available.map(({ name }) => ({ name, binary: binaryByDefault }));
+  const chosen = new Map<string, Chosen>();
+  for (const { name, parameters: options } of wanted) {
+    if (!available.some((output) => output.name === name))
+      throw badRequest(`the model has no output ${name.slice(0, 100)}`);
+    if (!chosen.has(name)) chosen.set(name, { name, binary: Boolean(options?.binary_data ?? binaryByDefault) });
+  }
+  return [...chosen.values()];
+}
+
 /** String tensors as ONNX Runtime takes them. */
-function withText(feeds: Record<string, TensorData>): Record<string, TensorData> {
-  for (const [name, tensor] of Object.entries(feeds))
-    if (tensor.datatype === 'BYTES') feeds[name] = asText(name, tensor);
+function withText(feeds: Record<string, Feed>): Record<string, Feed> {
+  for (const name in feeds) if (feeds[name]!.datatype === 'BYTES') feeds[name] = asText(name, feeds[name]!);
   return feeds;
 }
 
@@ -134,13 +141,14 @@ export function timeoutOf({ bytes, headerLength }: Body): number | undefined {
   }
 }
 
+const TIMEOUT = Buffer.from('"timeout"');
 /** A request's own parameters: first (but for an id) or last in one that is too large to be parsed here. */
 const FIRST = /^\s*\{\s*(?:"id"\s*:\s*"[^"\\]*"\s*,\s*)?"parameters"\s*:\s*(\{[^{}]*\})/;
 const LAST = /"parameters"\s*:\s*(\{[^{}]*\})\s*\}\s*$/;
 
 function parametersOf(json: Buffer): { timeout?: unknown } | undefined {
   if (json.length <= TIMEOUT_BYTES)
-    return json.includes('"timeout"') ? (JSON.parse(json.toString()) as { parameters?: object }).parameters : undefined;
+    return json.includes(TIMEOUT) ? (JSON.parse(json.toString()) as { parameters?: object }).parameters : undefined;
   const found = FIRST.exec(json.subarray(0, 4_096).toString()) ?? LAST.exec(json.subarray(-4_096).toString());
   return found ? (JSON.parse(found[1]!) as object) : undefined;
 }
@@ -194,8 +202,8 @@ function readInputs(
   given: z.infer<typeof request>['inputs'],
   expected: TensorMetadata[],
   binary: Buffer,
-): Record<string, TensorData> {
-  const feeds: Record<string, TensorData> = {};
+): Record<string, Feed> {
+  const feeds: Record<string, Feed> = {};
   let at = 0;
   for (const { name, shape: rawShape, datatype, data, parameters: options } of given) {
     const metadata = expected.find((input) => input.name === name);
@@ -233,13 +241,14 @@ function fits({ name, shape: expected }: TensorMetadata, shape: number[]): void 
 function write(
   { manifest }: Served,
   id: string | undefined,
-  results: (readonly [string, TensorData])[],
-  asBinary: Set<string>,
+  chosen: Chosen[],
+  results: Record<string, TensorData>,
 ): Answer {
   const parts: Buffer[] = [];
-  const outputs = results.map(([name, tensor]) => {
+  const outputs = chosen.map(({ name, binary }) => {
+    const tensor = results[name]!;
     const head = `{"name":${JSON.stringify(name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape}]`;
-    if (!asBinary.has(name)) return `${head},"data":${toJson(name, tensor)}}`;
+    if (!binary) return `${head},"data":${toJson(name, tensor)}}`;
     const bytes = toBinary(tensor);
     parts.push(bytes);
     return `${head},"parameters":{"binary_data_size":${bytes.length}}}`;

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { header } from '../protocol/header.ts';
+import { HttpError, tooLarge } from '../protocol/http-error.ts';
+import type { Reply, Transaction } from './transaction.ts';
+
+/** How long the rest of a refused body is read for. */
+const REFUSED_BODY_MS = 5_000;
+
+/** Bytes of bodies that are still arriving at a thread, and how many there may be. */
+export class Arriving {
+  readonly most: number;
+  bytes = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+}
+
+/** A request by Node's own HTTP, whose body arrives piece by piece. */
+export class StreamedRequest implements Transaction {
+  readonly head: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #arriving: Arriving;
+
+  constructor(request: IncomingMessage, response: ServerResponse, arriving: Arriving) {
+    this.head = request;
+    this.#response = response;
+    this.#arriving = arriving;
+  }
+
+  read<T>(go: (body: Buffer) => T | Promise<T>, most: number): Promise<T> {
+    return this.#body(most).then(go);
+  }
+
+  gone(): boolean {
+    return this.#response.destroyed;
+  }
+
+  whenGone(run: () => void): void {
+    this.#response.once('close', () => this.#response.writableFinished || run());
+  }
+
+  async send({ status, body, requestId, headers, last }: Reply): Promise<void> {
+    const request = this.head;
+    const refusedEarly = status >= 400 && !request.complete;
+    // Read, and dropped, what is left of a refused body: otherwise its sender sees a broken connection and not the answer.
+    if (refusedEarly) {
+      request.resume();
+      await Promise.race([once(request, 'close'), sleep(REFUSED_BODY_MS, undefined, { ref: false })]).catch(
+        () => undefined,
+      );
+    }
+    const response = this.#response;
+    if (!response.destroyed && !response.headersSent) {
+      response.writeHead(status, {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        'x-request-id': requestId,
+        ...headers,
+        ...(last ? { connection: 'close' } : {}),
+      });
+      response.end(body);
+    }
+    // What is left of a body that was refused is not worth reading.
+    if (refusedEarly && !request.complete) request.destroy();
+  }
+
+  /** Throws 413 for one that is too large, and 503 where too many arrive at once. */
+  async #body(most: number): Promise<Buffer> {
+    const request = this.head;
+    const arriving = this.#arriving;
+    if (Number(header(request, 'content-length') ?? 0) > most) throw tooLarge(most);
+    let size = 0;
+    try {
+      return await new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          arriving.bytes += chunk.length;
+          // One that is larger than the limit by itself is let in when no other arrives.
+          const others = arriving.bytes - size;
+          const refused =
+            size > most
+              ? tooLarge(most)
+              : others > 0 && arriving.bytes > arriving.most
+                ? new HttpError(503, `bodies of ${others} bytes arrive`, { 'retry-after': '1' })
+                : null;
+          if (refused) {
+            request.removeAllListeners('data');
+            reject(refused);
+          } else chunks.push(chunk);
+        });
+        request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+        request.once('error', () => reject(new HttpError(499, 'the client is gone')));
+      });
+    } finally {
+      arriving.bytes -= size;
+    }
+  }
+}
