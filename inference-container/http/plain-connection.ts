@@ -33,9 +33,9 @@ export class PlainConnection {
     socket.setTimeout(owner.headersTimeout);
   }
 
-  /** Ends a connection on which nothing is under way. */
+  /** Ends a connection on which nothing is under way, neither in nor out. */
   endIdle(): void {
-    if (!this.#busy) this.#socket.destroy();
+    if (!this.#busy && this.#socket.writableLength === 0) this.#socket.destroy();
   }
 
   /** Ends it, whatever is under way. */
@@ -68,7 +68,8 @@ export class PlainConnection {
     ['end', () => this.#socket.end()],
     // The connection broke, and closes.
     ['error', () => this.#socket.destroy()],
-    ['timeout', () => this.endIdle()],
+    // Nothing came, and nothing of an answer was taken.
+    ['timeout', () => this.#busy || this.#socket.destroy()],
     ['close', () => this.#whenGone?.()],
   ];
 
@@ -89,20 +90,26 @@ export class PlainConnection {
 
   /** The answer to what was under way is written. */
   answered(last: boolean): void {
+    const socket = this.#socket;
     this.#busy = false;
     this.#whenGone = undefined;
-    if (last) return void this.#socket.end();
-    if (this.#early.length === 0) return;
-    const early = Buffer.concat(this.#early);
-    this.#early = [];
-    if (!this.#socket.destroyed) this.#handOver(early);
+    if (last) socket.end();
+    else if (this.#early.length > 0) {
+      const early = Buffer.concat(this.#early);
+      this.#early = [];
+      if (!socket.destroyed) this.#handOver(early);
+    } else if (socket.writableNeedDrain) {
+      // Who does not take answers is not asked for more requests.
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
   }
 
   /** The first lines of an answer. */
   head(status: number, last: boolean): string {
     const { keepAliveTimeout } = this.#owner;
     const kept = last ? 'close' : `keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveTimeout / 1_000)}`;
-    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${date()}\r\nConnection: ${kept}\r\n`;
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\nDate: ${date()}\r\nConnection: ${kept}\r\n`;
   }
 }
 

@@ -106,18 +106,20 @@ const maru =
 
 const MANY = [1, 8, 32, 128];
 const server = { ready: '/v2/health/ready', connections: MANY };
-const contenders: Contender[] = (['small', 'wide'] as const).flatMap((section) =>
-  [1, CORES].map((threads) => ({
-    name: `constant answer (ceiling), ${threads} HTTP thread${threads > 1 ? 's' : ''}`,
-    section,
-    start: (port: number) =>
-      node(join(root, 'scripts/bench/constant.ts'), [String(port), constantAnswer(section), String(threads)]),
-    path: '/',
-    body: v2('small'),
-    ready: '',
-    connections: section === 'small' ? MANY : [32],
-  })),
-);
+const ceiling = (kind: 'maru' | 'node', section: 'small' | 'wide', threads: number): Contender => ({
+  name: `${kind === 'maru' ? "Maru's HTTP" : "Node's HTTP"}, constant answer, ${threads} thread${threads > 1 ? 's' : ''}`,
+  section,
+  start: (port: number) =>
+    node(join(root, 'scripts/bench/constant.ts'), [kind, String(port), constantAnswer(section), String(threads)]),
+  path: '/',
+  body: v2('small'),
+  ready: '',
+  connections: section === 'small' && kind === 'maru' ? MANY : [32],
+});
+const contenders: Contender[] = [
+  ...([1, CORES] as const).flatMap((threads) => [ceiling('maru', 'small', threads), ceiling('node', 'small', threads)]),
+  ceiling('maru', 'wide', CORES),
+];
 for (const section of ['small', 'mid'] as const) {
   const body = v2(section);
   for (const workers of [1, 2])
@@ -229,29 +231,33 @@ async function peers(): Promise<Contender[]> {
         continue;
       }
     }
+    const setups = peer === 'flask' || peer === 'fastapi' ? ['documented', 'tuned'] : [''];
     for (const model of ['small', 'mid'] as const) {
       const file = join(folder, `${model}.onnx`);
       execFileSync('cp', [join(models, model, '1/model.onnx'), file]);
-      const environment = {
-        ...process.env,
-        PEER_VENV: venv,
-        PEER_RUN: join(folder, 'run'),
-        BENTOML_HOME: join(folder, 'bentoml'),
-        ...(model === 'small' ? { PEER_IO: 'ids,int64,best' } : {}),
-      };
-      found.push({
-        name: peer,
-        section: model,
-        start: (port) =>
-          spawn('bash', [join(own, 'serve.sh'), String(port), file, String(CORES)], {
-            env: environment,
-            stdio: 'ignore',
-          }),
-        path: peer === 'mlserver' ? `/v2/models/${model}/infer` : '/predict',
-        body: peer === 'mlserver' ? v2(model) : natural(model),
-        ready: { mlserver: `/v2/models/${model}/ready`, bentoml: '/readyz' }[peer] ?? '/health',
-        connections: [32],
-      });
+      for (const setup of setups) {
+        const environment = {
+          ...process.env,
+          PEER_VENV: venv,
+          PEER_RUN: join(folder, 'run'),
+          PEER_SETUP: setup,
+          BENTOML_HOME: join(folder, 'bentoml'),
+          ...(model === 'small' ? { PEER_IO: 'ids,int64,best' } : {}),
+        };
+        found.push({
+          name: setup ? `${peer}, ${setup}` : peer,
+          section: model,
+          start: (port) =>
+            spawn('bash', [join(own, 'serve.sh'), String(port), file, String(CORES)], {
+              env: environment,
+              stdio: 'ignore',
+            }),
+          path: peer === 'mlserver' ? `/v2/models/${model}/infer` : '/predict',
+          body: peer === 'mlserver' ? v2(model) : natural(model),
+          ready: { mlserver: `/v2/models/${model}/ready`, bentoml: '/readyz' }[peer] ?? '/health',
+          connections: [32],
+        });
+      }
     }
   }
   return found;
@@ -350,7 +356,7 @@ async function writeReport(): Promise<void> {
   const lines: string[] = [
     '# Inference',
     '',
-    `${machine()}. \`npm run bench:inference\`: wrk with one thread on the same ${CORES} cores, keep-alive, ${seconds} s each, ${rounds} alternated rounds, median (least–most). Maru with ${CORES} HTTP threads where it does not say, peers with ${CORES} workers, as their documentation sets them up (scripts/bench/peers).`,
+    `${machine()}. \`npm run bench:inference\`: wrk with one thread on the same ${CORES} cores, keep-alive, ${seconds} s each, ${rounds} alternated rounds, median (least–most). Maru with ${CORES} HTTP threads where it does not say. Peers as their documentation sets them up, and where that is not the fastest also tuned (scripts/bench/peers). A constant answer is the ceiling: the request is read, its JSON parsed, nothing is run.`,
     '',
   ];
   const bars: { name: string; rps: number }[] = [];

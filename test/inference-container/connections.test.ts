@@ -29,7 +29,7 @@ class Client {
 
   constructor(port = server.it.port) {
     this.socket = connect(port, '127.0.0.1');
-    this.socket.setNoDelay(true);
+    this.socket.setNoDelay(true).unref();
     this.socket.on('data', (piece: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, piece]);
     });
@@ -214,21 +214,46 @@ test('a client that goes while its request waits is counted as gone', async () =
   await eventually(async () => (await gone()) > before, 5);
 });
 
-test('a silent connection ends: soon without a request, later between two, never while one is under way', async () => {
-  const [headersTimeout, keepAliveTimeout] = [60, 240];
-  const send = { body: '{}', status: 200, requestId: 'r', headers: undefined, last: false };
-  let answer: (() => void) | undefined;
-  const owner = {
-    headersTimeout,
-    keepAliveTimeout,
-    respond: (transaction: Transaction) => {
-      answer = () => transaction.send(send);
-    },
-    takeOver: () => assert.fail('the request was plain'),
-  };
+/** Connections of one's own server, whose requests are answered by `respond`. */
+async function own(timeouts: [headers: number, keepAlive: number], respond: (transaction: Transaction) => void) {
+  const [headersTimeout, keepAliveTimeout] = timeouts;
+  const takeOver = () => assert.fail('the request was plain');
+  const owner = { headersTimeout, keepAliveTimeout, respond, takeOver };
   const listening = createServer((socket) => new PlainConnection(socket, owner)).listen(0, '127.0.0.1');
   await once(listening, 'listening');
-  const { port } = listening.address() as AddressInfo;
+  return { port: (listening.address() as AddressInfo).port, close: () => listening.close() };
+}
+
+const reply = { body: '{}', status: 200, requestId: 'r', headers: undefined, last: false };
+
+test('who does not take its answers is read no further, and loses none', async () => {
+  const body = 'a'.repeat(1024 * 1024);
+  const most = 64;
+  let answers = 0;
+  const { port, close } = await own([60_000, 60_000], (transaction) => {
+    answers += 1;
+    transaction.send({ ...reply, body });
+  });
+  const client = new Client(port);
+  client.socket.pause();
+  let sent = 0;
+  for (; sent === answers && sent < most; sent += 1) {
+    client.write(plus(sent));
+    await eventually(async () => answers > sent, 0.3).catch(() => undefined);
+  }
+  assert.ok(answers < most, `all ${answers} were answered into memory`);
+  client.socket.resume();
+  for (let came = 0; came < sent; came += 1) assert.equal((await client.response()).body.length, body.length);
+  client.socket.destroy();
+  close();
+});
+
+test('a silent connection ends: soon without a request, later between two, never while one is under way', async () => {
+  const keepAliveTimeout = 240;
+  let answer: (() => void) | undefined;
+  const { port, close } = await own([60, keepAliveTimeout], (transaction) => {
+    answer = () => transaction.send(reply);
+  });
   const silent = new Client(port);
   const asking = new Client(port);
   asking.write(plus(1));
@@ -239,5 +264,5 @@ test('a silent connection ends: soon without a request, later between two, never
   assert.equal((await asking.response()).body, '{}');
   assert.equal(asking.ended, false);
   await eventually(async () => asking.ended, 5);
-  listening.close();
+  close();
 });
