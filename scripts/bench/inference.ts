@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { environment } from '../../inference-container/environment.ts';
 import { buildInference } from '../build.ts';
 import { freePorts } from '../local/ports.ts';
 import { rows as modelRows, text, writeModels } from './models.ts';
@@ -198,9 +199,9 @@ for (let round = 1; round <= rounds; round += 1)
 const floors = { small: await floor('small'), mid: await floor('mid') };
 await writeReport();
 
-function node(script: string, args: string[], environment: Record<string, string> = {}): ChildProcess {
+function node(script: string, args: string[], settings: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
-    env: { ...process.env, ...environment, ORT_DISABLE_TELEMETRY: '1' },
+    env: { ...process.env, ...environment, ...settings },
     stdio: 'ignore',
   });
 }

@@ -4,6 +4,7 @@ import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { environment } from '../../inference-container/environment.ts';
 import { buildInference } from '../build.ts';
 import { freePorts } from '../local/ports.ts';
 import { Random } from '../train/random.ts';
@@ -102,9 +103,9 @@ await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/memory.md'), text);
 console.log(`\n${text}\nWritten to docs/benchmarks/memory.md`);
 
-function node(script: string, args: string[], environment: Record<string, string>): ChildProcess {
+function node(script: string, args: string[], settings: Record<string, string>): ChildProcess {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
-    env: { ...process.env, ...environment, ORT_DISABLE_TELEMETRY: '1' },
+    env: { ...process.env, ...environment, ...settings },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
 }

@@ -3,6 +3,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { Registry } from '../../functions/services/registry.ts';
+import { environment } from '../../inference-container/environment.ts';
 import type { Identity } from './identity.ts';
 import { commandOf, unpackImage } from './image.ts';
 import { listen, type Running } from './listening.ts';
@@ -107,10 +108,10 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
         image?.args ?? builtIn.args,
         {
           ...process.env,
+          ...environment,
           ...(image?.environment ?? builtIn.environment),
           PORT: String(slot.port),
           HOST: '127.0.0.1',
-          ORT_DISABLE_TELEMETRY: '1',
         },
         logs,
         image?.cwd,

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { environment } from '../../inference-container/environment.ts';
 import { type AppService, startAppService } from './app-service.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import { COSMOS_KEY, startCosmos } from './cosmos.ts';
@@ -153,14 +154,14 @@ export async function startPlatform({
     directLine.setBot(`${gateway}/api/messages`, APP_ID);
 
     const startInference = async () => {
-      const environment = {
+      const all = {
         ...process.env,
+        ...environment,
         ...container.environment,
         PORT: String(ports.inference),
         HOST: '127.0.0.1',
-        ORT_DISABLE_TELEMETRY: '1',
       };
-      const spawned = spawnNode('inference', container.args, environment, logs);
+      const spawned = spawnNode('inference', container.args, all, logs);
       running.inference = spawned;
       await waitFor('the inference container', spawned, () => answers(`${inferenceUrl}/v2/health/ready`));
       return spawned;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LABEL, type releaseLabel } from '../../functions/releases/label.ts';
 import type { Descriptor, Image, ImageConfig, Registry } from '../../functions/services/registry.ts';
+import { environment } from '../../inference-container/environment.ts';
 import { packLayer } from './layer.ts';
 import { LAYER, pushBlob, pushImage, sha256 } from './push.ts';
 
@@ -95,8 +96,8 @@ export const scratch: Image = {
         'PORT=8080',
         'MODEL_DIR=/models',
         'CACHE_DIR=/tmp/models',
-        'ORT_DISABLE_TELEMETRY=1',
         'NODE_ENV=production',
+        ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       ],
       Entrypoint: ['node'],
       Cmd: ['/app/main.js'],

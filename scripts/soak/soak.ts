@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { environment } from '../../inference-container/environment.ts';
 import { writeModels } from '../bench/models.ts';
 import { buildInference } from '../build.ts';
 import { freePorts } from '../local/ports.ts';
@@ -39,12 +40,12 @@ const { gateway: port } = await freePorts();
 const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/inference-container/main.js')], {
   env: {
     ...process.env,
+    ...environment,
     PORT: String(port),
     HOST: '127.0.0.1',
     MODEL_DIR: join(folder, 'models'),
     WORKERS: values.workers,
     LOG_LEVEL: 'error',
-    ORT_DISABLE_TELEMETRY: '1',
   },
   stdio: ['ignore', 'inherit', 'inherit'],
 });

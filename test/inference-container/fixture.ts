@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { environment } from '../../inference-container/environment.ts';
 import { type Running, startServer } from '../../inference-container/server.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
 
@@ -25,6 +26,8 @@ export interface Options {
   script?: URL;
   /** Threads that serve HTTP beside the first: 0. */
   fronts?: number;
+  /** What a test file needs to know of the server before its tests. */
+  started?: (server: Served) => Promise<void>;
   /** false: does not wait for the server to be ready. */
   ready?: boolean;
 }
@@ -37,10 +40,12 @@ export function useServer(prepare: (folder: string) => Promise<void>, options: O
     folder = await mkdtemp(join(tmpdir(), 'maru-models-'));
     await prepare(folder);
     served = await serve(folder, options);
+    await options.started?.(served);
   });
   after(async () => {
-    await served?.stop();
+    const clean = await served?.stop();
     if (folder) await rm(folder, { recursive: true, force: true });
+    assert.notEqual(clean, false, 'the server did not finish in time');
   });
   return {
     get it() {
@@ -88,7 +93,7 @@ export interface Process {
 /** Starts the server as the container runs it, in a process of its own, and waits until it is ready. */
 export async function startProcess(folder: string, settings: Record<string, string> = {}): Promise<Process> {
   const main = join(import.meta.dirname, '../../inference-container/main.ts');
-  const base = { PORT: '0', HOST: '127.0.0.1', MODEL_DIR: folder, WORKERS: '1', ORT_DISABLE_TELEMETRY: '1' };
+  const base = { PORT: '0', HOST: '127.0.0.1', MODEL_DIR: folder, WORKERS: '1', ...environment };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { ...process.env, ...base, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

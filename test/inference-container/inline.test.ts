@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   answeredMeanwhile,
@@ -13,10 +10,10 @@ import {
   metric,
   occupy,
   refused,
-  type Served,
   serve,
   turns,
   turnsASecond,
+  useServer,
   withBinary,
   writeModel,
 } from './fixture.ts';
@@ -26,33 +23,29 @@ import * as models from './models.ts';
  * Quick models answer without a worker once they have shown that they are quick. Seen from outside: they answer while the only
  * worker is busy.
  */
-let folder = '';
-let server: Served;
 /** Turns of the slow model in a second. */
 let second = 0;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'maru-inline-'));
-  for (const name of ['plus', 'fresh', 'growing', 'leaving', 'other'])
-    await writeModel(folder, name, '1', models.plus(1));
-  await writeModel(folder, 'plus', '2', models.plus(2));
-  await writeModel(folder, 'slow', '1', models.slow());
-  await writeModel(folder, 'stretching', '1', models.stretching());
-  for (const name of ['embedding', 'embedding-too']) await writeModel(folder, name, '1', models.embedding());
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-  server = await serve(folder);
-  second = await turnsASecond(server);
-});
-
-after(async () => {
-  await server?.stop();
-  await rm(folder, { recursive: true, force: true });
-});
+const server = useServer(
+  async (folder) => {
+    for (const name of ['plus', 'fresh', 'growing', 'leaving', 'other'])
+      await writeModel(folder, name, '1', models.plus(1));
+    await writeModel(folder, 'plus', '2', models.plus(2));
+    await writeModel(folder, 'slow', '1', models.slow());
+    await writeModel(folder, 'stretching', '1', models.stretching());
+    for (const name of ['embedding', 'embedding-too']) await writeModel(folder, name, '1', models.embedding());
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+  },
+  {
+    started: async (it) => {
+      second = await turnsASecond(it);
+    },
+  },
+);
 
 const x = (...data: number[]) => [{ name: 'x', datatype: 'INT64', shape: [data.length], data }];
 
 const running = (model: string) => async () =>
-  (await metric(server, 'maru_inference_running_requests', { model })) === 1;
+  (await metric(server.it, 'maru_inference_running_requests', { model })) === 1;
 
 /** Rounds of health and metrics that are answered before `answer`. */
 async function roundsBefore(answer: Promise<unknown>): Promise<number> {
@@ -61,7 +54,7 @@ async function roundsBefore(answer: Promise<unknown>): Promise<number> {
   await sleep(50);
   let rounds = 0;
   while (running && rounds < 20) {
-    for (const path of ['/v2/health/live', '/v2/health/ready', '/metrics']) await call(server, 'GET', path);
+    for (const path of ['/v2/health/live', '/v2/health/ready', '/metrics']) await call(server.it, 'GET', path);
     rounds += 1;
   }
   await ended;
@@ -69,21 +62,21 @@ async function roundsBefore(answer: Promise<unknown>): Promise<number> {
 }
 
 test('a quick model that has been asked often answers while the only worker is busy; one that has not does not', async () => {
-  await familiar(server, second, () => infer(server, 'plus', x(40)));
+  await familiar(server.it, second, () => infer(server.it, 'plus', x(40)));
   for (let value = 0; value < 20; value += 1)
-    assert.deepEqual((await infer(server, 'plus', x(value))).body.outputs[0].data, [value + 2]);
+    assert.deepEqual((await infer(server.it, 'plus', x(value))).body.outputs[0].data, [value + 2]);
   const order: string[] = [];
-  const { ended } = await occupy(server, second / 2);
+  const { ended } = await occupy(server.it, second / 2);
   const slow = ended.then(() => order.push('slow'));
-  assert.deepEqual((await infer(server, 'fresh', x(40))).body.outputs[0].data, [41]);
+  assert.deepEqual((await infer(server.it, 'fresh', x(40))).body.outputs[0].data, [41]);
   order.push('fresh');
   await slow;
   assert.deepEqual(order, ['slow', 'fresh']);
 });
 
 test('texts, too', async () => {
-  const ask = (text: string) => call(server, 'POST', '/v1/models/text:predict', { instances: [text] });
-  await familiar(server, second, () => ask('hello'));
+  const ask = (text: string) => call(server.it, 'POST', '/v1/models/text:predict', { instances: [text] });
+  await familiar(server.it, second, () => ask('hello'));
   for (const [text, label] of [
     ['hello', 'greeting'],
     ['order', 'order'],
@@ -97,16 +90,16 @@ test('a tokenizer that takes long to read is not read where it would hold up eve
   const { manifest, files } = models.textPackage;
   const tokenizer = JSON.parse(files['tokenizer.json']) as { model: { vocab: Record<string, number> } };
   for (let word = 0; word < 150_000; word += 1) tokenizer.model.vocab[`word${word}`] = 3;
-  await writeModel(folder, 'wordy', '1', models.text(), {
+  await writeModel(server.it.folder, 'wordy', '1', models.text(), {
     manifest,
     files: { 'tokenizer.json': JSON.stringify(tokenizer) },
   });
-  assert.equal((await call(server, 'POST', '/v2/repository/models/wordy/load')).status, 200);
-  const ask = () => call(server, 'POST', '/v1/models/wordy:predict', { instances: ['word7'] });
+  assert.equal((await call(server.it, 'POST', '/v2/repository/models/wordy/load')).status, 200);
+  const ask = () => call(server.it, 'POST', '/v1/models/wordy:predict', { instances: ['word7'] });
   for (let time = 0; time < 50; time += 1) assert.equal((await ask()).status, 200);
   await sleep(300);
   const order: string[] = [];
-  const { ended } = await occupy(server, second / 2);
+  const { ended } = await occupy(server.it, second / 2);
   const slow = ended.then(() => order.push('slow'));
   assert.equal((await ask()).body.predictions[0].label, 'farewell');
   order.push('wordy');
@@ -115,15 +108,15 @@ test('a tokenizer that takes long to read is not read where it would hold up eve
 });
 
 test('a model with a loop holds up nobody, however often it was quick', async () => {
-  for (let time = 0; time < 50; time += 1) assert.equal((await infer(server, 'slow', turns(1))).status, 200);
+  for (let time = 0; time < 50; time += 1) assert.equal((await infer(server.it, 'slow', turns(1))).status, 200);
   await sleep(100);
-  const slow = infer(server, 'slow', turns(second));
+  const slow = infer(server.it, 'slow', turns(second));
   assert.ok((await roundsBefore(slow)) >= 3);
   assert.equal((await slow).status, 200);
 });
 
 test('nor does a model without a loop, whose work grows with the values that it is given', async () => {
-  const stretch = (rows: number) => infer(server, 'stretching', x(rows));
+  const stretch = (rows: number) => infer(server.it, 'stretching', x(rows));
   await stretch(1_000);
   const started = performance.now();
   await stretch(5_000);
@@ -136,13 +129,13 @@ test('nor does a model without a loop, whose work grows with the values that it 
 });
 
 test('a job that grows goes to the worker, and the small ones of its model do not', async () => {
-  await familiar(server, second, () => infer(server, 'growing', x(1)));
+  await familiar(server.it, second, () => infer(server.it, 'growing', x(1)));
   const order: string[] = [];
-  const { ended } = await occupy(server, second / 2);
+  const { ended } = await occupy(server.it, second / 2);
   const slow = ended.then(() => order.push('slow'));
   const data = Array.from({ length: 300_000 }, (_, at) => at);
   const inputs = [{ name: 'x', datatype: 'INT64', shape: [data.length], data }];
-  const grown = infer(server, 'growing', inputs).then((answer) => {
+  const grown = infer(server.it, 'growing', inputs).then((answer) => {
     order.push('grown');
     return answer;
   });
@@ -151,7 +144,7 @@ test('a job that grows goes to the worker, and the small ones of its model do no
   assert.equal(body.outputs[0].data.length, data.length);
   assert.ok(body.outputs[0].data.every((value: number, at: number) => value === at + 1));
   assert.deepEqual(order, ['slow', 'grown']);
-  assert.ok(await answeredMeanwhile(server, second / 4, () => infer(server, 'growing', x(1))));
+  assert.ok(await answeredMeanwhile(server.it, second / 4, () => infer(server.it, 'growing', x(1))));
 });
 
 for (const what of ['was refused', 'came too late for the worker that had it at hand'])
@@ -163,21 +156,21 @@ for (const what of ['was refused', 'came too late for the worker that had it at 
     const input = { name: 'ids', datatype: 'INT64', shape: [rows, 1], parameters: { binary_data_size: bytes.length } };
     const good = { inputs: [input], parameters: { binary_data_output: true } };
     const send = (json: object) =>
-      call(server, 'POST', `/v2/models/${model}/infer`, ...withBinary(json, bytes)).then(({ status }) => status);
-    await familiar(server, second, () =>
-      infer(server, model, [{ name: 'ids', datatype: 'INT64', shape: [1, 1], data: [1] }]),
+      call(server.it, 'POST', `/v2/models/${model}/infer`, ...withBinary(json, bytes)).then(({ status }) => status);
+    await familiar(server.it, second, () =>
+      infer(server.it, model, [{ name: 'ids', datatype: 'INT64', shape: [1, 1], data: [1] }]),
     );
     const statuses: number[] = [];
     for (let time = 0; time < 4; time += 1) {
       let over = !late;
-      const slow = late ? infer(server, 'slow', turns(second / 5)).finally(() => (over = true)) : null;
+      const slow = late ? infer(server.it, 'slow', turns(second / 5)).finally(() => (over = true)) : null;
       await eventually(async () => over || (await running('slow')()));
       statuses.push(await send(late ? { ...good, parameters: { timeout: 50_000 } } : { inputs: [] }));
       await slow;
     }
     assert.ok(statuses.includes(late ? 503 : 400), `${statuses}`);
     const order: string[] = [];
-    const { ended } = await occupy(server, second / 2);
+    const { ended } = await occupy(server.it, second / 2);
     const slow = ended.then(() => order.push('slow'));
     assert.equal(await send(good), 200);
     order.push('large');
@@ -191,7 +184,7 @@ test('loaded and unloaded under load: right answers, 404 while it is away, 503 a
   const statuses = new Set<number>();
   const clients = Array.from({ length: 8 }, async (_, client) => {
     for (let value = client; !ended; value += 8) {
-      const answer = await infer(server, 'leaving', x(value));
+      const answer = await infer(server.it, 'leaving', x(value));
       statuses.add(answer.status);
       if (answer.status === 200) {
         assert.deepEqual(answer.body.outputs[0].data, [value + 1]);
@@ -204,26 +197,26 @@ test('loaded and unloaded under load: right answers, 404 while it is away, 503 a
     const enough = answered + round * 15;
     await eventually(async () => answered >= enough);
     for (const action of ['unload', 'load']) {
-      const { status, text } = await call(server, 'POST', `/v2/repository/models/leaving/${action}`);
+      const { status, text } = await call(server.it, 'POST', `/v2/repository/models/leaving/${action}`);
       assert.equal(status, 200, text);
     }
   }
   ended = true;
   await Promise.all(clients);
   assert.ok(statuses.has(200) && statuses.has(404), [...statuses].join());
-  assert.deepEqual((await infer(server, 'leaving', x(1))).body.outputs[0].data, [2]);
+  assert.deepEqual((await infer(server.it, 'leaving', x(1))).body.outputs[0].data, [2]);
 });
 
 test('another version under the same name is another model', async () => {
-  await familiar(server, second, () => infer(server, 'other', x(1)));
-  await writeModel(folder, 'other', '2', models.plus(2));
-  assert.equal((await call(server, 'POST', '/v2/repository/models/other/load')).status, 200);
-  await familiar(server, second, () => infer(server, 'other', x(1)));
-  assert.deepEqual((await infer(server, 'other', x(1))).body.outputs[0].data, [3]);
+  await familiar(server.it, second, () => infer(server.it, 'other', x(1)));
+  await writeModel(server.it.folder, 'other', '2', models.plus(2));
+  assert.equal((await call(server.it, 'POST', '/v2/repository/models/other/load')).status, 200);
+  await familiar(server.it, second, () => infer(server.it, 'other', x(1)));
+  assert.deepEqual((await infer(server.it, 'other', x(1))).body.outputs[0].data, [3]);
 });
 
 test('a worker that crashes takes none of them with it', async () => {
-  const lone = await serve(folder, { script: new URL('./crashing-worker.ts', import.meta.url) });
+  const lone = await serve(server.it.folder, { script: new URL('./crashing-worker.ts', import.meta.url) });
   try {
     const ask = (value: number) =>
       infer(lone, 'embedding', [{ name: 'ids', datatype: 'INT64', shape: [1, 1], data: [value] }]);

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Answer,
@@ -20,42 +17,41 @@ import {
   serve,
   startProcess,
   turnsASecond,
+  useServer,
   writeModel,
 } from './fixture.ts';
 import * as models from './models.ts';
 
 /** More than the server can do, clients that leave, workers that die, and its own end. */
 const PLACES = 8;
-let folder = '';
-let server: Served;
 /** Turns of the slow model in a second, on this machine, about. */
 let second = 0;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'maru-overload-'));
-  await writeModel(folder, 'slow', '1', models.slow());
-  await writeModel(folder, 'plus', '1', models.plus(1));
-  await writeModel(folder, 'moody', '1', models.moody());
-  await writeModel(folder, 'text', '1', models.text(), models.textPackage);
-  server = await serve(folder, { settings: { QUEUE_REQUESTS: String(PLACES), SHUTDOWN_SECONDS: '2' } });
-  second = await turnsASecond(server);
-});
-
-after(async () => {
-  await server?.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
+const server = useServer(
+  async (folder) => {
+    await writeModel(folder, 'slow', '1', models.slow());
+    await writeModel(folder, 'plus', '1', models.plus(1));
+    await writeModel(folder, 'moody', '1', models.moody());
+    await writeModel(folder, 'text', '1', models.text(), models.textPackage);
+  },
+  {
+    settings: { QUEUE_REQUESTS: String(PLACES), SHUTDOWN_SECONDS: '2' },
+    started: async (it) => {
+      second = await turnsASecond(it);
+    },
+  },
+);
 const x = (...data: number[]) => [{ name: 'x', datatype: 'INT64', shape: [data.length], data }];
-const rowsRun = (model: string) => metric(server, 'maru_inference_batch_rows_sum', { model });
-const waiting = (model: string) => metric(server, 'maru_inference_queue_requests', { model });
+const rowsRun = (model: string) => metric(server.it, 'maru_inference_batch_rows_sum', { model });
+const waiting = (model: string) => metric(server.it, 'maru_inference_queue_requests', { model });
 
 /** Keeps the one worker of a server busy for about so many seconds; the batch at hand is taken too. */
-const busy = (seconds: number, at: Served = server) => occupy(at, second * seconds);
+const busy = (seconds: number, at: Served = server.it) => occupy(at, second * seconds);
 
 test('a full queue answers 503 with Retry-After, and those in it are answered', async () => {
   const { ended } = await busy(1);
-  const answers = await Promise.all(Array.from({ length: PLACES + 4 }, (_, value) => infer(server, 'plus', x(value))));
+  const answers = await Promise.all(
+    Array.from({ length: PLACES + 4 }, (_, value) => infer(server.it, 'plus', x(value))),
+  );
   const turnedAway = answers.filter(({ status }) => status === 503);
   assert.equal(turnedAway.length, 4);
   for (const answer of turnedAway) {
@@ -65,15 +61,15 @@ test('a full queue answers 503 with Retry-After, and those in it are answered', 
   for (const [value, { status, body }] of answers.entries())
     if (status !== 503) assert.deepEqual(body.outputs[0].data, [value + 1]);
   await ended;
-  assert.equal((await infer(server, 'plus', x(1))).status, 200);
-  assert.equal(await metric(server, 'maru_inference_requests_total', { model: 'plus', code: '503' }), 4);
+  assert.equal((await infer(server.it, 'plus', x(1))).status, 200);
+  assert.equal(await metric(server.it, 'maru_inference_requests_total', { model: 'plus', code: '503' }), 4);
 });
 
 test('the queue of one model is not the queue of another', async () => {
   const { ended } = await busy(1);
-  const full = Promise.all(Array.from({ length: PLACES }, (_, value) => infer(server, 'plus', x(value))));
+  const full = Promise.all(Array.from({ length: PLACES }, (_, value) => infer(server.it, 'plus', x(value))));
   await eventually(async () => (await waiting('plus')) === PLACES);
-  const text = await call(server, 'POST', '/v1/models/text:predict', { instances: ['hello'] });
+  const text = await call(server.it, 'POST', '/v1/models/text:predict', { instances: ['hello'] });
   assert.equal(text.status, 200, text.text);
   await Promise.all([full, ended]);
 });
@@ -81,12 +77,12 @@ test('the queue of one model is not the queue of another', async () => {
 test('requests whose clients have left are dropped, wherever they stand in the queue', async () => {
   const before = await rowsRun('plus');
   const { ended } = await busy(1.5);
-  const first = infer(server, 'plus', x(1));
+  const first = infer(server.it, 'plus', x(1));
   await eventually(async () => (await waiting('plus')) === 1);
   const leaving = new AbortController();
-  const gone = Array.from({ length: 5 }, () => infer(server, 'plus', x(9), {}, leaving.signal).catch(() => 'gone'));
+  const gone = Array.from({ length: 5 }, () => infer(server.it, 'plus', x(9), {}, leaving.signal).catch(() => 'gone'));
   await eventually(async () => (await waiting('plus')) === 6);
-  const last = infer(server, 'plus', x(2));
+  const last = infer(server.it, 'plus', x(2));
   await eventually(async () => (await waiting('plus')) === 7);
   leaving.abort();
   assert.deepEqual(await Promise.all(gone), Array(5).fill('gone'));
@@ -99,13 +95,13 @@ test('clients that have left leave their places to others', async () => {
   const { ended } = await busy(1.5);
   const leaving = new AbortController();
   const gone = Array.from({ length: PLACES }, () =>
-    infer(server, 'plus', x(9), {}, leaving.signal).catch(() => 'gone'),
+    infer(server.it, 'plus', x(9), {}, leaving.signal).catch(() => 'gone'),
   );
   await eventually(async () => (await waiting('plus')) === PLACES);
   leaving.abort();
   await Promise.all(gone);
   await sleep(50);
-  const answer = await infer(server, 'plus', x(1));
+  const answer = await infer(server.it, 'plus', x(1));
   assert.equal(answer.status, 200, answer.text);
   await ended;
 });
@@ -115,7 +111,7 @@ test('a request whose time is over is told so in time, and does not run', async 
   const order: string[] = [];
   const { ended } = await busy(1.5);
   const all = ended.then(() => order.push('slow'));
-  const late = await infer(server, 'plus', x(1), { parameters: { timeout: 20_000 } });
+  const late = await infer(server.it, 'plus', x(1), { parameters: { timeout: 20_000 } });
   order.push('late');
   refused(late, 503);
   await all;
@@ -125,9 +121,9 @@ test('a request whose time is over is told so in time, and does not run', async 
 
 test('a request whose time is over is told so in time also when its worker has it at hand', async () => {
   const order: string[] = [];
-  const slow = infer(server, 'slow', x(second)).then(() => order.push('slow'));
+  const slow = infer(server.it, 'slow', x(second)).then(() => order.push('slow'));
   await sleep(50);
-  const late = await infer(server, 'plus', x(1), { parameters: { timeout: 20_000 } });
+  const late = await infer(server.it, 'plus', x(1), { parameters: { timeout: 20_000 } });
   order.push('late');
   refused(late, 503);
   await slow;
@@ -136,13 +132,13 @@ test('a request whose time is over is told so in time also when its worker has i
 
 test('health, metrics and the index answer while a model runs that takes a second', async () => {
   let running = true;
-  const slow = infer(server, 'slow', x(second)).finally(() => (running = false));
+  const slow = infer(server.it, 'slow', x(second)).finally(() => (running = false));
   await sleep(50);
   let rounds = 0;
   while (running && rounds < 20) {
     for (const path of ['/v2/health/live', '/v2/health/ready', '/healthcheck', '/metrics', '/v2/models/slow'])
-      assert.equal((await call(server, 'GET', path)).status, 200);
-    await index(server);
+      assert.equal((await call(server.it, 'GET', path)).status, 200);
+    await index(server.it);
     rounds += 1;
   }
   assert.ok(rounds >= 3, `${rounds} rounds in a second`);
@@ -150,7 +146,7 @@ test('health, metrics and the index answer while a model runs that takes a secon
 });
 
 test('with two workers a quick model does not wait for a slow one', async () => {
-  const pair = await serve(folder, { workers: 2 });
+  const pair = await serve(server.it.folder, { workers: 2 });
   try {
     const order: string[] = [];
     const slow = infer(pair, 'slow', x(second)).then(({ status }) => order.push(`slow ${status}`));
@@ -165,7 +161,7 @@ test('with two workers a quick model does not wait for a slow one', async () => 
 });
 
 test('stop() finishes what is in flight and in the queue, and takes nothing new', async () => {
-  const ending = await serve(folder);
+  const ending = await serve(server.it.folder);
   const { ended } = await busy(1, ending);
   const queued = Promise.all(Array.from({ length: 5 }, (_, value) => infer(ending, 'plus', x(value))));
   await eventually(async () => (await metric(ending, 'maru_inference_queue_requests', { model: 'plus' })) === 5);
@@ -180,7 +176,7 @@ test('stop() finishes what is in flight and in the queue, and takes nothing new'
 });
 
 test('stop() waits for no client that only keeps its connection', async () => {
-  const ending = await serve(folder);
+  const ending = await serve(server.it.folder);
   const agent = new Agent({ keepAlive: true });
   const [idle] = await once(request({ port: ending.port, host: '127.0.0.1', path: '/v2', agent }).end(), 'response');
   idle.resume();
@@ -190,7 +186,7 @@ test('stop() waits for no client that only keeps its connection', async () => {
 });
 
 test('stop() waits for no connection that never asked anything', async () => {
-  const ending = await serve(folder, { settings: { SHUTDOWN_SECONDS: '3' } });
+  const ending = await serve(server.it.folder, { settings: { SHUTDOWN_SECONDS: '3' } });
   const socket = connect(ending.port, '127.0.0.1');
   await once(socket, 'connect');
   await sleep(50);
@@ -201,7 +197,7 @@ test('stop() waits for no connection that never asked anything', async () => {
 for (const way of ['exit now', 'throw now'])
   test(`a worker that dies (${way}) takes its requests with it, as 503, and is replaced`, async () => {
     const script = new URL('./crashing-worker.ts', import.meta.url);
-    const pair = await serve(folder, { workers: 2, script });
+    const pair = await serve(server.it.folder, { workers: 2, script });
     try {
       const ask = (text: string) => call(pair, 'POST', '/v1/models/text:predict', { instances: [text] });
       for (let round = 0; round < 2; round += 1) {
@@ -224,7 +220,7 @@ for (const way of ['exit now', 'throw now'])
   });
 
 test('a worker that dies while it has nothing to do is replaced, and the only one at that', async () => {
-  const lone = await serve(folder, { script: new URL('./crashing-worker.ts', import.meta.url) });
+  const lone = await serve(server.it.folder, { script: new URL('./crashing-worker.ts', import.meta.url) });
   try {
     const ask = (text: string) => call(lone, 'POST', '/v1/models/text:predict', { instances: [text] });
     assert.equal((await ask('exit soon')).status, 200);
@@ -241,7 +237,7 @@ test('a worker that dies while it has nothing to do is replaced, and the only on
 test('a request id is taken over when it is well formed, and made when it is not', async () => {
   const id = async (given?: string) => {
     const { headers } = await call(
-      server,
+      server.it,
       'GET',
       '/v2',
       undefined,
@@ -253,7 +249,7 @@ test('a request id is taken over when it is well formed, and made when it is not
   const made = [await id(), await id('a b'), await id('x'.repeat(65)), await id('{"a":1}'), await id('é')];
   for (const one of made) assert.match(one, /^[\w-]{8,64}$/);
   assert.equal(new Set(made).size, made.length);
-  const { headers } = await call(server, 'GET', '/v2/nothing', undefined, { 'x-request-id': 'of-an-error' });
+  const { headers } = await call(server.it, 'GET', '/v2/nothing', undefined, { 'x-request-id': 'of-an-error' });
   assert.equal(headers.get('x-request-id'), 'of-an-error');
 });
 
@@ -265,7 +261,7 @@ async function running(at: { url: string }, seconds: number): Promise<{ answer: 
 }
 
 test('SIGTERM: what is in flight is finished, then the process ends with 0', async () => {
-  const { url, child, exited } = await startProcess(folder);
+  const { url, child, exited } = await startProcess(server.it.folder);
   try {
     const { answer } = await running({ url }, 1);
     child.kill('SIGTERM');
@@ -277,7 +273,7 @@ test('SIGTERM: what is in flight is finished, then the process ends with 0', asy
 });
 
 test('SIGTERM: what takes longer than it may is cut off, and the process ends in time, not with 0 and not by a fault', async () => {
-  const { url, child, exited } = await startProcess(folder, { SHUTDOWN_SECONDS: '1' });
+  const { url, child, exited } = await startProcess(server.it.folder, { SHUTDOWN_SECONDS: '1' });
   try {
     const { answer } = await running({ url }, 4);
     child.kill('SIGTERM');
@@ -291,7 +287,7 @@ test('SIGTERM: what takes longer than it may is cut off, and the process ends in
 });
 
 test('logs are JSON, have request ids, and say nothing of what users say', async () => {
-  const { url, child, exited, lines } = await startProcess(folder, { LOG_LEVEL: 'debug' });
+  const { url, child, exited, lines } = await startProcess(server.it.folder, { LOG_LEVEL: 'debug' });
   try {
     const secret = 'my card is 4000 1234 5678 9010';
     const say = (data: unknown) => [{ name: 'text', datatype: 'BYTES', shape: [1], data }];

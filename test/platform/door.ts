@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { after, beforeEach } from 'node:test';
 
 export interface Passing {
   method: string;
@@ -102,6 +103,21 @@ export class Door {
     const { connection: _own, 'transfer-encoding': _encoding, ...rest } = answer.headers;
     response.writeHead(answer.statusCode ?? 502, { ...rest, 'content-length': answered.length }).end(answered);
   }
+}
+
+/** Doors of one test file, by name: open for each of its tests, with nothing seen yet, and shut after the last. */
+export async function useDoors<Name extends string>(...names: Name[]): Promise<Record<Name, Door>> {
+  const doors = await Promise.all(names.map(() => Door.open()));
+  beforeEach(() => {
+    for (const door of doors) {
+      door.rule = () => 'pass';
+      door.seen = [];
+    }
+  });
+  after(async () => {
+    for (const door of doors) await door.shut();
+  });
+  return Object.fromEntries(names.map((name, at) => [name, doors[at]!])) as Record<Name, Door>;
 }
 
 async function listening(port: number): Promise<Server> {

@@ -10,7 +10,7 @@ import { Registry } from '../../functions/services/registry.ts';
 import { imageOf, stage, swap } from '../../functions/services/slots.ts';
 import { watchReleases } from '../../functions/timers/releases.ts';
 import { pushImage } from '../../scripts/release/push.ts';
-import { Door, type Verdict } from './door.ts';
+import { useDoors, type Verdict } from './door.ts';
 import { type Behaviour, pushFake } from './fake-server.ts';
 import { eventually, unique, usePlatform } from './fixture.ts';
 
@@ -19,22 +19,23 @@ import { eventually, unique, usePlatform } from './fixture.ts';
  * and the database are the platform's. The gateway is stopped: nobody else works on releases.
  */
 delete process.env.REGISTRY_URL;
-const [registry, arm, staging, production, operators] = await Promise.all(Array.from({ length: 5 }, () => Door.open()));
-const doors = [registry!, arm!, staging!, production!, operators!];
+const { registry, arm, staging, production, operators } = await useDoors(
+  ...(['registry', 'arm', 'staging', 'production', 'operators'] as const),
+);
 const REPOSITORY = 'maru/inference';
 
 const fixture = usePlatform(
   (ports) => {
-    registry!.target = ports.registry;
-    arm!.target = ports.arm;
-    staging!.target = ports.staging;
-    production!.target = ports.inference;
+    registry.target = ports.registry;
+    arm.target = ports.arm;
+    staging.target = ports.staging;
+    production.target = ports.inference;
     return {
-      REGISTRY_URL: registry!.url,
-      ARM_ENDPOINT: arm!.url,
-      STAGING_URL: staging!.url,
-      INFERENCE_URL: production!.url,
-      OPERATOR_WEBHOOK_URL: operators!.url,
+      REGISTRY_URL: registry.url,
+      ARM_ENDPOINT: arm.url,
+      STAGING_URL: staging.url,
+      INFERENCE_URL: production.url,
+      OPERATOR_WEBHOOK_URL: operators.url,
       RELEASE_START_SECONDS: '5',
     };
   },
@@ -56,12 +57,8 @@ const hears = ({ body }: { body: string }) => {
   return { status: 202, body: '{}' };
 };
 beforeEach(() => {
-  for (const door of doors) door.rule = () => 'pass';
-  operators!.rule = hears;
+  operators.rule = hears;
   told = [];
-});
-after(async () => {
-  for (const door of doors) await door.shut();
 });
 
 const container = () => fixture.platform.cosmos.client.database('maru').container('releases');
@@ -79,7 +76,7 @@ const statesOf = ({ steps }: Release) => steps.map(({ state }) => state);
 const stagings = (digest: string) =>
   fixture.platform.appService!.staged.filter(({ image }) => image.endsWith(digest)).length;
 const toldOf = (digest: string) => told.filter((one) => one.digest === digest).map(({ state }) => state);
-const push = (behaviour: Behaviour = {}) => pushFake(registry!.url, behaviour);
+const push = (behaviour: Behaviour = {}) => pushFake(registry.url, behaviour);
 const work = (digest: string) => advance(digest, REPOSITORY);
 
 /** Works on a release until it is in a state or has ended. The pauses are the queue's, and shorter here. */
@@ -142,7 +139,7 @@ describe('the way to ready', () => {
   test('a tag that moved meanwhile: the digest decides', async () => {
     const digest = await push();
     const other = await push();
-    assert.equal(await new Registry(registry!.url, REPOSITORY, nobody).resolve('staging'), other);
+    assert.equal(await new Registry(registry.url, REPOSITORY, nobody).resolve('staging'), other);
     assert.equal((await drive(digest)).state, 'ready');
     assert.equal(digestOf(await imageOf('staging')), digest);
   });
@@ -172,7 +169,7 @@ describe('the way to ready', () => {
     await drive(older, 'verified');
     const newer = await push();
     let late = false;
-    arm!.rule = async ({ method, body }): Promise<Verdict> => {
+    arm.rule = async ({ method, body }): Promise<Verdict> => {
       if (method !== 'PATCH' || !body.includes(older)) return 'pass';
       late = true;
       await drive(newer, 'staging');
@@ -252,7 +249,7 @@ describe('what never becomes ready', () => {
     const digest = await push({ answers: { hello: 'not what it should be' } });
     await drive(digest, 'warm');
     await stage(otherImage);
-    const serves = async () => ((await (await fetch(`${staging!.url}/v2`)).json()) as { release: string }).release;
+    const serves = async () => ((await (await fetch(`${staging.url}/v2`)).json()) as { release: string }).release;
     const { release } = await read(other);
     await eventually(async () => (await serves().catch(() => '')) === release);
     await work(digest);
@@ -297,20 +294,20 @@ describe('beside production, on logged utterances', () => {
 describe('services that are away', () => {
   test('the registry for a while: tried again, and then it goes on', async () => {
     const digest = await push();
-    registry!.rule = () => away;
+    registry.rule = () => away;
     assert.equal(await work(digest), 1_000);
     assert.equal(await work(digest), 2_000);
     const waiting = await read(digest);
     assert.deepEqual([waiting.state, waiting.attempts], ['pushed', 2]);
     assert.match(waiting.reason!, /registry/);
-    registry!.rule = () => 'pass';
+    registry.rule = () => 'pass';
     const release = await drive(digest);
     assert.deepEqual([release.state, release.attempts, release.reason], ['ready', 0, null]);
   });
 
   test('the registry for good: failed with the reason', async () => {
     const digest = await push();
-    registry!.rule = () => away;
+    registry.rule = () => away;
     const release = await drive(digest);
     assert.deepEqual(statesOf(release), ['pushed', 'failed']);
     assert.match(release.reason!, /^registry: busy/);
@@ -322,8 +319,8 @@ describe('services that are away', () => {
       await sleep(500);
       return 'pass';
     };
-    registry!.rule = slow;
-    arm!.rule = slow;
+    registry.rule = slow;
+    arm.rule = slow;
     const digest = await push();
     assert.equal((await drive(digest)).state, 'ready');
     assert.equal(stagings(digest), 1);
@@ -331,26 +328,26 @@ describe('services that are away', () => {
 
   test('a registry that never answers, or never to the end, is given up', async () => {
     const digest = await push();
-    const impatient = new Registry(registry!.url, REPOSITORY, nobody, 400);
+    const impatient = new Registry(registry.url, REPOSITORY, nobody, 400);
     for (const rule of ['hang', 'keep'] as const)
       for (const part of ['/manifests/', '/blobs/']) {
-        registry!.rule = ({ path }) => (path.includes(part) ? rule : 'pass');
+        registry.rule = ({ path }) => (path.includes(part) ? rule : 'pass');
         const begun = performance.now();
         await assert.rejects(impatient.image(digest), `${rule} at ${part}`);
         assert.ok(performance.now() - begun < 5_000);
       }
-    registry!.rule = () => 'hang';
+    registry.rule = () => 'hang';
     await assert.rejects(impatient.resolve('staging'));
-    registry!.rule = () => 'pass';
+    registry.rule = () => 'pass';
     assert.equal((await impatient.image(digest))?.digest, digest);
   });
 
   test('Resource Manager for a while: tried again, and staged once', async () => {
     const digest = await push();
     await drive(digest, 'verified');
-    arm!.rule = () => away;
+    arm.rule = () => away;
     assert.equal(await work(digest), 1_000);
-    arm!.rule = () => 'pass';
+    arm.rule = () => 'pass';
     assert.equal((await drive(digest)).state, 'ready');
     assert.equal(stagings(digest), 1);
   });
@@ -358,22 +355,22 @@ describe('services that are away', () => {
   test('Resource Manager for good: failed with the reason, production is untouched', async () => {
     const before = await imageOf('production');
     const digest = await push();
-    arm!.rule = () => away;
+    arm.rule = () => away;
     const release = await drive(digest);
     assert.deepEqual(statesOf(release), ['pushed', 'verified', 'failed']);
     assert.match(release.reason!, /^arm: busy/);
-    arm!.rule = () => 'pass';
+    arm.rule = () => 'pass';
     assert.equal(await imageOf('production'), before);
   });
 
   test('Resource Manager refuses: failed at once', async () => {
     const digest = await push();
-    arm!.rule = ({ method }) => (method === 'PATCH' ? refuses : 'pass');
+    arm.rule = ({ method }) => (method === 'PATCH' ? refuses : 'pass');
     const release = await drive(digest);
     assert.equal(release.state, 'failed');
     assert.match(release.reason!, /you may not do this/);
     assert.equal(
-      arm!.seen
+      arm.seen
         .filter((line) => line.startsWith('PATCH'))
         .at(-1)
         ?.includes('staging'),
@@ -384,9 +381,9 @@ describe('services that are away', () => {
   test('the slot is away while it is checked: checked again', async () => {
     const digest = await push();
     await drive(digest, 'warm');
-    staging!.rule = () => away;
+    staging.rule = () => away;
     assert.equal(await work(digest), 1_000);
-    staging!.rule = () => 'pass';
+    staging.rule = () => 'pass';
     assert.equal((await drive(digest)).state, 'ready');
   });
 
@@ -394,22 +391,22 @@ describe('services that are away', () => {
     const digest = await push({ golden: { hello: 'greet' } });
     await drive(digest, 'staging');
     await change(digest, { since: Date.now() - 6_000 });
-    staging!.rule = () => away;
-    arm!.rule = ({ path }) => (path.includes('containerlogs') ? refuses : 'pass');
+    staging.rule = () => away;
+    arm.rule = ({ path }) => (path.includes('containerlogs') ? refuses : 'pass');
     const release = await drive(digest);
     assert.equal(release.state, 'failed');
     assert.match(release.reason!, /log could not be read/);
   });
 
   test("the operators' webhook fails: nothing else does", async () => {
-    operators!.rule = () => ({ status: 500, body: '' });
+    operators.rule = () => ({ status: 500, body: '' });
     const digest = await push();
     assert.equal((await drive(digest)).state, 'ready');
     assert.equal((await read(digest)).notified, null);
     await swapIn('kim', () => undefined);
     assert.equal((await read(digest)).state, 'live');
     await look();
-    operators!.rule = hears;
+    operators.rule = hears;
     await change(digest, { since: Date.now() - 70_000 });
     for (let time = 0; time < 2; time += 1) await look();
     assert.deepEqual(toldOf(digest), ['live'], 'the timer tells what they did not hear, once');
@@ -442,7 +439,7 @@ describe('swapping', () => {
 
   test('production does not serve it well: swapped back, failed with the reason, operators told', async () => {
     const before = await live();
-    const digest = await push({ wrongAt: production!.port });
+    const digest = await push({ wrongAt: production.port });
     assert.equal((await drive(digest)).state, 'ready');
     await assert.rejects(
       swapIn('kim', () => undefined),
@@ -452,7 +449,7 @@ describe('swapping', () => {
     assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['failed', 'live']);
     assert.match((await read(digest)).reason!, /^swapped back: /);
     assert.deepEqual(toldOf(digest), ['ready', 'failed']);
-    const answer = await fetch(`${production!.url}/v1/models/intents:predict`, {
+    const answer = await fetch(`${production.url}/v1/models/intents:predict`, {
       method: 'POST',
       body: JSON.stringify({ instances: ['hello'] }),
     });
@@ -461,10 +458,10 @@ describe('swapping', () => {
 
   test('production does not serve it well, and the swap back is refused: both are said and recorded', async () => {
     const before = await live();
-    const digest = await push({ wrongAt: production!.port });
+    const digest = await push({ wrongAt: production.port });
     await drive(digest);
     let swaps = 0;
-    arm!.rule = ({ path }) => (path.includes('slotsswap') && ++swaps > 1 ? refuses : 'pass');
+    arm.rule = ({ path }) => (path.includes('slotsswap') && ++swaps > 1 ? refuses : 'pass');
     await assert.rejects(
       swapIn('kim', () => undefined),
       /could not be swapped back .*you may not do this.*: swap the slots in the portal/,
@@ -473,7 +470,7 @@ describe('swapping', () => {
     assert.equal(state, 'failed');
     assert.match(reason!, /^not swapped back .*production still runs it: production fails golden case 0/);
     assert.deepEqual(toldOf(digest), ['ready', 'failed']);
-    arm!.rule = () => 'pass';
+    arm.rule = () => 'pass';
     await swap();
     assert.equal(digestOf(await imageOf('production')), before);
   });
@@ -481,7 +478,7 @@ describe('swapping', () => {
   test('what is rolled back to does not answer well in production: rolled back all the same, and said', async () => {
     const before = await live();
     const digest = await goLive();
-    production!.rule = ({ path }) =>
+    production.rule = ({ path }) =>
       path.includes(':predict') ? { status: 200, body: '{"predictions":[{"label":"wrong"}]}' } : 'pass';
     await assert.rejects(
       rollBack('park', () => undefined),
@@ -496,7 +493,7 @@ describe('swapping', () => {
     const digest = await push();
     await drive(digest);
     const message = "Cannot swap site slots because the 'staging' slot did not respond to http ping.";
-    arm!.rule = ({ path }) =>
+    arm.rule = ({ path }) =>
       path.includes('slotsswap')
         ? { status: 417, body: JSON.stringify({ error: { code: 'ExpectationFailed', message } }) }
         : 'pass';
@@ -512,10 +509,10 @@ describe('swapping', () => {
     await live();
     const digest = await push();
     await drive(digest);
-    arm!.seen = [];
-    arm!.rule = ({ path }) => (path.includes('slotsswap') ? away : 'pass');
+    arm.seen = [];
+    arm.rule = ({ path }) => (path.includes('slotsswap') ? away : 'pass');
     await assert.rejects(swapIn('kim', () => undefined));
-    assert.equal(arm!.seen.filter((line) => line.includes('slotsswap')).length, 1);
+    assert.equal(arm.seen.filter((line) => line.includes('slotsswap')).length, 1);
     assert.equal((await read(digest)).state, 'ready');
   });
 
@@ -523,11 +520,11 @@ describe('swapping', () => {
     const before = await live();
     const digest = await push();
     await drive(digest);
-    arm!.seen = [];
-    arm!.rule = ({ path }) => (path.includes('slotsswap') ? 'lose' : 'pass');
+    arm.seen = [];
+    arm.rule = ({ path }) => (path.includes('slotsswap') ? 'lose' : 'pass');
     await swapIn('kim', () => undefined).catch(() => undefined);
     await eventually(async () => digestOf(await imageOf('production')) === digest);
-    assert.equal(arm!.seen.filter((line) => line.includes('slotsswap')).length, 1);
+    assert.equal(arm.seen.filter((line) => line.includes('slotsswap')).length, 1);
     assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['live', 'superseded']);
   });
 
@@ -537,7 +534,7 @@ describe('swapping', () => {
     await drive(digest);
     const unchecked = await push();
     let [swaps, staged] = [0, 0];
-    arm!.rule = async ({ path }) => {
+    arm.rule = async ({ path }) => {
       if (!path.includes('slotsswap') || swaps++ > 0) return 'pass';
       for (let step = 0; step < 3; step += 1) await work(unchecked);
       staged = stagings(unchecked);
@@ -555,7 +552,7 @@ describe('swapping', () => {
     await drive(digest);
     let posts = 0;
     const first = Promise.withResolvers<unknown>();
-    arm!.rule = async ({ path }): Promise<Verdict> => {
+    arm.rule = async ({ path }): Promise<Verdict> => {
       if (path.includes('slotsswap') && posts++ > 0) await first.promise;
       return 'pass';
     };
@@ -571,8 +568,8 @@ describe('swapping', () => {
     await live();
     const digest = await push();
     await drive(digest);
-    arm!.rule = ({ path }) => {
-      if (path.includes('slotsswap')) registry!.rule = () => away;
+    arm.rule = ({ path }) => {
+      if (path.includes('slotsswap')) registry.rule = () => away;
       return 'pass';
     };
     await swapIn('kim', () => undefined).catch(() => undefined);
@@ -585,7 +582,7 @@ describe('swapping', () => {
     const digest = await push();
     await drive(digest);
     let looked = false;
-    production!.rule = async (): Promise<Verdict> => {
+    production.rule = async (): Promise<Verdict> => {
       if (!looked && digestOf(await imageOf('production')) === digest) {
         looked = true;
         await look();
@@ -603,7 +600,7 @@ describe('swapping', () => {
     await live();
     const digest = await push();
     await drive(digest);
-    operators!.rule = async (passing) => {
+    operators.rule = async (passing) => {
       if (toldOf(digest).length < 2) await change(digest, { attempts: 0 });
       return hears(passing);
     };
@@ -620,7 +617,7 @@ describe('swapping', () => {
       rollBack('kim', () => undefined),
       /is ready and was not live before/,
     );
-    const unknown = `${new URL(registry!.url).host}/${REPOSITORY}@sha256:${'f'.repeat(64)}`;
+    const unknown = `${new URL(registry.url).host}/${REPOSITORY}@sha256:${'f'.repeat(64)}`;
     await stage(unknown);
     await assert.rejects(
       swapIn('kim', () => undefined),
@@ -689,7 +686,7 @@ describe('the timer', () => {
     const digest = await push();
     await drive(digest);
     await swap();
-    registry!.rule = () => away;
+    registry.rule = () => away;
     await look().catch(() => undefined);
     assert.equal((await read(digest)).state, 'live');
   });
@@ -699,7 +696,7 @@ const nobody = { getToken: () => Promise.reject(new Error('a plain registry asks
 
 /** An image that `npm run release` did not make. */
 async function foreign(Labels: Record<string, string>, architecture = 'amd64'): Promise<string> {
-  const repository = new Registry(registry!.url, REPOSITORY, nobody);
+  const repository = new Registry(registry.url, REPOSITORY, nobody);
   const rootfs = { type: 'layers' as const, diff_ids: [] };
   const config = { architecture, os: 'linux', config: { Labels, Env: [unique('NAME=')] }, rootfs };
   return await pushImage(repository, config, [], {}, ['staging']);

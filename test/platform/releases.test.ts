@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { Release } from '../../functions/releases/release.ts';
 import { trainQuickly } from '../train/fixture.ts';
-import { Door } from './door.ts';
+import { useDoors } from './door.ts';
 import { pushFake } from './fake-server.ts';
 import { type Answer, eventually, request, root, say, unique, usePlatform } from './fixture.ts';
 
@@ -17,21 +17,20 @@ import { type Answer, eventually, request, root, say, unique, usePlatform } from
  * test goes on where the one before it ended.
  */
 delete process.env.REGISTRY_URL;
-const [registry, arm, staging, operators] = await Promise.all(Array.from({ length: 4 }, () => Door.open()));
-const doors = [registry!, arm!, staging!, operators!];
+const { registry, arm, staging, operators } = await useDoors('registry', 'arm', 'staging', 'operators');
 const SECRET = 'local-webhook-secret';
 const REPOSITORY = 'maru/inference';
 
 const fixture = usePlatform(
   (ports) => {
-    registry!.target = ports.registry;
-    arm!.target = ports.arm;
-    staging!.target = ports.staging;
+    registry.target = ports.registry;
+    arm.target = ports.arm;
+    staging.target = ports.staging;
     return {
-      REGISTRY_URL: registry!.url,
-      ARM_ENDPOINT: arm!.url,
-      STAGING_URL: staging!.url,
-      OPERATOR_WEBHOOK_URL: operators!.url,
+      REGISTRY_URL: registry.url,
+      ARM_ENDPOINT: arm.url,
+      STAGING_URL: staging.url,
+      OPERATOR_WEBHOOK_URL: operators.url,
     };
   },
   undefined,
@@ -52,17 +51,12 @@ before(async () => {
   await writeFile(join(folder, 'npm'), npm, { mode: 0o755 });
 });
 beforeEach(() => {
-  for (const door of doors) {
-    door.rule = () => 'pass';
-    door.seen = [];
-  }
-  operators!.rule = ({ body }) => {
+  operators.rule = ({ body }) => {
     told.push(JSON.parse(body));
     return { status: 202, body: '{}' };
   };
 });
 after(async () => {
-  for (const door of doors) await door.shut();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
@@ -118,7 +112,7 @@ async function release(...parameters: string[]): Promise<{ digest: string; text:
 const skopeo = async (...parameters: string[]) =>
   JSON.parse(
     await new Promise<string>((done, failed) => {
-      const image = `docker://127.0.0.1:${registry!.target}/${REPOSITORY}:${parameters.shift()}`;
+      const image = `docker://127.0.0.1:${registry.target}/${REPOSITORY}:${parameters.shift()}`;
       execFile('skopeo', ['inspect', '--tls-verify=false', ...parameters, image], (error, stdout) =>
         error ? failed(error) : done(stdout),
       );
@@ -143,8 +137,8 @@ async function reaches(digest: string, state: Release['state']): Promise<Release
 const ready = (digest: string) => reaches(digest, 'ready');
 const stagings = (digest: string) =>
   fixture.platform.appService!.staged.filter(({ image }) => image.endsWith(digest)).length;
-const uploads = () => registry!.seen.filter((line) => /^POST .*\/blobs\/uploads\//.test(line)).length;
-const writes = () => registry!.seen.filter((line) => /^(POST|PUT|PATCH) /.test(line));
+const uploads = () => registry.seen.filter((line) => /^POST .*\/blobs\/uploads\//.test(line)).length;
+const writes = () => registry.seen.filter((line) => /^(POST|PUT|PATCH) /.test(line));
 
 /** What Azure Container Registry sends. */
 const payload = (digest: string, more: object = {}, target: object = {}) => ({
@@ -243,7 +237,7 @@ describe('from an empty registry to production and back', () => {
     );
     assert.equal(stagings(digest), 1);
     assert.equal(fixture.platform.appService!.processOf('production')!.child.pid, before);
-    const served = await (await fetch(`${staging!.url}/v2/models/intents`)).json();
+    const served = await (await fetch(`${staging.url}/v2/models/intents`)).json();
     assert.deepEqual((served as { versions: string[] }).versions, ['1.0.1']);
   });
 
@@ -476,11 +470,11 @@ describe('what goes wrong', () => {
   test('what failed because somebody had to help is released again by the same command', async () => {
     await copyPackage(packageOf('1.0.1'), '1.0.4');
     const body = '{"error":{"code":"AuthorizationFailed","message":"the role is not assigned yet"}}';
-    arm!.rule = ({ method }) => (method === 'PATCH' ? { status: 403, body } : 'pass');
+    arm.rule = ({ method }) => (method === 'PATCH' ? { status: 403, body } : 'pass');
     const { digest } = await release(packageOf('1.0.4'));
     const failed = await reaches(digest, 'failed');
     assert.match(failed.reason!, /the role is not assigned yet/);
-    arm!.rule = () => 'pass';
+    arm.rule = () => 'pass';
     assert.equal((await release(packageOf('1.0.4'))).digest, digest);
     await eventually(async () => (await find(digest))?.state === 'ready');
     assert.equal(stagings(digest), 1);
@@ -498,7 +492,7 @@ describe('what goes wrong', () => {
     /** Kills it, starts it anew, and lets the minutes pass in which the dead one holds the release and its message. */
     const kill = async () => {
       await platform.running.gateway!.kill();
-      for (const door of doors.slice(0, 3)) door.rule = () => 'pass';
+      for (const door of [registry, arm, staging]) door.rule = () => 'pass';
       const item = platform.cosmos.client.database('maru').container('releases').item(digest.replace(':', '-'));
       const { resource } = await item.read<Release>();
       if (resource?.claim) await item.replace({ ...resource, claim: { ...resource.claim, until: 0 } });
@@ -509,24 +503,24 @@ describe('what goes wrong', () => {
     };
     const moment = (name: string) => eventually(async () => held.includes(name), 20);
 
-    registry!.rule = ({ method, path }) =>
+    registry.rule = ({ method, path }) =>
       method === 'GET' && path.includes('/manifests/sha256') && digest && path.includes(digest.slice(7))
         ? hold('verifying')
         : 'pass';
     // The digest is known when the image is pushed: the door can't be shut by it before.
     await platform.running.gateway!.stop();
-    digest = await pushFake(registry!.url, { answers, golden: answers });
+    digest = await pushFake(registry.url, { answers, golden: answers });
     await start();
     await moment('verifying');
     await kill();
 
-    arm!.rule = ({ method }) => (method === 'PATCH' ? hold('before staging') : 'pass');
+    arm.rule = ({ method }) => (method === 'PATCH' ? hold('before staging') : 'pass');
     await start();
     await moment('before staging');
     assert.equal(stagings(digest), 0);
     await kill();
 
-    arm!.rule = ({ method }) => {
+    arm.rule = ({ method }) => {
       if (method !== 'PATCH') return 'pass';
       held.push('after staging');
       return 'keep';
@@ -537,13 +531,13 @@ describe('what goes wrong', () => {
     await kill();
     assert.equal((await stored(digest)).state, 'verified', 'it was staged, and that is not recorded yet');
 
-    staging!.rule = ({ path }) => (path === '/v2' ? hold('waiting for the slot') : 'pass');
+    staging.rule = ({ path }) => (path === '/v2' ? hold('waiting for the slot') : 'pass');
     await start();
     await moment('waiting for the slot');
     await kill();
     assert.equal((await stored(digest)).state, 'staging');
 
-    staging!.rule = ({ path }) => (path.endsWith(':predict') ? hold('asking golden cases') : 'pass');
+    staging.rule = ({ path }) => (path.endsWith(':predict') ? hold('asking golden cases') : 'pass');
     await start();
     await moment('asking golden cases');
     await kill();
@@ -580,7 +574,7 @@ async function knownToBoth(): Promise<typeof known> {
   };
   const body = JSON.stringify({ instances: golden.map(({ input }) => input) });
   const labels = await Promise.all(
-    [staging!.url, fixture.platform.inferenceUrl].map(async (url) => {
+    [staging.url, fixture.platform.inferenceUrl].map(async (url) => {
       const answer = await fetch(`${url}/v1/models/intents:predict`, { method: 'POST', body });
       return ((await answer.json()) as { predictions: { label: string }[] }).predictions.map(({ label }) => label);
     }),
