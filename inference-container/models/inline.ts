@@ -12,8 +12,11 @@ const PROOF = 20;
 const FILE_BYTES = 32 * 1024 * 1024;
 /** A vocabulary or a tokenizer beyond this takes too long to read, for the same reason. */
 const TEXT_BYTES = 1024 * 1024;
-/** How a limit follows what was measured: a little beyond what was quick, and well below what was not. */
-const GROW = 1.25;
+/**
+ * How a limit follows what was measured: well below what was not quick, and so far beyond what was that one request may become
+ * two. Less than twice would leave a model at single requests for good, once a slow moment had brought it there.
+ */
+const GROW = 2.5;
 const SHRINK = 0.7;
 
 interface Known {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Inline } from '../../inference-container/models/inline.ts';
+import { manifest } from '../../inference-container/models/manifest.ts';
 import {
   answeredMeanwhile,
   call,
@@ -126,6 +129,22 @@ test('nor does a model without a loop, whose work grows with the values that it 
   const slow = stretch(long);
   assert.ok((await roundsBefore(slow)) >= 3);
   assert.deepEqual((await slow).body.outputs[0].data, [long]);
+});
+
+test('after a slow moment what is quick may grow again, from a single request on', async () => {
+  const folder = join(server.it.folder, 'plus', '1');
+  const inline = new Inline();
+  inline.add('plus/1', folder, manifest.parse({ name: 'plus', version: '1' }), false);
+  const bytes = 251;
+  for (let job = 0; job < 20; job += 1) inline.learn('plus/1', bytes, 0.1, true);
+  await eventually(async () => inline.limit('plus/1') >= bytes);
+  inline.learn('plus/1', bytes, 50, true);
+  assert.ok(inline.limit('plus/1') < bytes);
+  for (let together = 1; together < 64; together = Math.floor(inline.limit('plus/1') / bytes)) {
+    inline.learn('plus/1', together * bytes, 0.1, true);
+    assert.ok(inline.limit('plus/1') >= (together + 1) * bytes, `${together} never become more`);
+  }
+  await inline.close();
 });
 
 test('a job that grows goes to the worker, and the small ones of its model do not', async () => {
