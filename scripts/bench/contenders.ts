@@ -210,12 +210,12 @@ export async function versions(): Promise<string> {
   const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  const pinned = await Promise.all(
-    PEERS.map((peer) => readFile(join(root, 'scripts/bench/peers', peer, 'requirements.txt'), 'utf8')),
-  );
-  const named = /^(Flask|gunicorn|fastapi|uvicorn|mlserver|bentoml|onnxruntime)==(.*)$/gm;
-  const found = new Set(
-    pinned.flatMap((text) => [...text.matchAll(named)].map(([, name, version]) => `${name} ${version}`)),
-  );
-  return [`onnxruntime-node ${dependencies['onnxruntime-node']}`, ...found].join(', ');
+  const found = [`onnxruntime-node ${dependencies['onnxruntime-node']}`];
+  const packages = { flask: ['Flask', 'gunicorn', 'onnxruntime'], fastapi: ['fastapi', 'uvicorn'] };
+  for (const peer of PEERS) {
+    const pinned = await readFile(join(root, 'scripts/bench/peers', peer, 'requirements.txt'), 'utf8');
+    for (const name of packages[peer as keyof typeof packages] ?? [peer])
+      found.push(`${name} ${new RegExp(`^${name}==(.*)$`, 'm').exec(pinned)?.[1]}`);
+  }
+  return found.join(', ');
 }

@@ -89,13 +89,13 @@ export function short(results: Run['results']): string[] {
   return [...lines, ''];
 }
 
-/** Bars on a logarithmic scale: a tenth of the width is a tenth of the logarithm. */
+/** Bars on a logarithmic scale: a tenth of the width is a tenth of the logarithm. This server's are green. */
 function chart(bars: { name: string; rps: number }[]): string {
   const [width, row] = [760, 24];
   const most = Math.log10(Math.max(...bars.map(({ rps }) => rps)));
   const parts = bars.map(({ name, rps }, index) => {
     const length = Math.max(2, ((Math.log10(Math.max(rps, 10)) - 1) / (most - 1)) * (width - 380));
-    const colour = name.includes('Maru') ? '#0b6e4f' : '#9aa5a0';
+    const colour = name.includes(': Maru, ') ? '#0b6e4f' : '#9aa5a0';
     return `<text x="280" y="${index * row + 17}" text-anchor="end">${name}</text><rect x="288" y="${index * row + 4}" width="${length.toFixed(0)}" height="${row - 8}" fill="${colour}"/><text x="${(294 + length).toFixed(0)}" y="${index * row + 17}">${rps.toFixed(0)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bars.length * row + 8}" font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>${parts.join('')}</svg>\n`;
