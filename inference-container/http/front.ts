@@ -5,6 +5,7 @@ import { Inline } from '../models/inline.ts';
 import { Scheduler } from '../models/scheduler.ts';
 import type { Answer } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
+import { HttpError } from '../protocol/http-error.ts';
 import { type Asked, Inference } from '../protocol/inference.ts';
 import * as v2 from '../protocol/v2.ts';
 import type { Settings } from '../settings.ts';
@@ -118,6 +119,7 @@ function answer(request: Head, call: Connected): Answer | Promise<Answer> {
 
 /** Has the main thread answer. */
 function hand({ method, url, rawHeaders }: Head, body: Buffer, call: Connected): Promise<Answer> {
+  if (call.gone()) throw new HttpError(499, 'the client is gone');
   const id = next++;
   call.whenGone(() => main.post({ kind: 'gone', id }));
   return new Promise((resolve) => {

@@ -96,8 +96,10 @@ export class Listener {
       respond: (transaction: Transaction) => this.#respond(transaction),
       takeOver: (connection: PlainConnection, socket: Socket) => {
         this.#plain.delete(connection);
-        this.#fresh.add(socket);
-        socket.once('close', () => this.#fresh.delete(socket));
+        if (!connection.known) {
+          this.#fresh.add(socket);
+          socket.once('close', () => this.#fresh.delete(socket));
+        }
         http!.call(server, socket);
       },
     };

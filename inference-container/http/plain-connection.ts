@@ -4,6 +4,9 @@ import { tooLarge } from '../protocol/http-error.ts';
 import { type PlainRequest, readPlain } from './plain-request.ts';
 import type { Reply, Transaction } from './transaction.ts';
 
+/** Beyond what clients are told, so that one that uses its time to the end is not cut off. */
+const GRACE_MS = 1_000;
+
 /** Whose connections they are. */
 export interface Owner {
   /** Answers a plain request. */
@@ -23,6 +26,8 @@ export class PlainConnection {
   /** What came before the answer to what is under way. */
   #early: Buffer[] = [];
   #known = false;
+  /** The client has ended its side. */
+  #ended = false;
   /** What is run when the client goes before its answer. */
   #whenGone: (() => void) | undefined;
 
@@ -35,7 +40,7 @@ export class PlainConnection {
 
   /** Ends a connection on which nothing is under way, neither in nor out. */
   endIdle(): void {
-    if (!this.#busy && this.#socket.writableLength === 0) this.#socket.destroy();
+    if (!this.#busy && (this.#ended || this.#socket.writableLength === 0)) this.#socket.destroy();
   }
 
   /** Ends it, whatever is under way. */
@@ -43,7 +48,14 @@ export class PlainConnection {
     this.#socket.destroy();
   }
 
+  /** Whether a request has come over it. */
+  get known(): boolean {
+    return this.#known;
+  }
+
   readonly #read = (piece: Buffer): void => {
+    // It had its last answer.
+    if (!this.#socket.writable) return;
     if (this.#busy) {
       this.#early.push(piece);
       this.#socket.pause();
@@ -56,7 +68,7 @@ export class PlainConnection {
     }
     if (!this.#known) {
       this.#known = true;
-      this.#socket.setTimeout(this.#owner.keepAliveTimeout);
+      this.#rest();
     }
     this.#busy = true;
     this.#owner.respond(new PlainTransaction(request, this.#socket, this));
@@ -65,13 +77,24 @@ export class PlainConnection {
   readonly #listeners: [string, (piece: Buffer) => void][] = [
     ['data', this.#read],
     // As Node's HTTP has it: who ends its side waits for no answer.
-    ['end', () => this.#socket.end()],
+    [
+      'end',
+      () => {
+        this.#ended = true;
+        this.#socket.end();
+      },
+    ],
     // The connection broke, and closes.
     ['error', () => this.#socket.destroy()],
     // Nothing came, and nothing of an answer was taken.
     ['timeout', () => this.#busy || this.#socket.destroy()],
     ['close', () => this.#whenGone?.()],
   ];
+
+  /** From here on it may be silent for as long as clients are told. */
+  #rest(): void {
+    this.#socket.setTimeout(this.#owner.keepAliveTimeout + GRACE_MS);
+  }
 
   #handOver(piece: Buffer): void {
     const socket = this.#socket;
@@ -93,7 +116,7 @@ export class PlainConnection {
     const socket = this.#socket;
     this.#busy = false;
     this.#whenGone = undefined;
-    if (last) socket.end();
+    if (last) socket.destroySoon();
     else if (this.#early.length > 0) {
       const early = Buffer.concat(this.#early);
       this.#early = [];
@@ -103,6 +126,14 @@ export class PlainConnection {
       socket.pause();
       socket.once('drain', () => socket.resume());
     }
+  }
+
+  /** What was under way has an answer that nobody takes. */
+  dropped(): void {
+    this.#busy = false;
+    this.#whenGone = undefined;
+    // Its time may have come and gone meanwhile.
+    this.#rest();
   }
 
   /** The first lines of an answer. */
@@ -140,12 +171,15 @@ class PlainTransaction implements Transaction {
   }
 
   send({ status, body, requestId, headers, last }: Reply): void {
+    const socket = this.#socket;
+    if (!socket.writable) {
+      this.#connection.dropped();
+      return;
+    }
     const length = Buffer.byteLength(body);
     let head = `${this.#connection.head(status, last)}content-length: ${length}\r\nx-request-id: ${requestId}\r\n`;
     if (headers?.['content-type'] === undefined) head += 'content-type: application/json\r\n';
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
-    const socket = this.#socket;
-    if (!socket.writable) return;
     // One write for both: as many characters as bytes are ASCII.
     if (typeof body === 'string' && body.length === length) socket.write(`${head}\r\n${body}`, 'latin1');
     else {

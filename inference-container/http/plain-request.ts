@@ -10,10 +10,11 @@ export interface PlainRequest {
 const HEAD_BYTES = 4_096;
 const END = Buffer.from('\r\n\r\n');
 const START = /^(GET|POST) (\/[\w./:%~-]*) HTTP\/1\.1(?:\r\n|$)/;
-const FIELD = /([!#$%&'*+.^_`|~\w-]+):[ \t]*([\t -~]*)(?:\r\n|$)/y;
+// A value starts with what is no blank: blanks that two parts of an expression may take are tried in every division.
+const FIELD = /([!#$%&'*+.^_`|~\w-]+):[ \t]*((?:[!-~][\t -~]*)?)(?:\r\n|$)/y;
 const LENGTH = /^\d{1,9}$/;
 /** Headers that say how the body or the connection goes on. */
-const ELSE = new Set(['transfer-encoding', 'expect', 'upgrade', 'trailer', 'te', 'http2-settings']);
+const ELSE = new Set(['transfer-encoding', 'expect', 'upgrade', 'trailer', 'te', 'http2-settings', 'proxy-connection']);
 
 /**
  * Reads a request that came in one piece, and of which there can be no two opinions: HTTP/1.1 in plain ASCII, one host, a

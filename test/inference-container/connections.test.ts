@@ -27,8 +27,8 @@ class Client {
   #bytes: Buffer = Buffer.alloc(0);
   ended = false;
 
-  constructor(port = server.it.port) {
-    this.socket = connect(port, '127.0.0.1');
+  constructor(port = server.it.port, allowHalfOpen = false) {
+    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
     this.socket.setNoDelay(true).unref();
     this.socket.on('data', (piece: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, piece]);
@@ -219,9 +219,13 @@ async function own(timeouts: [headers: number, keepAlive: number], respond: (tra
   const [headersTimeout, keepAliveTimeout] = timeouts;
   const takeOver = () => assert.fail('the request was plain');
   const owner = { headersTimeout, keepAliveTimeout, respond, takeOver };
-  const listening = createServer((socket) => new PlainConnection(socket, owner)).listen(0, '127.0.0.1');
+  const listening = createServer({ allowHalfOpen: true }, (socket) => new PlainConnection(socket, owner)).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(listening, 'listening');
-  return { port: (listening.address() as AddressInfo).port, close: () => listening.close() };
+  const connections = () => new Promise<number>((done) => listening.getConnections((_, count) => done(count)));
+  return { port: (listening.address() as AddressInfo).port, close: () => listening.close(), connections };
 }
 
 const reply = { body: '{}', status: 200, requestId: 'r', headers: undefined, last: false };
@@ -248,6 +252,22 @@ test('who does not take its answers is read no further, and loses none', async (
   close();
 });
 
+test('after its last answer a connection is over, whatever its client still sends', async () => {
+  let answers = 0;
+  const { port, close, connections } = await own([60_000, 60_000], (transaction) => {
+    answers += 1;
+    transaction.send({ ...reply, last: true });
+  });
+  const client = new Client(port, true);
+  client.write(plus(1));
+  assert.equal((await client.response()).headers.get('connection'), 'close');
+  client.write(plus(2));
+  await eventually(async () => (await connections()) === 0, 5);
+  assert.equal(answers, 1);
+  client.socket.destroy();
+  close();
+});
+
 test('a silent connection ends: soon without a request, later between two, never while one is under way', async () => {
   const keepAliveTimeout = 240;
   let answer: (() => void) | undefined;
@@ -258,7 +278,7 @@ test('a silent connection ends: soon without a request, later between two, never
   const asking = new Client(port);
   asking.write(plus(1));
   await eventually(async () => silent.ended, 5);
-  await sleep(2 * keepAliveTimeout);
+  await sleep(1_000 + 2 * keepAliveTimeout);
   assert.equal(asking.ended, false);
   answer!();
   assert.equal((await asking.response()).body, '{}');

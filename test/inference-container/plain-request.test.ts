@@ -55,6 +55,8 @@ for (const [what, text] of Object.entries({
   'lines that end in LF': post([host, two]).replaceAll('\r\n', '\n'),
   'a bare LF in a value': post([host, two, 'X-A: b\nTransfer-Encoding: chunked']),
   'a bare CR in a value': post([host, two, 'X-A: b\rc']),
+  'blanks before a byte beyond ASCII': post([host, two, `X-A:${' '.repeat(3_900)}\xe9`]),
+  'a proxy that ends': post([host, two, 'Proxy-Connection: close']),
   'a zero byte': post([host, two, 'X-A: b\0c']),
   'a byte beyond ASCII': post([host, two, 'X-A: \xe9']),
   'a space before the colon': post([host, two, 'X-A : b']),
