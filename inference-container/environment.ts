@@ -1,4 +1,4 @@
-/** What the process must have in its environment before it starts: of libraries that read it only then. The image sets it too. */
+/** What the server's process is started with, for libraries that read their environment only then. The Dockerfile sets the same. */
 export const environment = {
   /** ONNX Runtime would start a thread that writes files, and sends them where it can. */
   ORT_DISABLE_TELEMETRY: '1',

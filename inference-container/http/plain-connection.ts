@@ -91,6 +91,12 @@ export class PlainConnection {
     ['close', () => this.#whenGone?.()],
   ];
 
+  /** Nothing is under way any more. */
+  #free(): void {
+    this.#busy = false;
+    this.#whenGone = undefined;
+  }
+
   /** From here on it may be silent for as long as clients are told. */
   #rest(): void {
     this.#socket.setTimeout(this.#owner.keepAliveTimeout + GRACE_MS);
@@ -114,8 +120,7 @@ export class PlainConnection {
   /** The answer to what was under way is written. */
   answered(last: boolean): void {
     const socket = this.#socket;
-    this.#busy = false;
-    this.#whenGone = undefined;
+    this.#free();
     if (last) socket.destroySoon();
     else if (this.#early.length > 0) {
       const early = Buffer.concat(this.#early);
@@ -130,8 +135,7 @@ export class PlainConnection {
 
   /** What was under way has an answer that nobody takes. */
   dropped(): void {
-    this.#busy = false;
-    this.#whenGone = undefined;
+    this.#free();
     // Its time may have come and gone meanwhile.
     this.#rest();
   }

@@ -1,5 +1,5 @@
 import { type Loaded, runRows, runTensors, type Timing } from '../models/session.ts';
-import { allocate, elements, type Feed, put, rowsOf, type TensorData } from '../models/tensor.ts';
+import { allocate, elements, put, rowsOf, type TensorData } from '../models/tensor.ts';
 import { type Answer, refused } from './answer.ts';
 import type { Exchange, Payload, Result } from './exchange.ts';
 import { badRequest, HttpError } from './http-error.ts';
@@ -159,8 +159,9 @@ async function runJoinedTensors(model: Loaded, batch: Pending[], timing: Timing)
 function join(payloads: Tensors[], rows: number): Record<string, TensorData> {
   const feeds: Record<string, TensorData> = {};
   for (const [name, { datatype, shape, data: first }] of Object.entries(payloads[0]!.feeds)) {
-    if (payloads.length === 1 && !asGiven(datatype, first)) {
-      feeds[name] = { datatype, shape, data: first };
+    // Only numbers as JSON gave them are not yet what is run.
+    if (payloads.length === 1 && (datatype === 'BYTES' || !Array.isArray(first))) {
+      feeds[name] = { datatype, shape, data: first as TensorData['data'] };
       continue;
     }
     const joined = payloads.length === 1 ? shape : [rows, ...shape.slice(1)];
@@ -174,9 +175,4 @@ function join(payloads: Tensors[], rows: number): Record<string, TensorData> {
     feeds[name] = { datatype, shape: joined, data };
   }
   return feeds;
-}
-
-/** Numbers as JSON gave them: not yet what is run. */
-function asGiven(datatype: Feed['datatype'], data: Feed['data']): data is number[] {
-  return datatype !== 'BYTES' && Array.isArray(data);
 }

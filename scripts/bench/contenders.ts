@@ -178,7 +178,7 @@ export function peers(folder: string, models: string): Contender[] {
       const file = join(folder, `${model}.onnx`);
       execFileSync('cp', [join(models, model, '1/model.onnx'), file]);
       for (const setup of setups) {
-        const environment = {
+        const settings = {
           ...process.env,
           PEER_VENV: venv,
           PEER_RUN: join(folder, 'run'),
@@ -191,7 +191,7 @@ export function peers(folder: string, models: string): Contender[] {
           section: model,
           start: (port) =>
             spawn('bash', [join(own, 'serve.sh'), String(port), file, String(CORES)], {
-              env: environment,
+              env: settings,
               stdio: 'ignore',
             }),
           path: peer === 'mlserver' ? `/v2/models/${model}/infer` : '/predict',

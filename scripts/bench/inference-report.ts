@@ -51,24 +51,24 @@ export async function writeReport({ seconds, rounds, results, floors }: Run): Pr
         lines.push(
           `| ${contender.name} | ${connections} | ${rps.toFixed(0)} (${Math.min(...rates).toFixed(0)}–${Math.max(...rates).toFixed(0)}) | ${median(measured, (each) => each.p50).toFixed(2)} | ${median(measured, (each) => each.p99).toFixed(2)} | ${measured.reduce((sum, each) => sum + each.errors, 0)} |`,
         );
-        if (connections === 32) bars.push({ name: `${section}: ${contender.name}`, rps });
+        if (connections === COMPARED) bars.push({ name: `${section}: ${contender.name}`, rps });
       }
     lines.push('');
   }
-  lines.push('![Requests a second at 32 connections](inference.svg)', '');
+  lines.push(`![Requests a second at ${COMPARED} connections](inference.svg)`, '');
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'inference.md'), lines.join('\n'));
   await writeFile(join(folder, 'inference.svg'), chart(bars));
   console.log(`\n${lines.join('\n')}\nWritten to docs/benchmarks/inference.md`);
 }
 
-/** The two that are compared with all others: the batched server as it comes. */
+/** What is compared with all others: the batched server as it comes. */
 const OURS = 'Maru, 1 worker';
 /** Connections at which they are compared. */
 const COMPARED = 32;
 
 /** How many times each other this server is, round by round: what the machine does to one round it does to both. */
-export function short(results: Run['results']): string[] {
+function short(results: Run['results']): string[] {
   const lines = [
     `## In short: ${COMPARED} connections, times as many requests/s as`,
     '',

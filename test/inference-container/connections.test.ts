@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlainConnection } from '../../inference-container/http/plain-connection.ts';
 import type { Transaction } from '../../inference-container/http/transaction.ts';
-import { eventually, metric, turnsASecond, useServer, whileBusy, writeModel } from './fixture.ts';
+import { eventually, metric, serve, turnsASecond, useServer, whileBusy, writeModel } from './fixture.ts';
 import * as models from './models.ts';
 
 /** Connections as clients may use them: requests in one piece or many, one after the other or at once, by either way of reading. */
@@ -214,6 +214,24 @@ test('a client that goes while its request waits is counted as gone', async () =
   await eventually(async () => (await gone()) > before, 5);
 });
 
+test('a shutdown waits for a request whose head is half there, on a connection that was used', async () => {
+  const ending = await serve(server.it.folder);
+  const client = new Client(ending.port);
+  client.write(plus(1));
+  await client.response();
+  client.write(plus(2).slice(0, 30));
+  await sleep(50);
+  const stopped = ending.stop();
+  // Longer than a shutdown leaves idle connections open.
+  await sleep(1_200);
+  client.write(plus(2).slice(30));
+  const response = await client.response();
+  assert.equal(seen(response), 3);
+  assert.equal(response.headers.get('connection'), 'close');
+  client.socket.destroy();
+  assert.equal(await stopped, true);
+});
+
 /** Connections of one's own server, whose requests are answered by `respond`. */
 async function own(timeouts: [headers: number, keepAlive: number], respond: (transaction: Transaction) => void) {
   const [headersTimeout, keepAliveTimeout] = timeouts;
@@ -282,6 +300,8 @@ test('a silent connection ends: soon without a request, later between two, never
   assert.equal(asking.ended, false);
   answer!();
   assert.equal((await asking.response()).body, '{}');
+  // A client that uses its time to the end is not cut off.
+  await sleep(keepAliveTimeout + 200);
   assert.equal(asking.ended, false);
   await eventually(async () => asking.ended, 5);
   close();

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { open } from '../../functions/conversation/transitions.ts';
-import { Door, type Passing, type Verdict } from './door.ts';
+import { type Door, type Passing, useDoors, type Verdict } from './door.ts';
 import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 /** Cosmos DB, the queues and the issuer of channel tokens stand behind doors. */
-const [cosmos, queues, issuer] = await Promise.all([Door.open(), Door.open(), Door.open()]);
-const doors = [cosmos, queues, issuer];
+const { cosmos, queues, issuer } = await useDoors('cosmos', 'queues', 'issuer');
 
 const fixture = usePlatform((ports) => {
   cosmos.target = ports.cosmos;
@@ -23,12 +22,6 @@ const fixture = usePlatform((ports) => {
       `QueueEndpoint=${queues.url}/${account}`,
     ].join(';'),
   };
-});
-afterEach(() => {
-  for (const door of doors) door.rule = () => 'pass';
-});
-after(async () => {
-  for (const door of doors) await door.shut();
 });
 
 const path = (id: string) => `/api/conversations/${id}/messages`;
