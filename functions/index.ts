@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { routes } from './http/routes.ts';
 import { settings } from './services/settings.ts';
+import { poisonOf, queues } from './services/stores.ts';
 import { queuedSkills } from './skills/names.ts';
 
 /**
@@ -33,8 +34,8 @@ for (const name of queuedSkills)
     const { skillNamed } = await import('./skills/index.ts');
     return (await import('./queues/skill.ts')).skillWorker(skillNamed(name));
   });
-for (const name of ['turns', 'replies', 'call-log', 'releases', ...queuedSkills.map((skill) => `skill-${skill}`)])
-  queue(`poison-${name}`, `${name}-poison`, async () => (await import('./queues/poison.ts')).poisonWorker(name));
+for (const name of queues)
+  queue(`poison-${name}`, poisonOf(name), async () => (await import('./queues/poison.ts')).poisonWorker(name));
 
 app.timer('wake', {
   schedule: '*/15 * * * * *',

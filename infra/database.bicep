@@ -27,7 +27,8 @@ resource database 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases@2026-03-15
   properties: { resource: { id: 'maru' } }
 }
 
-// Everything else of a document is never asked for: an index of it would only cost writes.
+// As functions/services/stores.ts has them. defaultTtl −1: each document brings its own. Everything else of a document is never
+// asked for: an index of it would only cost writes.
 resource conversations 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database
   name: 'conversations'
@@ -35,9 +36,10 @@ resource conversations 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/conta
     resource: {
       id: 'conversations'
       partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/wakeAt/?' }, { path: '/userId/?' }]
+        includedPaths: [{ path: '/wakeAt/?' }, { path: '/participants/[]/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }
@@ -51,12 +53,17 @@ resource users 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
     resource: {
       id: 'users'
       partitionKey: { paths: ['/id'], kind: 'Hash' }
-      indexingPolicy: { indexingMode: 'consistent', includedPaths: [], excludedPaths: [{ path: '/*' }] }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/customerId/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
     }
   }
 }
 
-// The call log. defaultTtl −1: each document brings its own (CALL_LOG_DAYS).
+// The call log.
 resource turns 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database
   name: 'turns'
@@ -84,7 +91,7 @@ resource incidents 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/at/?' }]
+        includedPaths: [{ path: '/at/?' }, { path: '/userId/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }
@@ -101,6 +108,24 @@ resource releases 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers
       indexingPolicy: {
         indexingMode: 'consistent'
         includedPaths: [{ path: '/pushedAt/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
+// Who was erased, until nothing of before can be under way.
+resource erasures 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'erasures'
+  properties: {
+    resource: {
+      id: 'erasures'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/repeatAt/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

@@ -4,7 +4,7 @@ param location string
 param tags object
 param workspaceId string
 
-// Names of functions/index.ts; each with its poison queue.
+// Names of functions/services/stores.ts; each with its poison queue.
 var skills = ['skill-orders', 'skill-products', 'skill-person', 'skill-images']
 var queues = concat(['turns', 'replies', 'call-log', 'releases'], skills)
 var poison = map(queues, name => '${name}-poison')

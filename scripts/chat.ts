@@ -13,6 +13,7 @@ Options
   --url <address>    the gateway (http://localhost:7071, or MARU_URL)
   --key <key>        its function key (local, or MARU_KEY)
   --user <id>        who is talking (a new user each time)
+  --customer <id>    who that is to the shop (demo); guest: nobody
   --locale en|ko     the language to begin with
 `;
 
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     url: { type: 'string', default: process.env.MARU_URL ?? 'http://localhost:7071' },
     key: { type: 'string', default: process.env.MARU_KEY ?? 'local' },
     user: { type: 'string', default: `terminal-${randomUUID().slice(0, 8)}` },
+    customer: { type: 'string', default: 'demo' },
     locale: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -86,7 +88,12 @@ async function send(text: string): Promise<Message> {
       prefer: 'wait=30',
       'idempotency-key': randomUUID(),
     },
-    body: JSON.stringify({ userId: values.user, text, ...(values.locale ? { locale: values.locale } : {}) }),
+    body: JSON.stringify({
+      userId: values.user,
+      text,
+      ...(values.customer === 'guest' ? {} : { customerId: values.customer }),
+      ...(values.locale ? { locale: values.locale } : {}),
+    }),
     signal: AbortSignal.timeout(40_000),
   });
   if (response.status === 401) throw new Error('The gateway refused the key. Give one with --key, or MARU_KEY.');

@@ -1,13 +1,16 @@
+import type { ConversationId, CustomerId, TurnId, UserId } from './identifier.ts';
+
 /**
  * The conversation document: the one truth about a conversation. Queue messages are only wake-up calls.
  * Stored in the Cosmos DB container `conversations`, partition key = id, guarded by its ETag.
  * All times are milliseconds since the epoch.
  */
 export interface Conversation {
-  /** `<channel>.<id>`: safe as a Cosmos DB id. */
-  id: string;
-  /** The user who opened the conversation. */
-  userId: string;
+  id: ConversationId;
+  /** The user who opened the conversation, or the first of those who stay when that one was erased. */
+  userId: UserId;
+  /** Whose turns stand here, and who opened it: a group has several. */
+  participants: UserId[];
   channel: Channel;
   locale: Locale;
   /** Accepted and not answered, in the order of acceptance. */
@@ -31,15 +34,22 @@ export interface Conversation {
 
 export type Locale = 'en' | 'ko';
 
-/** `api`: replies are read from the document. Otherwise they are sent to the reference (a Bot Framework conversation reference). */
+/**
+ * `api`: replies are read from the document. Otherwise they are sent to the reference (a Bot Framework conversation reference,
+ * without its user: that is each turn's own).
+ */
 export type Channel = { kind: 'api' } | { kind: 'activity'; reference: Record<string, unknown> };
 
 export interface Turn {
-  /** The channel's activity id or the client's Idempotency-Key. */
-  id: string;
-  /** What a channel's reply points at; absent for `api`. */
-  replyTo?: { activityId: string; user: unknown };
-  userId: string;
+  id: TurnId;
+  /** The channel's activity id or the client's Idempotency-Key, as it was sent. */
+  givenId: string;
+  /** The channel's account of who wrote it, which replies point at; absent for `api`. */
+  sender?: unknown;
+  userId: UserId;
+  /** Who that is to the shop; null for a guest. */
+  customerId: CustomerId | null;
+  /** As it was written; once it is answered, without personal details (mask.ts). */
   text: string;
   attachments: Attachment[];
   /** The language to answer in. */
@@ -58,7 +68,7 @@ export interface Turn {
 
 export interface Attachment {
   contentType: string;
-  /** Blank: refused when it was accepted, because its origin is not the channel's. */
+  /** Blank: refused when it was accepted, because its origin is not the channel's; or the turn is answered. */
   url: string;
   name: string;
 }
@@ -99,7 +109,7 @@ export interface Claim {
 }
 
 export interface Active {
-  turnId: string;
+  turnId: TurnId;
   skill: string;
   understanding: Understanding | null;
   /** Null: routed, and no worker has taken it. */
@@ -109,7 +119,7 @@ export interface Active {
 }
 
 export interface Delivery {
-  turnId: string;
+  turnId: TurnId;
   /** Replies of the turn that the channel has taken already. */
   sent: number;
   attempts: number;

@@ -11,6 +11,7 @@ import type {
   Turn,
 } from './document.ts';
 import { emptyDialog } from './document.ts';
+import type { ConversationId, TurnId, UserId } from './identifier.ts';
 import { localeOf } from './locale.ts';
 import { policy } from './policy.ts';
 
@@ -27,8 +28,8 @@ export type Accepted =
 
 /** A new document without turns. */
 export function open(
-  id: string,
-  userId: string,
+  id: ConversationId,
+  userId: UserId,
   channel: Channel,
   locale: Locale,
   now: number,
@@ -36,6 +37,7 @@ export function open(
   return {
     id,
     userId,
+    participants: [userId],
     channel,
     locale,
     inbox: [],
@@ -85,7 +87,7 @@ export function head(document: Conversation, now: number): Turn | null {
 /** Hands the head of the inbox to a skill that acts on the world outside. */
 export function route(
   document: Conversation,
-  turnId: string,
+  turnId: TurnId,
   step: Pick<Active, 'skill' | 'understanding' | 'timings'>,
   now: number,
 ): Conversation | null {
@@ -119,6 +121,8 @@ export function claim(
 }
 
 export interface Answer {
+  /** What is kept of the turn: without personal details (mask.ts). */
+  said: Pick<Turn, 'text' | 'attachments'>;
   replies: Reply[];
   dialog: Dialog;
   skill: string;
@@ -133,7 +137,7 @@ export interface Answer {
  */
 export function answer(
   document: Conversation,
-  turnId: string,
+  turnId: TurnId,
   by: string | null,
   answer: Answer,
   now: number,
@@ -150,7 +154,7 @@ export function answer(
  */
 export function fail(
   document: Conversation,
-  turnId: string,
+  turnId: TurnId,
   by: string | null,
   failure: { reason: string; final: boolean; apology: Answer },
   now: number,
@@ -182,7 +186,7 @@ export function claimDelivery(document: Conversation, by: string, now: number): 
 }
 
 /** What became of one delivery. `sent`: how many of its replies the channel has; `after`: not again before these milliseconds. */
-export type Sent = { turnId: string; ms: number } & (
+export type Sent = { turnId: TurnId; ms: number } & (
   | { ok: true }
   | { ok: false; sent: number; reason: string; final: boolean; after: number }
 );
@@ -234,10 +238,49 @@ export function unlogged(document: Conversation): AnsweredTurn[] {
 }
 
 /** Records that the call log has these turns. */
-export function logged(document: Conversation, turnIds: string[], now: number): Conversation | null {
+export function logged(document: Conversation, turnIds: TurnId[], now: number): Conversation | null {
   if (!document.recent.some((turn) => !turn.logged && turnIds.includes(turn.id))) return null;
   const recent = document.recent.map((turn) => (turnIds.includes(turn.id) ? { ...turn, logged: true } : turn));
   return progress({ ...document, recent }, now);
+}
+
+/**
+ * What stays when a user is erased: the document without the turns of that user that were accepted until `at`, whoever
+ * opened it. `empty`: nobody else has anything in it. Null: it has nothing of that user's before.
+ */
+export function forget(document: Conversation, user: UserId, at: number, now: number): Conversation | 'empty' | null {
+  const stays = (turn: Turn) => turn.userId !== user || turn.acceptedAt > at;
+  const [inbox, recent] = [document.inbox.filter(stays), document.recent.filter(stays)];
+  const known = new Set([...inbox, ...recent].map(({ id }) => id));
+  const others = [...recent, ...inbox].map(({ userId }) => userId);
+  // Opened after it: a new user's, whose first turn may not be here yet.
+  if (document.createdAt > at) return null;
+  if (others.length === 0) return document.participants.includes(user) ? 'empty' : null;
+  const opener = others.includes(document.userId) ? document.userId : others[0]!;
+  if (known.size === document.inbox.length + document.recent.length && opener === document.userId) return null;
+  const active = document.active && known.has(document.active.turnId) ? document.active : null;
+  // Nothing says whose the slots of the dialog are.
+  const dialog = { ...document.dialog, scenario: null };
+  const outbox = document.outbox.filter(({ turnId }) => known.has(turnId));
+  return progress({ ...document, userId: opener, inbox, recent, active, outbox, dialog }, now);
+}
+
+/** What a conversation has of one user: others' turns are theirs. */
+export function partOf(document: Conversation, user: UserId): Conversation {
+  const own = (turn: Turn) => turn.userId === user;
+  const [inbox, recent] = [document.inbox.filter(own), document.recent.filter(own)];
+  const known = new Set([...inbox, ...recent].map(({ id }) => id));
+  const alone = document.participants.every((participant) => participant === user);
+  return {
+    ...document,
+    userId: user,
+    participants: [user],
+    inbox,
+    recent,
+    active: document.active && known.has(document.active.turnId) ? document.active : null,
+    outbox: document.outbox.filter(({ turnId }) => known.has(turnId)),
+    dialog: alone ? document.dialog : emptyDialog,
+  };
 }
 
 /** A queue and how long its message must wait: what the state of a document calls for. */
@@ -273,6 +316,7 @@ export function wake(document: Conversation, now: number): Conversation | null {
 function settle(document: Conversation, turn: Turn, answer: Answer, now: number): Conversation {
   const answered: AnsweredTurn = {
     ...turn,
+    ...answer.said,
     answeredAt: now,
     replies: answer.replies,
     outcome: answer.outcome,
@@ -300,7 +344,8 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
 /** Every change ends here: old turns leave, and the sweep is told when to look. */
 function progress(document: Conversation, now: number): Conversation {
   const next = { ...document, recent: trim(document), wakes: 0, updatedAt: now };
-  return { ...next, wakeAt: nextWake(next, now) };
+  const participants = [...new Set([next.userId, ...[...next.recent, ...next.inbox].map(({ userId }) => userId)])];
+  return { ...next, participants, wakeAt: nextWake(next, now) };
 }
 
 /** Drops the oldest answered turns that nothing needs any more. */

@@ -1,22 +1,33 @@
 import type { Channel } from '../conversation/document.ts';
+import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
-import { ensureUser, TooLarge } from '../services/cosmos.ts';
+import { TooLarge } from '../services/documents.ts';
 import { hop } from '../services/telemetry.ts';
+import { type Seen, seen } from '../services/users.ts';
+import { limitUser } from './limits.ts';
 import { Problem } from './problem.ts';
+
+/** A turn as it came, before it is known who its user is to the shop. */
+type Unsigned = Omit<conversation.Incoming, 'customerId' | 'userId'>;
 
 /**
  * Accepts a turn into its conversation and wakes the worker. A turn that is known changes nothing.
- * Throws the problems `idempotency_conflict`, `inbox_full`, `unavailable`, and `not_found` for another user's conversation.
+ * Throws the problems `idempotency_conflict`, `inbox_full`, `too_many_requests`, `unavailable`, and `not_found` for another
+ * user's conversation.
  */
 export async function accept(
-  id: string,
-  turn: conversation.Incoming,
+  id: ConversationId,
+  unsigned: Unsigned,
+  user: Omit<Seen, 'locale'>,
   channel: Channel,
 ): Promise<'accepted' | 'waiting' | 'answered'> {
-  return await hop('accept', '', { conversationId: id, turnId: turn.id }, async () => {
-    const { kind, wakeUps } = await write(id, turn, channel);
+  return await hop('accept', '', { conversationId: id, turnId: unsigned.id }, async () => {
+    await limitUser(user.id);
+    const { kind, wakeUps } = await write(id, unsigned, user, channel);
     switch (kind) {
+      case 'foreign':
+        throw new Problem('not_found', 'This conversation belongs to another user.');
       case 'conflict':
         throw new Problem('idempotency_conflict');
       case 'full':
@@ -31,22 +42,31 @@ export async function accept(
 }
 
 interface Outcome {
-  kind: conversation.Accepted['kind'];
+  kind: conversation.Accepted['kind'] | 'foreign';
   wakeUps: conversation.WakeUp[];
 }
 
-async function write(id: string, turn: conversation.Incoming, channel: Channel): Promise<Outcome> {
+async function write(
+  id: ConversationId,
+  unsigned: Unsigned,
+  user: Omit<Seen, 'locale'>,
+  channel: Channel,
+): Promise<Outcome> {
+  const locale = unsigned.locale ?? 'en';
+  // Conversation ids are the client's own and may be guessed: another user's must look like none.
+  const foreign = (document: { userId: string } | null) =>
+    document !== null && channel.kind === 'api' && document.userId !== user.id;
   try {
-    return await change<Outcome>(id, async (current) => {
-      const now = Date.now();
-      // Conversation ids are the client's own and may be guessed: another user's must look like none.
-      if (current && channel.kind === 'api' && current.userId !== turn.userId)
-        throw new Problem('not_found', 'This conversation belongs to another user.');
-      const document = current ?? conversation.open(id, turn.userId, channel, turn.locale ?? 'en', now);
-      if (!current) await ensureUser({ id: turn.userId, locale: document.locale, createdAt: now });
-      const accepted = conversation.accept(document, turn, channel, now);
-      if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [] }];
-      return [accepted.document, { kind: accepted.kind, wakeUps: conversation.wakeUps(accepted.document, now) }];
+    return await change<Outcome, CustomerId | null>(id, {
+      prepare: async (current) => (foreign(current) ? null : await seen({ ...user, locale }, Date.now())),
+      transition: (current, customerId) => {
+        if (foreign(current)) return [null, { kind: 'foreign', wakeUps: [] }];
+        const now = Date.now();
+        const document = current ?? conversation.open(id, user.id, channel, locale, now);
+        const accepted = conversation.accept(document, { ...unsigned, userId: user.id, customerId }, channel, now);
+        if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [] }];
+        return [accepted.document, { kind: accepted.kind, wakeUps: conversation.wakeUps(accepted.document, now) }];
+      },
     });
   } catch (error) {
     if (error instanceof TooLarge)

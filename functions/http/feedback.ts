@@ -1,32 +1,37 @@
-import { Conflict, readConversation, readTurn, replaceTurn } from '../services/cosmos.ts';
-import { documentId, parameter } from './conversations.ts';
+import { conversationId, turnId } from '../conversation/identifier.ts';
+import { mask } from '../conversation/mask.ts';
+import { rate } from '../services/call-log.ts';
+import { readConversation } from '../services/conversations.ts';
+import { settings } from '../services/settings.ts';
+import { personalDetails } from '../skills/content.ts';
+import { conversationOf, turnKeyOf } from './conversations.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
 import * as schemas from './schemas.ts';
 
 /** POST /api/conversations/{conversationId}/messages/{turnId}/feedback: the newest rating of a turn counts. */
-export const postFeedback = route('feedback', async (request) => {
-  const id = documentId(parameter(request, 'conversationId', schemas.conversationId));
-  const turnId = parameter(request, 'turnId', schemas.turnId);
-  const feedback = await readJson(request, schemas.feedbackRequest);
-  for (let race = 0; race < 5; race += 1) {
-    const current = await readTurn(id, turnId);
-    if (!current) return await missing(id, turnId);
-    try {
-      await replaceTurn({ ...current.document, feedback: { ...feedback, at: Date.now() } }, current.etag);
-      return json(200, { turnId, feedback });
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error;
-    }
-  }
-  throw new Problem('unavailable', 'Others are rating the same turn.');
-});
-
-/** The call log is written a moment after the answer: that moment is not "not found". */
-async function missing(id: string, turnId: string): Promise<never> {
-  const current = await readConversation(id);
-  const turns = current ? [...current.document.inbox, ...current.document.recent] : [];
-  if (turns.some((turn) => turn.id === turnId))
-    throw new Problem('unavailable', 'This turn is not in the call log yet.');
-  throw new Problem('not_found', 'There is no such turn.');
-}
+export const postFeedback = route(
+  'feedback',
+  {
+    summary: 'Rate an answer',
+    description: 'The newest rating of a turn counts. Personal details in a comment are masked.',
+    access: 'key',
+    path: schemas.turn,
+    body: schemas.feedbackRequest,
+    answers: { 200: { description: 'Recorded.', schema: schemas.feedbackResponse } },
+    problems: ['not_found', 'unavailable'],
+  },
+  async (request) => {
+    const id = conversationId('api', conversationOf(request));
+    const key = turnKeyOf(request);
+    const { rating, comment } = await readJson(request, schemas.feedbackRequest);
+    const kept = comment !== undefined && settings().MASK_PERSONAL_DETAILS ? mask(comment, personalDetails) : comment;
+    const feedback = { rating, ...(kept === undefined ? {} : { comment: kept }), at: Date.now() };
+    if (await rate(id, turnId(key), feedback)) return json(200, { turnId: key, feedback });
+    // The call log is written a moment after the answer: that moment is not "not found".
+    const document = await readConversation(id);
+    if (document && [...document.inbox, ...document.recent].some((turn) => turn.id === turnId(key)))
+      throw new Problem('unavailable', 'This turn is not in the call log yet.');
+    throw new Problem('not_found', 'There is no such turn.');
+  },
+);

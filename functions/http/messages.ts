@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import { z } from 'zod';
 import type { Attachment } from '../conversation/document.ts';
-import type { Incoming } from '../conversation/transitions.ts';
+import { conversationId, turnId, userId } from '../conversation/identifier.ts';
 import { readable } from '../services/blobs.ts';
-import { log, traceparent } from '../services/telemetry.ts';
+import { log, logSeldom, traceparent } from '../services/telemetry.ts';
 import { accept } from './accept.ts';
-import { stored } from './identifier.ts';
+import { limitRefused, refused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
 import { localeNamed, text as textSchema } from './schemas.ts';
@@ -16,65 +16,113 @@ const TYPING_MS = 1_000;
 
 const id = z.string().min(1).max(512);
 
-/** The fields of a Bot Framework activity that the bot reads; a channel may send any others. */
-const activity = z.looseObject({
-  type: z.string().min(1).max(64),
-  id: id.optional(),
-  channelId: z.string().regex(/^[\w.-]{1,64}$/),
-  serviceUrl: z.url({ protocol: /^https?$/ }).max(1_024),
-  from: z.looseObject({ id, name: z.string().max(512).optional() }).optional(),
-  recipient: z.looseObject({ id, name: z.string().max(512).optional() }).optional(),
-  conversation: z.looseObject({ id, isGroup: z.boolean().optional() }).optional(),
-  text: z.string().nullish(),
-  locale: z.string().max(35).nullish(),
-  attachments: z
-    .array(
-      z.looseObject({
-        contentType: z.string().max(200),
-        contentUrl: z.string().max(2_048).optional(),
-        name: z.string().max(300).optional(),
-      }),
-    )
-    .max(5)
-    .nullish(),
+/** Who wrote, or to whom; whatever else a channel says of them is not needed, and not kept. */
+const account = z.object({
+  id,
+  name: z.string().max(512).nullish(),
+  aadObjectId: z.string().max(128).nullish(),
+  role: z.string().max(64).nullish(),
 });
+
+/** The fields of a Bot Framework activity that the bot reads; a channel may send any others. */
+const activity = z
+  .looseObject({
+    type: z.string().min(1).max(64),
+    id: id.optional(),
+    channelId: z.string().regex(/^[\w.-]{1,64}$/),
+    serviceUrl: z.url({ protocol: /^https?$/ }).max(1_024),
+    from: account.optional(),
+    recipient: account.optional(),
+    conversation: z
+      .object({
+        id,
+        name: z.string().max(512).nullish(),
+        isGroup: z.boolean().nullish(),
+        conversationType: z.string().max(64).nullish(),
+        tenantId: z.string().max(128).nullish(),
+      })
+      .optional(),
+    text: z.string().nullish(),
+    locale: z.string().max(35).nullish(),
+    attachments: z
+      .array(
+        z.looseObject({
+          contentType: z.string().max(200),
+          contentUrl: z.string().max(2_048).optional(),
+          name: z.string().max(300).optional(),
+        }),
+      )
+      .max(5)
+      .nullish(),
+  })
+  .meta({ id: 'Activity', description: 'An activity of the Bot Framework; other fields are ignored.' });
 type Activity = z.infer<typeof activity>;
 
+const accepted = z.object({ status: z.enum(['accepted', 'waiting', 'answered']).optional() });
+
 /** POST /api/messages: an activity of a Bot Framework channel. Answered with 202 before anything is understood. */
-export const postActivity = route('messages', async (request: HttpRequest) => {
-  const { authenticate, Unauthorized } = await import('../services/channel.ts');
-  const received = await readJson(request, activity);
+export const postActivity = route(
+  'messages',
+  {
+    summary: 'An activity of a Bot Framework channel',
+    access: 'channel',
+    body: activity,
+    answers: { 202: { description: 'Accepted, or nothing to answer.', schema: accepted } },
+    problems: ['unauthorized', 'too_many_requests', 'idempotency_conflict', 'inbox_full', 'unavailable'],
+  },
+  async (request: HttpRequest) => {
+    const { authenticate, vouches } = await import('../services/channel.ts');
+    await limitRefused(request);
+    // Before a byte of the body is read.
+    const caller = await orUnauthorized(request, () => authenticate(request.headers.get('authorization') ?? ''));
+    const received = await readJson(request, activity);
+    if (!vouches(caller, received)) throw await unauthorized(request, 'not for this channel or service');
+    const message = messageOf(received);
+    if (!message) {
+      log('info', 'an activity was ignored', { type: received.type, channel: received.channelId });
+      return json(202, {});
+    }
+    const { from, conversation, turn } = message;
+    const reference = referenceOf(received);
+    const space = { channel: received.channelId };
+    const kind = await accept(
+      conversationId(space, conversation.id),
+      turn,
+      { id: userId(space, from.id), space: received.channelId, givenId: from.id, customerId: null },
+      { kind: 'activity', reference },
+    );
+    if (kind === 'accepted') await typing({ ...reference, activityId: received.id, user: from });
+    return json(202, { status: kind });
+  },
+);
+
+async function orUnauthorized<T>(request: HttpRequest, work: () => Promise<T>): Promise<T> {
+  const { Unauthorized } = await import('../services/channel.ts');
   try {
-    await authenticate(request.headers.get('authorization') ?? '', received);
+    return await work();
   } catch (error) {
-    if (!(error instanceof Unauthorized)) throw error;
-    log('warn', 'a channel token was refused', { reason: error.message });
-    throw new Problem('unauthorized', undefined, { headers: { 'www-authenticate': 'Bearer' } });
+    throw error instanceof Unauthorized ? await unauthorized(request, error.message) : error;
   }
-  const turn = turnOf(received);
-  if (!turn) {
-    log('info', 'an activity was ignored', { type: received.type, channel: received.channelId });
-    return json(202, {});
-  }
-  const reference = referenceOf(received);
-  const documentId = conversationId(received.channelId, received.conversation!.id);
-  const kind = await accept(documentId, turn, { kind: 'activity', reference });
-  if (kind === 'accepted') await typing(reference);
-  return json(202, { status: kind });
-});
+}
+
+async function unauthorized(request: HttpRequest, reason: string): Promise<Problem> {
+  await refused(request);
+  logSeldom('warn', 'a channel token was refused', { reason });
+  return new Problem('unauthorized', undefined, { headers: { 'www-authenticate': 'Bearer' } });
+}
 
 /** A message with something to understand; null for every other activity. */
-function turnOf(received: Activity): Incoming | null {
+function messageOf(received: Activity) {
   const { id: activityId, from, conversation } = received;
   if (received.type !== 'message' || !activityId || !from || !conversation) return null;
   const attachments = attachmentsOf(received);
   const text = received.text?.trim() ?? '';
   if (text === '' && attachments.length === 0) return null;
   if (text !== '') check(text);
-  return {
-    id: stored(activityId),
-    replyTo: { activityId, user: from },
-    userId: stored(from.id),
+  const turn = {
+    id: turnId(activityId),
+    givenId: activityId,
+    sender: from,
     text,
     attachments,
     locale: received.locale ? localeNamed(received.locale) : null,
@@ -86,6 +134,7 @@ function turnOf(received: Activity): Incoming | null {
     attempts: 0,
     retryAt: 0,
   };
+  return { from, conversation, turn };
 }
 
 function check(text: string): void {
@@ -105,27 +154,16 @@ function attachmentsOf(received: Activity): Attachment[] {
     // Channels repeat a message's own text as an attachment (text/html, text/plain).
     if (!contentUrl || contentType.startsWith('text/')) continue;
     const url = readable(contentUrl, received.serviceUrl) ? contentUrl : '';
-    if (!url) log('warn', 'an attachment was refused: its origin is not the channel', { channel: received.channelId });
+    if (!url)
+      logSeldom('warn', 'an attachment was refused: its origin is not the channel', { channel: received.channelId });
     kept.push({ contentType, url, name: name ?? 'attachment' });
   }
   return kept;
 }
 
-/** What a reply needs (Bot Framework's conversation reference). */
-function referenceOf({
-  id: activityId,
-  from,
-  recipient,
-  conversation,
-  channelId,
-  serviceUrl,
-  locale,
-}: Activity): Record<string, unknown> {
-  return { activityId, user: from, bot: recipient, conversation, channelId, serviceUrl, ...(locale ? { locale } : {}) };
-}
-
-function conversationId(channel: string, conversation: string): string {
-  return `${channel}.${stored(conversation)}`;
+/** What a reply needs (Bot Framework's conversation reference), but for the activity and its user, which are each turn's own. */
+function referenceOf({ recipient, conversation, channelId, serviceUrl, locale }: Activity): Record<string, unknown> {
+  return { bot: recipient, conversation, channelId, serviceUrl, ...(locale ? { locale } : {}) };
 }
 
 /** Best effort: a turn is not lost for want of a typing indicator. */

@@ -1,158 +1,119 @@
 import { z } from 'zod';
-import { problems } from './problem.ts';
-import { json, route } from './route.ts';
-import * as schemas from './schemas.ts';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { type Code, problems } from './problem.ts';
+import { commonProblems, json, type Operation, route } from './route.ts';
+import { routes } from './routes.ts';
+import { problem } from './schemas.ts';
 
-/** GET /api/openapi.json: OpenAPI 3.1, made of the schemas that validate. */
-export const getOpenApi = route('openapi', async () => json(200, openApi()));
+/** GET /api/openapi.json: OpenAPI 3.1, made of what stands beside each route. */
+export const getOpenApi = route(
+  'openapi',
+  {
+    summary: 'This document',
+    access: 'anyone',
+    answers: { 200: { description: 'OpenAPI 3.1.', schema: z.looseObject({ openapi: z.string() }) } },
+    problems: [],
+  },
+  async () => json(200, await openApi()),
+);
+
+let made: ReturnType<typeof make> | undefined;
 
 export function openApi() {
-  const registry = z.registry<{ id: string }>();
-  const named = {
-    MessageRequest: schemas.messageRequest,
-    MessageResponse: schemas.messageResponse,
-    MessageList: schemas.messageList,
-    FeedbackRequest: schemas.feedbackRequest,
-    Reply: schemas.reply,
-    Problem: schemas.problem,
-  };
-  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
-  const { schemas: components } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'input' });
+  made ??= make();
+  return made;
+}
 
-  const conversation = [path('conversationId', schemas.conversationId)];
-  const turn = [...conversation, path('turnId', schemas.turnId)];
-  const prefer = header('Prefer', 'How long to wait for the answer, up to 30 s (RFC 7240).', {
-    type: 'string',
-    examples: ['wait=10'],
-  });
-  const key = header(
-    'Idempotency-Key',
-    'Sent again with the same key, a message is answered once.',
-    z.toJSONSchema(schemas.turnId, { io: 'input' }),
-  );
-  const accepted = {
-    ...answer('Accepted; not answered yet.', 'MessageResponse'),
-    headers: { Location: textHeader, 'Retry-After': textHeader },
-  };
-  const answered = answer('Answered.', 'MessageResponse');
-  const user = [path('userId', schemas.anyUserId)];
-  return {
+async function make() {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const { route: path, methods, load } of routes) {
+    // Whatever is nowhere else is no path of its own.
+    if (path.startsWith('{*')) continue;
+    const { operation } = await load();
+    const method = methods.find((known) => known !== 'HEAD')!.toLowerCase();
+    paths[`/${path.replace('?}', '}')}`] = { ...paths[`/${path}`], [method]: described(operation) };
+  }
+  return createDocument({
     openapi: '3.1.0',
     info: {
       title: 'Maru',
       version: '1',
-      description: 'Talk to the bot over HTTP. Errors are application/problem+json (RFC 9457) with a stable `code`.',
+      description:
+        'Talk to the bot over HTTP. Errors are application/problem+json (RFC 9457) with a stable `code`. Every GET may be asked as HEAD.',
     },
-    security: [{ key: [] }],
-    paths: {
-      '/api/conversations/{conversationId}/messages': {
-        post: operation(
-          'Send a message',
-          [...conversation, key, prefer],
-          { 200: answered, 202: accepted },
-          [
-            'invalid_json',
-            'invalid_message',
-            'not_found',
-            'idempotency_conflict',
-            'message_too_large',
-            'unsupported_media_type',
-            'inbox_full',
-            'unavailable',
-          ],
-          'MessageRequest',
-        ),
-        get: operation('The recent turns, oldest first', conversation, { 200: answer('The turns.', 'MessageList') }, [
-          'invalid_message',
-          'not_found',
-          'unavailable',
-        ]),
-      },
-      '/api/conversations/{conversationId}/messages/{turnId}': {
-        get: operation('One turn', [...turn, prefer], { 200: answered, 202: accepted }, [
-          'invalid_message',
-          'not_found',
-          'unavailable',
-        ]),
-      },
-      '/api/conversations/{conversationId}/messages/{turnId}/feedback': {
-        post: operation(
-          'Rate an answer',
-          turn,
-          { 200: { description: 'Recorded.' } },
-          ['invalid_json', 'invalid_message', 'not_found', 'unavailable'],
-          'FeedbackRequest',
-        ),
-      },
-      '/api/users/{userId}': {
-        delete: operation('Erase a user', user, { 200: { description: 'Erased.' } }, [
-          'invalid_message',
-          'unavailable',
-        ]),
-      },
-      '/api/users/{userId}/export': {
-        get: operation('Everything that is kept about a user', user, { 200: { description: 'The data.' } }, [
-          'invalid_message',
-          'not_found',
-          'unavailable',
-        ]),
-      },
-      '/api/incidents': {
-        get: operation('What an operator must look at, newest first', [], { 200: { description: 'The incidents.' } }, [
-          'unavailable',
-        ]),
-      },
-      '/api/health': {
-        get: { summary: 'This process answers', security: [], responses: { 200: { description: 'It does.' } } },
-      },
-    },
+    paths,
     components: {
-      securitySchemes: { key: { type: 'apiKey', in: 'header', name: 'x-functions-key' } },
-      schemas: Object.fromEntries(
-        Object.entries(components).map(([id, { $id: _id, $schema: _schema, ...schema }]) => [id, schema]),
-      ),
+      securitySchemes: {
+        key: { type: 'apiKey', in: 'header', name: 'x-functions-key', description: 'A key of the function app.' },
+        channel: { type: 'http', scheme: 'bearer', description: 'A token of the Bot Framework.' },
+        secret: { type: 'apiKey', in: 'header', name: 'x-maru-webhook-secret' },
+      },
     },
-  };
+  });
 }
 
-const textHeader = { schema: { type: 'string' } };
-
-function operation(
-  summary: string,
-  parameters: unknown[],
-  responses: Record<number, unknown>,
-  codes: (keyof typeof problems)[],
-  body?: string,
-) {
-  const errors: Record<number, unknown> = { 401: { description: 'The key is missing or wrong.' } };
-  for (const code of codes) {
-    const { status } = problems[code];
-    const same = codes.filter((other) => problems[other].status === status);
-    errors[status] = {
-      description: `Codes: ${same.join(', ')}.`,
-      content: { 'application/problem+json': { schema: reference('Problem') } },
-    };
-  }
+function described(operation: Operation): ZodOpenApiOperationObject {
+  const { summary, description, access, path, query, headers, body } = operation;
+  const optional = body instanceof z.ZodOptional;
   return {
     summary,
-    parameters,
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: reference(body) } } } } : {}),
-    responses: { ...responses, ...errors },
+    ...(description ? { description } : {}),
+    security: access === 'anyone' ? [] : [{ [access]: [] }],
+    ...(path || query || headers
+      ? {
+          requestParams: {
+            ...(path ? { path } : {}),
+            ...(query ? { query } : {}),
+            ...(headers ? { header: headers } : {}),
+          },
+        }
+      : {}),
+    ...(body
+      ? {
+          requestBody: {
+            required: !optional,
+            content: { 'application/json': { schema: optional ? (body.unwrap() as z.ZodType) : body } },
+          },
+        }
+      : {}),
+    responses: { ...answersOf(operation), ...problemsOf(operation) },
   };
 }
 
-function answer(description: string, schema: string) {
-  return { description, content: { 'application/json': { schema: reference(schema) } } };
+function answersOf({ answers }: Operation): ZodOpenApiOperationObject['responses'] {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, schema, type, headers }]) => [
+      status,
+      {
+        description,
+        ...(headers
+          ? {
+              headers: Object.fromEntries(
+                Object.entries(headers).map(([name, meaning]) => [
+                  name,
+                  { description: meaning, schema: { type: 'string' as const } },
+                ]),
+              ),
+            }
+          : {}),
+        ...(schema ? { content: { 'application/json': { schema } } } : {}),
+        ...(type ? { content: { [type]: { schema: { type: 'string' as const } } } } : {}),
+      },
+    ]),
+  );
 }
 
-function reference(id: string) {
-  return { $ref: `#/components/schemas/${id}` };
-}
-
-function path(name: string, schema: z.ZodType) {
-  return { name, in: 'path', required: true, schema: z.toJSONSchema(schema, { io: 'input' }) };
-}
-
-function header(name: string, description: string, schema: unknown) {
-  return { name, in: 'header', description, schema };
+function problemsOf(operation: Operation): ZodOpenApiOperationObject['responses'] {
+  const codes = [...new Set<Code>([...operation.problems, ...commonProblems(operation)])];
+  const byStatus = Map.groupBy(codes, (code) => problems[code].status);
+  const described = [...byStatus].map(([status, same]) => [
+    String(status),
+    {
+      description: `Codes: ${same.join(', ')}.`,
+      content: { 'application/problem+json': { schema: problem } },
+    },
+  ]);
+  // The host's own answer, before the app is asked.
+  const unauthorized = operation.access === 'key' ? [['401', { description: 'The key is missing or wrong.' }]] : [];
+  return Object.fromEntries([...unauthorized, ...described]);
 }

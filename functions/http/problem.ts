@@ -8,7 +8,7 @@ export const problems = {
     title: 'The request does not fit its schema',
     hint: 'Correct the fields in `errors`.',
   },
-  unauthorized: { status: 401, title: 'The token is missing or not valid', hint: 'Send a valid token of the channel.' },
+  unauthorized: { status: 401, title: 'The token is missing or not valid', hint: 'Send a valid one.' },
   not_found: {
     status: 404,
     title: 'There is nothing here',
@@ -33,6 +33,11 @@ export const problems = {
   inbox_full: {
     status: 429,
     title: 'Too many turns wait in this conversation',
+    hint: 'Send again after the seconds in Retry-After.',
+  },
+  too_many_requests: {
+    status: 429,
+    title: 'Too many requests',
     hint: 'Send again after the seconds in Retry-After.',
   },
   internal: {

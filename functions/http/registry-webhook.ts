@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { sendRelease } from '../services/queues.ts';
 import { digest } from '../services/registry.ts';
 import { settings } from '../services/settings.ts';
-import { log } from '../services/telemetry.ts';
+import { log, logSeldom } from '../services/telemetry.ts';
+import { limitRefused, refused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
 
@@ -31,26 +32,46 @@ const payload = z.union([
  * POST /api/registry/webhook: the registry tells of a push. Answers at once; the worker of the queue `releases` does the
  * rest. What is not a push of the release tag to a repository on the list is ignored.
  */
-export const postRegistryWebhook = route('registry-webhook', async (request) => {
-  const { REGISTRY_WEBHOOK_SECRET: secret, RELEASE_REPOSITORIES: allowed, RELEASE_TAG: tag } = settings();
-  if (!secret) throw new Problem('not_found', 'Releases are not set up (REGISTRY_WEBHOOK_SECRET).');
-  if (!same(request.headers.get('x-maru-webhook-secret') ?? '', secret))
-    throw new Problem('unauthorized', 'X-Maru-Webhook-Secret is missing or wrong.');
-  const body = await readJson(request, payload);
-  const events = body.events ? (body.events as z.infer<typeof event>[]) : [body as z.infer<typeof event>];
-  let accepted = 0;
-  for (const { action, target, timestamp } of events) {
-    const pushed = digest.safeParse(target?.digest);
-    const repository = target?.repository ?? '';
-    if (action !== 'push' || !pushed.success || !allowed.includes(repository) || target?.tag !== tag) {
-      log('info', 'registry event ignored', { action, repository, tag: target?.tag });
-      continue;
+export const postRegistryWebhook = route(
+  'registry-webhook',
+  {
+    summary: 'The registry tells of a push',
+    access: 'secret',
+    headers: z.object({ 'X-Maru-Webhook-Secret': z.string().optional() }),
+    body: payload,
+    answers: {
+      200: {
+        description: 'How many events are pushes of a release.',
+        schema: z.object({ accepted: z.int(), ignored: z.int() }),
+      },
+    },
+    problems: ['not_found', 'unauthorized', 'too_many_requests', 'unavailable'],
+  },
+  async (request) => {
+    const { REGISTRY_WEBHOOK_SECRET: secret, RELEASE_REPOSITORIES: allowed, RELEASE_TAG: tag } = settings();
+    if (!secret) throw new Problem('not_found', 'Releases are not set up (REGISTRY_WEBHOOK_SECRET).');
+    await limitRefused(request);
+    if (!same(request.headers.get('x-maru-webhook-secret') ?? '', secret)) {
+      await refused(request);
+      logSeldom('warn', "the registry webhook's secret was refused");
+      throw new Problem('unauthorized', 'X-Maru-Webhook-Secret is missing or wrong.');
     }
-    await sendRelease({ digest: pushed.data, repository, at: Date.parse(timestamp ?? '') || 0 });
-    accepted += 1;
-  }
-  return json(200, { accepted, ignored: events.length - accepted });
-});
+    const body = await readJson(request, payload);
+    const events = body.events ? (body.events as z.infer<typeof event>[]) : [body as z.infer<typeof event>];
+    let accepted = 0;
+    for (const { action, target, timestamp } of events) {
+      const pushed = digest.safeParse(target?.digest);
+      const repository = target?.repository ?? '';
+      if (action !== 'push' || !pushed.success || !allowed.includes(repository) || target?.tag !== tag) {
+        log('info', 'registry event ignored', { action, repository, tag: target?.tag });
+        continue;
+      }
+      await sendRelease({ digest: pushed.data, repository, at: Date.parse(timestamp ?? '') || 0 });
+      accepted += 1;
+    }
+    return json(200, { accepted, ignored: events.length - accepted });
+  },
+);
 
 /** In the same time whether they differ in the first or the last character. */
 function same(given: string, expected: string): boolean {

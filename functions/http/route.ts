@@ -2,22 +2,65 @@ import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } fr
 import type { z } from 'zod';
 import { Unavailable } from '../services/failure.ts';
 import { hop, log, startTelemetry } from '../services/telemetry.ts';
-import { type FieldError, Problem, problemResponse } from './problem.ts';
+import { limitAnonymous } from './limits.ts';
+import { type Code, type FieldError, Problem, problemResponse } from './problem.ts';
 
-/** The largest body that any route reads. */
+/** The largest body that any route reads, and the deepest: what reads it further on may be recursive. */
 const BODY_LIMIT = 64 * 1024;
+const DEPTH_LIMIT = 32;
 
-/** Wraps a handler: telemetry around it, and every error as a problem of the catalogue. */
-export function route(name: string, handler: HttpHandler): HttpHandler {
-  return async (request: HttpRequest, context: InvocationContext) => {
+/** What a route takes and gives: it validates what comes in, and /api/openapi.json is made of it. */
+export interface Operation {
+  summary: string;
+  description?: string;
+  /** `key`: of the function app, which the host checks. `anyone`, limited by address. `channel`: a Bot Framework token. `secret`: the registry's. */
+  access: 'key' | 'anyone' | 'channel' | 'secret';
+  path?: z.ZodObject;
+  query?: z.ZodObject;
+  headers?: z.ZodObject;
+  body?: z.ZodType;
+  answers: Record<number, AnswerDescription>;
+  /** Codes of the catalogue, besides those that every route of its kind has. */
+  problems: readonly Code[];
+}
+
+export interface AnswerDescription {
+  description: string;
+  /** Of a JSON body; without it and `type` there is none. */
+  schema?: z.ZodType;
+  /** Of another body. */
+  type?: string;
+  headers?: Record<string, string>;
+}
+
+export type Route = HttpHandler & { operation: Operation };
+
+/** Wraps a handler: limits and telemetry around it, and every error as a problem of the catalogue. */
+export function route(name: string, operation: Operation, handler: HttpHandler): Route {
+  const wrapped: HttpHandler = async (request: HttpRequest, context: InvocationContext) => {
     await startTelemetry();
     const parent = request.headers.get('traceparent') ?? context.traceContext?.traceParent ?? '';
+    let answer: HttpResponseInit;
     try {
-      return await hop(name, parent, {}, async () => await handler(request, context));
+      if (operation.access === 'anyone') await limitAnonymous(request);
+      answer = (await hop(name, parent, {}, async () => await handler(request, context))) as HttpResponseInit;
     } catch (error) {
-      return problemResponse(asProblem(name, error));
+      answer = problemResponse(asProblem(name, error));
     }
+    const headers = { 'x-content-type-options': 'nosniff', ...(answer.headers as Record<string, string>) };
+    // As RFC 9110 has it: what GET would answer, without the body.
+    return request.method === 'HEAD' ? { status: answer.status, headers } : { ...answer, headers };
   };
+  return Object.assign(wrapped, { operation });
+}
+
+/** Codes that any route of an access may answer with. */
+export function commonProblems({ access, body }: Operation): Code[] {
+  return [
+    ...(access === 'anyone' ? (['too_many_requests'] as const) : []),
+    ...(body ? (['invalid_json', 'invalid_message', 'message_too_large', 'unsupported_media_type'] as const) : []),
+    'internal',
+  ];
 }
 
 function asProblem(name: string, error: unknown): Problem {
@@ -29,6 +72,14 @@ function asProblem(name: string, error: unknown): Problem {
   }
   log('error', 'unexpected error', { route: name, error: error instanceof Error ? error.stack : String(error) });
   return new Problem('internal');
+}
+
+/** A parameter of the path or the query, or a header, by its schema. Throws the problem `invalid_message`. */
+export function read<T>(field: string, value: string, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const reason = parsed.error.issues[0]!.message;
+  throw new Problem('invalid_message', `${field}: ${reason}.`, { errors: [{ field, reason }] });
 }
 
 /** Reads a JSON body within the limits of the edge. Throws problems of the catalogue. */
@@ -68,12 +119,38 @@ async function readBody(request: HttpRequest): Promise<Uint8Array> {
 }
 
 function parse(bytes: Uint8Array): unknown {
+  if (tooDeep(bytes)) {
+    const reason = `nested deeper than ${DEPTH_LIMIT} levels`;
+    throw new Problem('invalid_message', `The body is ${reason}.`, { errors: [{ field: '(body)', reason }] });
+  }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'It does not parse.' : 'It is not UTF-8.';
     throw new Problem('invalid_json', reason);
   }
+}
+
+const [QUOTE, ESCAPE] = ['"'.charCodeAt(0), '\\'.charCodeAt(0)];
+const OPENING = new Set(['[', '{'].map((sign) => sign.charCodeAt(0)));
+const CLOSING = new Set([']', '}'].map((sign) => sign.charCodeAt(0)));
+
+/** Counts brackets outside of strings, before anything that is recursive sees them. */
+function tooDeep(bytes: Uint8Array): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const sign = bytes[at]!;
+    if (inString) {
+      if (sign === ESCAPE) at += 1;
+      else if (sign === QUOTE) inString = false;
+    } else if (sign === QUOTE) inString = true;
+    else if (OPENING.has(sign)) {
+      depth += 1;
+      if (depth > DEPTH_LIMIT) return true;
+    } else if (CLOSING.has(sign)) depth -= 1;
+  }
+  return false;
 }
 
 /** A JSON answer. */

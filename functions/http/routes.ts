@@ -1,4 +1,5 @@
-import type { HttpHandler, HttpMethod } from '@azure/functions';
+import type { HttpMethod } from '@azure/functions';
+import type { Route as Handler } from './route.ts';
 
 export interface Route {
   name: string;
@@ -8,7 +9,7 @@ export interface Route {
   /** `function`: the caller sends a key of the function app; the host checks it. */
   authLevel: 'anonymous' | 'function';
   /** Loads the handler at its first call. */
-  load(): Promise<HttpHandler>;
+  load(): Promise<Handler>;
 }
 
 const conversations = 'api/conversations/{conversationId}/messages';
@@ -31,14 +32,14 @@ export const routes: readonly Route[] = [
   },
   {
     name: 'conversations-list',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: conversations,
     authLevel: 'function',
     load: async () => (await import('./conversations.ts')).listMessages,
   },
   {
     name: 'conversations-get',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: `${conversations}/{turnId}`,
     authLevel: 'function',
     load: async () => (await import('./conversations.ts')).getMessage,
@@ -52,7 +53,7 @@ export const routes: readonly Route[] = [
   },
   {
     name: 'users-export',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'api/users/{userId}/export',
     authLevel: 'function',
     load: async () => (await import('./users.ts')).exportUserData,
@@ -65,8 +66,22 @@ export const routes: readonly Route[] = [
     load: async () => (await import('./users.ts')).deleteUser,
   },
   {
+    name: 'customers-export',
+    methods: ['GET', 'HEAD'],
+    route: 'api/customers/{customerId}/export',
+    authLevel: 'function',
+    load: async () => (await import('./users.ts')).exportCustomerData,
+  },
+  {
+    name: 'customers-delete',
+    methods: ['DELETE'],
+    route: 'api/customers/{customerId}',
+    authLevel: 'function',
+    load: async () => (await import('./users.ts')).deleteCustomer,
+  },
+  {
     name: 'incidents',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'api/incidents',
     authLevel: 'function',
     load: async () => (await import('./incidents.ts')).getIncidents,
@@ -87,28 +102,28 @@ export const routes: readonly Route[] = [
   },
   {
     name: 'releases',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'api/releases',
     authLevel: 'function',
     load: async () => (await import('./releases.ts')).getReleases,
   },
   {
     name: 'health',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'api/health',
     authLevel: 'anonymous',
     load: async () => (await import('./health.ts')).getHealth,
   },
   {
     name: 'openapi',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'api/openapi.json',
     authLevel: 'anonymous',
     load: async () => (await import('./openapi.ts')).getOpenApi,
   },
   {
     name: 'chat',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     route: 'chat/{file?}',
     authLevel: 'anonymous',
     load: async () => (await import('./chat.ts')).getChat,
@@ -116,7 +131,7 @@ export const routes: readonly Route[] = [
   {
     // The Functions host tries routes in the order of the functions' names: this one must be the last.
     name: 'zz-not-found',
-    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'],
     route: '{*path}',
     authLevel: 'anonymous',
     load: async () => (await import('./not-found.ts')).notFound,

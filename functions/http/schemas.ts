@@ -1,39 +1,67 @@
 import { z } from 'zod';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const NO_CONTROL = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
+/** A path can't name a dot segment: clients and proxies take it away. */
+const NOT_DOTS = /^(?!\.+$)/;
+
+const controlFree = z.string().regex(NO_CONTROL, 'must not contain control characters');
 
 /** The shapes of the HTTP API. They validate what comes in, and /api/openapi.json is generated from them. */
-export const conversationId = z
+export const conversation = z.object({
+  conversationId: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - or _')
+    .meta({ description: 'Chosen by the client.', example: 'c1' }),
+});
+
+export const turnKey = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - or _')
-  .meta({ description: 'Chosen by the client.', example: 'c1' });
+  .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . : -')
+  .regex(NOT_DOTS, 'must not be dots alone')
+  .meta({ description: 'The Idempotency-Key of the message, or the key that was made for it.', example: 'k1' });
+
+export const turn = conversation.extend({ turnId: turnKey });
 
 /** Any user's id, also a channel's own, as the operator writes it. */
-export const anyUserId = z
+export const user = z.object({
+  userId: controlFree
+    .min(1)
+    .max(512)
+    .regex(NOT_DOTS, 'must not be dots alone')
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+    .meta({ description: 'As the client or the channel wrote it.', example: 'u1' }),
+});
+
+export const userSpace = z.object({
+  channel: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, "must be a channel's name")
+    .optional()
+    .meta({ description: 'The channel whose user it is, such as `directline`; without it, a user of the HTTP API.' }),
+});
+
+const customerId = z
   .string()
-  .min(1)
-  .max(512)
-  .refine((value) => value.isWellFormed() && !CONTROL.test(value), 'must not contain control characters');
+  .regex(/^[A-Za-z0-9_@:+.-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ @ : + . -')
+  .regex(NOT_DOTS, 'must not be dots alone')
+  .meta({ description: "The shop's own id of the customer.", example: 'demo' });
+
+export const customer = z.object({ customerId });
 
 const userId = z
   .string()
   .regex(/^[A-Za-z0-9_.@:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . @ : -')
+  .regex(NOT_DOTS, 'must not be dots alone')
   .meta({ description: "The client's own id of the user.", example: 'u1' });
-
-export const turnId = z
-  .string()
-  .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . : -')
-  .meta({ description: 'The Idempotency-Key of the message, or the id that was made for it.' });
 
 const TEXT_LIMIT = 4_000;
 
-export const text = z
-  .string()
+export const text = controlFree
+  .regex(/\S/, 'must not be blank')
   .max(TEXT_LIMIT, `more than ${TEXT_LIMIT} characters`)
   .refine((value) => value.trim().length > 0, 'must not be blank')
-  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode (it has a lone surrogate)')
-  .refine((value) => !CONTROL.test(value), 'must not contain control characters');
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode (it has a lone surrogate)');
 
 const locale = z
   .string()
@@ -50,8 +78,26 @@ export function localeNamed(tag: string | undefined): 'en' | 'ko' | null {
 }
 
 export const messageRequest = z
-  .strictObject({ userId, text, locale: locale.optional() })
+  .strictObject({
+    userId,
+    text,
+    locale: locale.optional(),
+    customerId: customerId.optional().meta({ description: 'Who the user is to the shop, where the client knows.' }),
+  })
   .meta({ id: 'MessageRequest' });
+
+export const messageHeaders = z.object({
+  'Idempotency-Key': turnKey
+    .optional()
+    .meta({ description: 'Sent again with the same key, a message is answered once.' }),
+});
+
+export const waitHeaders = z.object({
+  Prefer: z
+    .string()
+    .optional()
+    .meta({ description: 'How long to wait for the answer: `wait=10`, up to 30 s (RFC 7240).', example: 'wait=10' }),
+});
 
 export const reply = z
   .object({
@@ -68,7 +114,7 @@ export const messageResponse = z
     status: z
       .enum(['accepted', 'answered', 'failed'])
       .meta({ description: '`failed`: answered with an apology; a person is told.' }),
-    text: z.string().optional(),
+    text: z.string().optional().meta({ description: 'Personal details are masked once it is answered.' }),
     replies: z.array(reply).optional(),
     intent: z.object({ name: z.string(), score: z.number() }).optional(),
     model: z.object({ name: z.string(), version: z.string() }).optional(),
@@ -80,13 +126,60 @@ export const messageList = z.object({ messages: z.array(messageResponse) }).meta
 export const feedbackRequest = z
   .strictObject({
     rating: z.enum(['up', 'down']),
-    comment: z
-      .string()
+    comment: controlFree
       .max(1_000)
       .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
       .optional(),
   })
   .meta({ id: 'FeedbackRequest' });
+
+export const feedbackResponse = z
+  .object({
+    turnId: z.string(),
+    feedback: z.object({ rating: z.enum(['up', 'down']), comment: z.string().optional(), at: z.number() }),
+  })
+  .meta({ id: 'FeedbackResponse' });
+
+export const removed = z
+  .object({
+    removed: z.object({
+      users: z.int(),
+      conversations: z.int(),
+      turns: z.int(),
+      incidents: z.int(),
+      attachments: z.int(),
+    }),
+  })
+  .meta({ id: 'Removed' });
+
+const documents = z.array(z.looseObject({}));
+export const userExport = z
+  .object({
+    users: z.array(
+      z.object({
+        user: z.looseObject({}).nullable(),
+        conversations: documents,
+        turns: documents,
+        incidents: documents,
+        attachments: z.array(
+          z.object({ name: z.string(), contentType: z.string(), bytes: z.int(), acceptedAt: z.number() }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'UserExport' });
+
+export const incidents = z
+  .object({
+    incidents: z.array(
+      z.looseObject({ id: z.string(), kind: z.string(), turnId: z.string().nullable(), reason: z.string() }),
+    ),
+  })
+  .meta({ id: 'Incidents' });
+
+export const releases = z
+  .object({ releases: z.array(z.looseObject({ id: z.string(), digest: z.string(), state: z.string() })) })
+  .meta({ id: 'Releases' });
 
 export const problem = z
   .object({

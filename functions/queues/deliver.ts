@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Conversation } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
+import type { SendOutcome } from '../services/channel.ts';
 import { change, notify } from '../services/conversations.ts';
 import { log } from '../services/telemetry.ts';
 import { onWakeUp } from './wake-up.ts';
@@ -12,17 +13,21 @@ import { onWakeUp } from './wake-up.ts';
  */
 export const deliver = onWakeUp('deliver', async ({ conversationId }) => {
   const by = randomUUID();
-  const claimed = await change<Conversation | null>(conversationId, (document) => {
-    const next = document && conversation.claimDelivery(document, by, Date.now());
-    return [next, next];
+  const claimed = await change<Conversation | null>(conversationId, {
+    transition: (document) => {
+      const next = document && conversation.claimDelivery(document, by, Date.now());
+      return [next, next];
+    },
   });
   if (!claimed) return;
   // The claim that ran out was the last: that reply is given up.
   if (claimed.delivering?.by !== by) return await notify(conversationId, conversation.wakeUps(claimed, Date.now()));
   const results = await sendAll(claimed);
-  const wakeUps = await change(conversationId, (document) => {
-    const next = document && conversation.delivered(document, by, results, Date.now());
-    return [next, next ? conversation.wakeUps(next, Date.now()) : []];
+  const wakeUps = await change<conversation.WakeUp[]>(conversationId, {
+    transition: (document) => {
+      const next = document && conversation.delivered(document, by, results, Date.now());
+      return [next, next ? conversation.wakeUps(next, Date.now()) : []];
+    },
   });
   await notify(conversationId, wakeUps);
 });
@@ -37,7 +42,7 @@ async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
   for (const { turnId, sent } of document.outbox) {
     const turn = document.recent.find((answered) => answered.id === turnId);
     if (expired()) break;
-    const outcome = await send(channel.reference, turn?.replyTo, turn?.replies ?? [], sent, turnId, expired);
+    const outcome: SendOutcome = turn ? await send(channel.reference, turn, sent, expired) : { ok: true };
     results.push({ turnId, ms: Date.now() - started, ...outcome });
     if (outcome.ok) continue;
     const { reason, final } = outcome;

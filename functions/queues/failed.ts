@@ -2,6 +2,7 @@ import type { Conversation, Turn, Understanding } from '../conversation/document
 import type { Answer } from '../conversation/transitions.ts';
 import { Unavailable } from '../services/failure.ts';
 import { apology } from '../skills/fallback.ts';
+import { said } from './answered.ts';
 
 /**
  * A failed attempt as the transition takes it. Only an unavailable service is worth every attempt; an error that a
@@ -18,6 +19,7 @@ export function failed(
     reason: error instanceof Unavailable ? reason : `${reason} (not a passing fault)`,
     final: false,
     apology: {
+      said: said(turn),
       replies: [apology(turn.locale)],
       dialog: { ...document.dialog, scenario: null },
       skill: 'apology',

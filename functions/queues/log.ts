@@ -1,40 +1,45 @@
 import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
+import type { TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { logTurn, removeTurns } from '../services/call-log.ts';
 import { change } from '../services/conversations.ts';
-import { logTurn, recordIncident, removeTurns } from '../services/cosmos.ts';
-import { settings } from '../services/settings.ts';
+import { recordIncident } from '../services/incidents.ts';
 import { log } from '../services/telemetry.ts';
 import { onWakeUp } from './wake-up.ts';
 
-const DAY = 86_400;
-
 /** Queue `call-log`: writes the answered turns that the call log does not have, idempotently, and marks them. */
 export const logTurns = onWakeUp('log', async ({ conversationId }) => {
-  const written = new Set<string>();
-  const there = await change(conversationId, async (document) => {
-    if (!document) return [null, false];
-    const turns = conversation.unlogged(document);
-    for (const turn of turns) {
-      if (written.has(turn.id)) continue;
-      await write(document, turn);
-      written.add(turn.id);
-    }
-    const ids = turns.map((turn) => turn.id);
-    return [conversation.logged(document, ids, Date.now()), true];
+  const written = new Set<TurnId>();
+  const left = await change<Set<TurnId>, AnsweredTurn[]>(conversationId, {
+    prepare: async (document) => {
+      const turns = document ? conversation.unlogged(document) : [];
+      for (const turn of turns) {
+        if (written.has(turn.id)) continue;
+        await write(document!, turn);
+        written.add(turn.id);
+      }
+      return turns;
+    },
+    transition: (document, turns) => {
+      if (!document) return [null, new Set()];
+      const ids = turns.map((turn) => turn.id);
+      return [conversation.logged(document, ids, Date.now()), new Set(document.recent.map((turn) => turn.id))];
+    },
   });
   // Erased meanwhile: what was written a moment ago must not stay behind.
-  if (!there) await removeTurns(conversationId, written);
+  await removeTurns(
+    conversationId,
+    [...written].filter((id) => !left.has(id)),
+  );
 });
 
-async function write(document: Conversation, turn: AnsweredTurn): Promise<void> {
-  const ttl = settings().CALL_LOG_DAYS * DAY;
+async function write(document: Conversation, { sender: _, ...turn }: AnsweredTurn): Promise<void> {
   const { channel } = document;
   await logTurn({
     ...turn,
     logged: true,
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),
-    ttl,
   });
   // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
   log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
@@ -54,8 +59,8 @@ async function write(document: Conversation, turn: AnsweredTurn): Promise<void> 
     kind: turn.outcome === 'failed' ? 'turn_failed' : 'delivery_failed',
     conversationId: document.id,
     turnId: turn.id,
+    userId: turn.userId,
     reason,
     at: turn.answeredAt,
-    ttl,
   });
 }

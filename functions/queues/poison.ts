@@ -3,9 +3,8 @@ import type { InvocationContext } from '@azure/functions';
 import type { Conversation, Turn } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
-import { recordIncident } from '../services/cosmos.ts';
+import { recordIncident } from '../services/incidents.ts';
 import { releaseMessage, wakeUpMessage } from '../services/queues.ts';
-import { settings } from '../services/settings.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 import { failed } from './failed.ts';
 
@@ -23,25 +22,27 @@ export function poisonWorker(queue: string) {
       ? `a wake-up in ${queue} failed five times`
       : release.success
         ? `the release ${release.data.digest} could not be moved on, five times; the timer tries again`
-        : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'}: ${message.error.issues[0]?.message}`;
+        : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'} (${message.error.issues[0]?.code})`;
     log('error', 'poison message', { queue, reason, messageId: context.triggerMetadata?.id });
     await recordIncident({
       id: `poison.${createHash('sha256').update(`${queue}/${context.triggerMetadata?.id}`).digest('base64url')}`,
       kind: 'poison_message',
       conversationId: message.success ? message.data.conversationId : null,
       turnId: null,
+      userId: null,
       reason,
       at: Date.now(),
-      ttl: settings().CALL_LOG_DAYS * 86_400,
     });
     if (!message.success) return;
     const { conversationId } = message.data;
-    const wakeUps = await change(conversationId, (document) => {
-      const now = Date.now();
-      const turn = document?.inbox[0];
-      if (!document) return [null, []];
-      const next = turn && blamed(document, queue, now) ? charge(document, turn, reason, now) : null;
-      return [next, conversation.wakeUps(next ?? document, now)];
+    const wakeUps = await change<conversation.WakeUp[]>(conversationId, {
+      transition: (document) => {
+        const now = Date.now();
+        const turn = document?.inbox[0];
+        if (!document) return [null, []];
+        const next = turn && blamed(document, queue, now) ? charge(document, turn, reason, now) : null;
+        return [next, conversation.wakeUps(next ?? document, now)];
+      },
     });
     await notify(conversationId, wakeUps);
   };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Conversation } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
-import { attachments } from '../services/blobs.ts';
+import { attachments, eraseTurnAttachments } from '../services/blobs.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
 import { shop } from '../services/shop.ts';
@@ -17,26 +17,38 @@ import { onWakeUp } from './wake-up.ts';
 export function skillWorker(skill: Skill) {
   return onWakeUp(`skill-${skill.name}`, async ({ conversationId }) => {
     const by = randomUUID();
-    const claimed = await change<Conversation | null>(conversationId, (document) => {
-      const turn = document?.inbox[0];
-      if (!document || !turn) return [null, null];
-      const { apology } = failed(document, turn, document.active?.understanding ?? null, 'too slow');
-      const next = conversation.claim(document, skill.name, by, apology, Date.now());
-      return [next, next];
+    const claimed = await change<Conversation | null>(conversationId, {
+      transition: (document) => {
+        const turn = document?.inbox[0];
+        if (!document || !turn) return [null, null];
+        const { apology } = failed(document, turn, document.active?.understanding ?? null, 'too slow');
+        const next = conversation.claim(document, skill.name, by, apology, Date.now());
+        return [next, next];
+      },
     });
     if (!claimed) return;
     // The claim that ran out was the last: the turn has its apology.
     if (claimed.active?.claim?.by !== by)
       return await notify(conversationId, conversation.wakeUps(claimed, Date.now()));
-    const finish = await hop(skill.name, claimed.inbox[0]!.traceparent, { conversationId }, () =>
-      act(skill, claimed, by),
-    );
-    const wakeUps = await change(conversationId, (document) => {
-      const next = document && finish(document);
-      return [next, next ? conversation.wakeUps(next, Date.now()) : []];
+    const turn = claimed.inbox[0]!;
+    const finish = await hop(skill.name, turn.traceparent, { conversationId }, () => act(skill, claimed, by));
+    const { wakeUps, erased } = await change<Finished>(conversationId, {
+      transition: (document) => {
+        const next = document && finish(document);
+        const known = document && [...document.inbox, ...document.recent].some(({ id }) => id === turn.id);
+        return [next, { wakeUps: next ? conversation.wakeUps(next, Date.now()) : [], erased: !known }];
+      },
     });
+    // What the skill kept of a turn that was erased meanwhile.
+    if (erased) await eraseTurnAttachments(conversationId, turn);
     await notify(conversationId, wakeUps);
   });
+}
+
+interface Finished {
+  wakeUps: conversation.WakeUp[];
+  /** The turn is gone: its user was erased. */
+  erased: boolean;
 }
 
 /** Runs the skill once, outside of any write, and says how its outcome is recorded. */
@@ -48,7 +60,7 @@ async function act(skill: Skill, claimed: Conversation, by: string) {
     const question = { conversationId: claimed.id, turn, understanding, dialog: claimed.dialog, now: started };
     const result = await withDeadline(skill, question);
     const spent = { ...timings, skillQueue: started - since, skill: Date.now() - started };
-    const answer = answered(skill, understanding, result, spent);
+    const answer = answered(skill, turn, understanding, result, spent);
     return (document: Conversation) => conversation.answer(document, turn.id, by, answer, Date.now());
   } catch (error) {
     const fields = { skill: skill.name, conversationId: claimed.id, turnId: turn.id, error: String(error) };

@@ -1,4 +1,5 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
+import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
@@ -27,23 +28,31 @@ export const understand = onWakeUp('understand', async ({ conversationId, sentAt
   }
 });
 
+/** What becomes of a document whose head was understood. */
+type Outcome = (document: Conversation) => Conversation | null;
+
 /** The document after its head was answered, routed or failed; null when there is none or another worker was faster. */
-async function understandHead(conversationId: string, sentAt: number): Promise<Conversation | null> {
+async function understandHead(conversationId: ConversationId, sentAt: number): Promise<Conversation | null> {
   // Kept over lost races: the same turn means the same, however often the document changes meanwhile.
   let known: Known | undefined;
-  return await change<Conversation | null>(conversationId, async (document) => {
-    const turn = document && conversation.head(document, Date.now());
-    // A race lost to a worker that settled this turn is over: that worker goes on with the next.
-    if (!document || !turn || (known && known.turnId !== turn.id)) return [null, null];
-    known ??= { turnId: turn.id, meaning: meaning(turn, document.dialog.handover !== null) };
-    const next = await step(document, turn, known, sentAt);
-    return [next, next];
+  return await change<Conversation | null, Outcome | null>(conversationId, {
+    prepare: async (document) => {
+      const turn = document && conversation.head(document, Date.now());
+      // A race lost to a worker that settled this turn is over: that worker goes on with the next.
+      if (!document || !turn || (known && known.turnId !== turn.id)) return null;
+      known ??= { turnId: turn.id, meaning: meaning(turn, document.dialog.handover !== null) };
+      return await outcomeOf(document, turn, known, sentAt);
+    },
+    transition: (document, outcome) => {
+      const next = document && outcome ? outcome(document) : null;
+      return [next, next];
+    },
   });
 }
 
 /** What a turn means, asked once: also a failure counts once, however many races its record loses. */
 interface Known {
-  turnId: string;
+  turnId: TurnId;
   meaning: Promise<Meaning>;
 }
 
@@ -52,29 +61,28 @@ interface Meaning {
   ms: number;
 }
 
-async function step(document: Conversation, turn: Turn, known: Known, sentAt: number): Promise<Conversation | null> {
+async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentAt: number): Promise<Outcome> {
   const started = Date.now();
   try {
     const { understanding, ms } = await known.meaning;
     const timings = { queue: Math.max(0, started - Math.max(turn.acceptedAt, sentAt)), inference: ms };
     const question = { conversationId: document.id, turn, understanding, dialog: document.dialog, now: Date.now() };
     const { skill, dialog } = choose(question);
-    if (!skill.inline)
-      return conversation.route(
-        { ...document, dialog },
-        turn.id,
-        { skill: skill.name, understanding, timings },
-        Date.now(),
-      );
+    if (!skill.inline) {
+      const step = { skill: skill.name, understanding, timings };
+      return (current) => conversation.route({ ...current, dialog }, turn.id, step, Date.now());
+    }
     const result = await skill.run({ ...question, dialog }, NO_OUTSIDE);
-    return conversation.answer(document, turn.id, null, answered(skill, understanding, result, timings), Date.now());
+    const answer = answered(skill, turn, understanding, result, timings);
+    return (current) => conversation.answer(current, turn.id, null, answer, Date.now());
   } catch (error) {
     log('warn', 'a turn was not understood; it will be tried again', {
       conversationId: document.id,
       turnId: turn.id,
       error: String(error),
     });
-    return conversation.fail(document, turn.id, null, failed(document, turn, null, error), Date.now());
+    const failure = failed(document, turn, null, error);
+    return (current) => conversation.fail(current, turn.id, null, failure, Date.now());
   }
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Conflict, createRelease, lastTurns, listReleases, readRelease, replaceRelease } from '../services/cosmos.ts';
+import { lastTurns } from '../services/call-log.ts';
 import { Rejected, Unavailable } from '../services/failure.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
+import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, stage, stagingLog } from '../services/slots.ts';
 import { log } from '../services/telemetry.ts';
@@ -38,10 +39,11 @@ const SLOW_MS = 250;
  * there is nothing more to do.
  */
 export async function advance(digest: string, repository: string, at = 0): Promise<number | null> {
-  const found = await take(digest, repository, at);
+  const by = randomUUID();
+  const found = await take(digest, repository, at, by);
   if (!found) return null;
-  if (found.release.claim === null) return found.wait;
-  const { release, etag } = found;
+  if (found.release === null) return found.wait;
+  const { release } = found;
   const now = Date.now();
   let next: Release;
   try {
@@ -55,52 +57,39 @@ export async function advance(digest: string, repository: string, at = 0): Promi
       next = { ...next, reason: `${next.reason}\n\n${await stagingLog()}`.trim() };
   }
   const waits = next === release;
-  try {
-    await replaceRelease({ ...next, claim: null }, etag);
-  } catch (error) {
-    // Someone else went on with it: what stands there counts.
-    if (!(error instanceof Conflict)) throw error;
-    return POLL_MS;
-  }
+  const recorded = await releases.change<boolean>(release.id, {
+    transition: (current) => {
+      // Someone else went on with it: what stands there counts.
+      if (current?.claim?.by !== by) return [null, false];
+      return [{ ...next, notified: current.notified, claim: null }, true];
+    },
+  });
+  if (!recorded) return POLL_MS;
   if (!waits) await tell(next);
   if (next.state !== release.state) log('info', 'release', { digest, state: next.state, reason: next.reason });
   if (!underWay(next)) return null;
   return next.state === release.state ? (waits ? POLL_MS : pause(next)) : 0;
 }
 
-/** Claims a release, creating it where there is none; `claim` null: another worker has it. */
-async function take(
-  digest: string,
-  repository: string,
-  at: number,
-): Promise<{ release: Release; etag: string; wait: number } | null> {
-  const by = randomUUID();
-  for (let attempt = 0; attempt < 10; attempt += 1) {
-    const now = Date.now();
-    try {
-      const read = await readRelease(idOf(digest));
-      if (!read) {
-        await createRelease(pushed(digest, repository, now, at > 0 ? Math.min(at, now) : now));
-        continue;
-      }
-      if (!underWay(read.document)) {
-        if (!(await pushedAgain(read.document, at))) return null;
-        await replaceRelease(again(read.document, now, Math.min(at, now)), read.etag);
-        continue;
-      }
-      const claimed = claim(read.document, by, now, CLAIM_MS);
-      if (!claimed) {
-        const wait = Math.max(POLL_MS, (read.document.claim?.until ?? now) - now);
-        return { release: { ...read.document, claim: null }, etag: read.etag, wait };
-      }
-      await replaceRelease(claimed, read.etag);
-      const held = await readRelease(idOf(digest));
-      if (held?.document.claim?.by === by) return { release: held.document, etag: held.etag, wait: 0 };
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error;
-    }
-  }
-  throw new Unavailable('cosmos', 'a release was written by others all the time');
+type Taken = { release: Release } | { release: null; wait: number } | null;
+
+/** Claims a release, creating it where there is none; `release` null: another worker has it. Null: nothing is to be done. */
+async function take(digest: string, repository: string, at: number, by: string): Promise<Taken> {
+  return await releases.change<Taken, boolean>(idOf(digest), {
+    prepare: async (known) => known !== null && !underWay(known) && (await pushedAgain(known, at)),
+    transition: (known, renewed) => {
+      const now = Date.now();
+      if (known && !underWay(known) && !renewed) return [null, null];
+      const release = !known
+        ? pushed(digest, repository, now, at > 0 ? Math.min(at, now) : now)
+        : renewed
+          ? again(known, now, Math.min(at, now))
+          : known;
+      const claimed = claim(release, by, now, CLAIM_MS);
+      if (claimed) return [claimed, { release: claimed }];
+      return [null, { release: null, wait: Math.max(POLL_MS, (release.claim?.until ?? now) - now) }];
+    },
+  });
 }
 
 /** Whether an image that was in use before is what the tag names now: then its push is a new one, and not a repeated message. */

@@ -1,5 +1,5 @@
-import { Conflict, readRelease, replaceRelease } from '../services/cosmos.ts';
 import { call } from '../services/http.ts';
+import { releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { log } from '../services/telemetry.ts';
 import type { Release, State } from './release.ts';
@@ -20,11 +20,9 @@ export function untold({ state, notified }: Release): boolean {
 export async function tell(release: Release): Promise<boolean> {
   if (!untold(release)) return true;
   if (!(await deliver(release))) return false;
-  const read = await readRelease(release.id);
-  if (read?.document.state === release.state)
-    await replaceRelease({ ...read.document, notified: release.state }, read.etag).catch((error) => {
-      if (!(error instanceof Conflict)) throw error;
-    });
+  await releases.change(release.id, {
+    transition: (now) => [now?.state === release.state ? { ...now, notified: release.state } : null, undefined],
+  });
   return true;
 }
 

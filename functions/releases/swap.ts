@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Conflict, listReleases, readRelease, replaceRelease, type Versioned } from '../services/cosmos.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
+import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, swap } from '../services/slots.ts';
 import { labelOf, type ReleaseLabel } from './label.ts';
@@ -22,19 +22,19 @@ const SWAP_MS = 20 * 60_000;
  * production must say that it serves it and give its golden answers, or the slots are swapped back. Throws {@link SwapRefused}.
  */
 export async function swapIn(by: string, progress: (text: string) => void): Promise<Release> {
-  const releases = await listReleases(50);
-  const staged = await runs('staging', releases);
+  const listed = await listReleases(50);
+  const staged = await runs('staging', listed);
   if (!staged) throw new SwapRefused('the staging slot runs no release; push one:  npm run release -- <model folder>');
   if (staged.state !== 'ready')
     throw new SwapRefused(
       `the release in the staging slot is ${staged.state}${staged.reason ? ` (${staged.reason.split('\n')[0]})` : ''}; only one that is ready may go live`,
     );
-  return await holding(staged, () => swapHeld(staged, releases, by, progress));
+  return await holding(staged, () => swapHeld(staged, listed, by, progress));
 }
 
 async function swapHeld(
   staged: Release,
-  releases: Release[],
+  listed: Release[],
   by: string,
   progress: (text: string) => void,
 ): Promise<Release> {
@@ -42,7 +42,7 @@ async function swapHeld(
   const label = await labelIn(staged);
   progress(`Warming ${named(staged)}`);
   await verify(staged, label, settings().STAGING_URL!, 'staging');
-  const before = releases.find(({ state }) => state === 'live');
+  const before = listed.find(({ state }) => state === 'live');
   progress('Swapping');
   await swapOnce((image) => image.endsWith(`@${staged.digest}`));
   progress('Checking production');
@@ -71,14 +71,13 @@ async function swapHeld(
 /** Holds a release while it is swapped: nobody else swaps, and nothing is staged meanwhile. */
 async function holding<T>(release: Release, work: () => Promise<T>): Promise<T> {
   const by = randomUUID();
-  const busy = () => new SwapRefused(`somebody else swaps ${named(release)} right now`);
-  const read = await readRelease(release.id);
-  if (!read || read.document.state !== release.state || (read.document.claim?.until ?? 0) > Date.now()) throw busy();
-  try {
-    await replaceRelease({ ...read.document, claim: { by, until: Date.now() + SWAP_MS } }, read.etag);
-  } catch (error) {
-    throw error instanceof Conflict ? busy() : error;
-  }
+  const held = await releases.change<boolean>(release.id, {
+    transition: (now) => {
+      if (now?.state !== release.state || (now.claim?.until ?? 0) > Date.now()) return [null, false];
+      return [{ ...now, claim: { by, until: Date.now() + SWAP_MS } }, true];
+    },
+  });
+  if (!held) throw new SwapRefused(`somebody else swaps ${named(release)} right now`);
   try {
     return await work();
   } finally {
@@ -114,10 +113,10 @@ export async function rollBack(
   by: string,
   progress: (text: string) => void,
 ): Promise<{ from: Release; to: Release | null }> {
-  const releases = await listReleases(50);
-  const live = await runs('production', releases);
+  const listed = await listReleases(50);
+  const live = await runs('production', listed);
   if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
-  const before = await runs('staging', releases);
+  const before = await runs('staging', listed);
   if (!before && (await imageOf('staging')))
     throw new SwapRefused('the staging slot runs an image that is no release; release what was live once more');
   if (before && !['superseded', 'rolled-back'].includes(before.state))
@@ -143,9 +142,9 @@ export async function rollBack(
 }
 
 /** The release whose image a slot is to run. */
-async function runs(slot: 'production' | 'staging', releases: Release[]): Promise<Release | undefined> {
+async function runs(slot: 'production' | 'staging', listed: Release[]): Promise<Release | undefined> {
   const [, digest] = (await imageOf(slot)).split('@');
-  return releases.find((release) => release.digest === digest);
+  return listed.find((release) => release.digest === digest);
 }
 
 /** Waits until an address serves a release, and asks its golden cases. */
@@ -175,20 +174,15 @@ async function verify(release: Release, label: ReleaseLabel | null, url: string,
 }
 
 async function record(release: Release, change: (release: Release) => Release): Promise<Release> {
-  for (let attempt = 0; attempt < 10; attempt += 1) {
-    const read: Versioned<Release> | null = await readRelease(release.id);
-    if (!read) throw new Error(`release ${release.id} is gone`);
-    const next = change(read.document);
-    if (next === read.document) return next;
-    try {
-      await replaceRelease(next, read.etag);
-      await tell(next);
-      return next;
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error;
-    }
-  }
-  throw new Error(`release ${release.id} could not be recorded: it is being written all the time`);
+  const [next, changed] = await releases.change<[Release, boolean]>(release.id, {
+    transition: (current) => {
+      if (!current) throw new Error(`release ${release.id} is gone`);
+      const changed = change(current);
+      return changed === current ? [null, [current, false]] : [changed, [changed, true]];
+    },
+  });
+  if (changed) await tell(next);
+  return next;
 }
 
 async function labelIn({ repository, digest }: Release): Promise<ReleaseLabel | null> {

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import type { Turn } from '../conversation/document.ts';
+import type { ConversationId, UserId } from '../conversation/identifier.ts';
 import type { Outside } from '../skills/skill.ts';
-import { Rejected, Unavailable } from './failure.ts';
+import { Rejected, unavailable } from './failure.ts';
 import { call } from './http.ts';
 import { credential } from './identity.ts';
 import { settings } from './settings.ts';
 
-/** Pictures that users sent, in the Blob container `attachments`, below a folder for each user. */
+/** Pictures that users sent, in the Blob container `attachments`, below `<user>/<conversation>/`. */
 const SIZE_LIMIT = 10 * 1024 * 1024;
 const TYPES = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 
@@ -27,7 +27,7 @@ function blobs(): ContainerClient {
 }
 
 export const attachments: Outside['attachments'] = {
-  async keep(turn, index) {
+  async keep(conversationId, turn, index) {
     const { fileTypeFromBuffer } = await import('file-type');
     const attachment = turn.attachments[index]!;
     if (!attachment.url) throw new Rejected('attachments', 'its origin is not the channel');
@@ -36,31 +36,68 @@ export const attachments: Outside['attachments'] = {
     // The bytes decide, not the name: what is kept is opened by service staff later.
     if (!type || !TYPES.has(type.mime))
       throw new Rejected('attachments', `not a picture but ${type?.mime ?? 'unknown bytes'}`);
-    const blob = blobs().getBlockBlobClient(`${folder(turn.userId)}/${name(turn.id)}-${index}.${type.ext}`);
+    const blob = blobs().getBlockBlobClient(`${folder(conversationId, turn)}${turn.id}-${index}.${type.ext}`);
     try {
       await blob.uploadData(body, {
         blobHTTPHeaders: { blobContentType: type.mime, blobContentDisposition: 'attachment' },
+        // An erasure takes what was accepted before it, whenever it was written.
+        metadata: { accepted: String(turn.acceptedAt) },
         abortSignal: AbortSignal.timeout(10_000),
       });
     } catch (error) {
-      throw new Unavailable('blobs', error instanceof Error ? error.message : String(error), 0, { cause: error });
+      throw unavailable('blobs', error);
     }
     return { name: attachment.name, contentType: type.mime, bytes: body.length, url: blob.url };
   },
 };
 
-/** Removes every picture of a user. Returns how many. */
-export async function eraseAttachments(userId: string): Promise<number> {
-  let removed = 0;
+/** A picture that is kept. */
+export interface KeptAttachment {
+  name: string;
+  contentType: string;
+  bytes: number;
+  acceptedAt: number;
+}
+
+/** The pictures of a user. */
+export async function listAttachments(user: UserId): Promise<KeptAttachment[]> {
+  return await listed(`${user}/`);
+}
+
+/** Removes the pictures of a user's turns that were accepted until `at`. Returns how many. */
+export async function eraseAttachments(user: UserId, at: number): Promise<number> {
+  return await removed((await listed(`${user}/`)).filter(({ acceptedAt }) => acceptedAt <= at));
+}
+
+/** Removes the pictures of one turn. */
+export async function eraseTurnAttachments(conversationId: ConversationId, turn: Turn): Promise<void> {
+  if (turn.attachments.length > 0) await removed(await listed(`${folder(conversationId, turn)}${turn.id}-`));
+}
+
+async function listed(prefix: string): Promise<KeptAttachment[]> {
+  const found: KeptAttachment[] = [];
   try {
-    for await (const blob of blobs().listBlobsFlat({ prefix: `${folder(userId)}/` })) {
-      await blobs().deleteBlob(blob.name);
-      removed += 1;
-    }
+    for await (const { name, properties, metadata } of blobs().listBlobsFlat({ prefix, includeMetadata: true }))
+      found.push({
+        name,
+        contentType: properties.contentType ?? '',
+        bytes: properties.contentLength ?? 0,
+        acceptedAt: Number(metadata?.accepted ?? 0),
+      });
   } catch (error) {
-    throw new Unavailable('blobs', error instanceof Error ? error.message : String(error), 0, { cause: error });
+    throw unavailable('blobs', error);
   }
-  return removed;
+  return found;
+}
+
+async function removed(attachments: KeptAttachment[]): Promise<number> {
+  try {
+    for (const { name } of attachments) await blobs().deleteBlob(name);
+  } catch (error) {
+    // Another erasure may have been faster.
+    if ((error as { statusCode?: number }).statusCode !== 404) throw unavailable('blobs', error);
+  }
+  return attachments.length;
 }
 
 /**
@@ -85,10 +122,6 @@ async function fetchAttachment(url: string) {
   }
 }
 
-function folder(userId: string): string {
-  return createHash('sha256').update(userId).digest('base64url');
-}
-
-function name(turnId: Turn['id']): string {
-  return createHash('sha256').update(turnId).digest('base64url').slice(0, 24);
+function folder(conversationId: ConversationId, { userId }: Turn): string {
+  return `${userId}/${conversationId}/`;
 }

@@ -1,17 +1,16 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { ManagedIdentityCredential } from '@azure/identity';
 import {
-  type Activity,
   ActivityTypes,
   CloudAdapter,
   ConfigurationBotFrameworkAuthentication,
   type ConversationReference,
 } from 'botbuilder';
-import { AuthenticationError, type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
-import { JwtTokenExtractor } from 'botframework-connector/lib/auth/jwtTokenExtractor.js';
-import type { Reply, Turn } from '../conversation/document.ts';
+import { type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
+import { errors, importJWK, type JWK, jwtVerify } from 'jose';
+import { z } from 'zod';
+import type { AnsweredTurn } from '../conversation/document.ts';
 import { Unavailable } from './failure.ts';
-import { call } from './http.ts';
+import { callJson } from './http.ts';
 import { settings } from './settings.ts';
 
 /** Bot Framework channels: checks the tokens of what comes in, and sends replies through the channel's connector. */
@@ -33,7 +32,7 @@ const publicFramework = {
 /** The caller's token is missing or does not hold. */
 export class Unauthorized extends Error {}
 
-let shared: { adapter: CloudAdapter; authentication: BoundedAuthentication; appId: string; issuer: string } | undefined;
+let shared: { adapter: CloudAdapter; appId: string; issuer: string; keys: SigningKeys } | undefined;
 
 function channel() {
   if (shared) return shared;
@@ -42,11 +41,6 @@ function channel() {
   if (!appId) throw new Unauthorized('this bot has no app id (MicrosoftAppId), so no token can be meant for it');
   const issuer = given.BOT_TOKEN_ISSUER ?? publicFramework.ToBotFromChannelTokenIssuer;
   const metadata = given.BOT_OPENID_METADATA ?? publicFramework.ToBotFromChannelOpenIdMetadataUrl;
-  // The SDK's own reader takes half-read keys for none, and refuses good tokens for an hour.
-  (JwtTokenExtractor as unknown as { openIdMetadataCache: Map<string, unknown> }).openIdMetadataCache.set(
-    metadata,
-    signingKeys(metadata),
-  );
   const authentication = new BoundedAuthentication({
     ...publicFramework,
     MicrosoftAppId: appId,
@@ -56,54 +50,65 @@ function channel() {
     ToBotFromChannelTokenIssuer: issuer,
     ToBotFromChannelOpenIdMetadataUrl: metadata,
   });
-  shared = { adapter: new CloudAdapter(authentication), authentication, appId, issuer };
+  shared = { adapter: new CloudAdapter(authentication), appId, issuer, keys: new SigningKeys(metadata) };
   return shared;
 }
 
+/** What a channel's token vouches for. */
+export interface Caller {
+  serviceUrl: string;
+  /** The channels that its key may sign for; empty: any. */
+  endorsements: readonly string[];
+}
+
+/** As the Bot Framework's documentation allows clocks to differ. */
+const SKEW_SECONDS = 300;
+const TOKEN_LENGTH = 8_192;
+
 /**
- * Checks that a channel sent this activity. Throws {@link Unauthorized} for whatever is wrong with the token, and
+ * Checks a channel's token, before anything else of the request is read: who signed it, for whom, and when (Bot Framework's
+ * "Authenticate requests from the Bot Connector service"). Throws {@link Unauthorized} for whatever is wrong with it, and
  * {@link Unavailable} when the issuer's keys can't be read.
  */
-export async function authenticate(
-  authorization: string,
-  activity: { serviceUrl: string; channelId: string },
-): Promise<void> {
-  const { authentication, issuer } = channel();
-  // Only the channels' issuer: the SDK would also take tokens of any tenant for the Emulator, without checking their
-  // audience or service URL.
-  const claims = decode(authorization);
-  if (claims.iss !== issuer) throw new Unauthorized('wrong issuer');
-  const limit = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => limit.reject(new Unavailable('channel', `no signing keys in ${METADATA_TIMEOUT} ms`)),
-    METADATA_TIMEOUT,
-  );
+export async function authenticate(authorization: string): Promise<Caller> {
+  const { issuer, appId, keys } = channel();
+  const [scheme, token = '', ...more] = authorization.split(' ');
+  if (scheme !== 'Bearer' || more.length > 0 || token.length > TOKEN_LENGTH) throw new Unauthorized('no bearer token');
+  let endorsements: readonly string[] = [];
   try {
-    await Promise.race([authentication.authenticateRequest(activity as Activity, authorization), limit.promise]);
+    const { payload } = await jwtVerify(
+      token,
+      async ({ kid, alg }) => {
+        const key = typeof kid === 'string' ? await keys.find(kid) : undefined;
+        if (!key) throw new Unauthorized('unknown key');
+        endorsements = key.endorsements ?? [];
+        return await importJWK(key as JWK, alg);
+      },
+      {
+        issuer,
+        audience: appId,
+        algorithms: ['RS256', 'RS384', 'RS512'],
+        clockTolerance: SKEW_SECONDS,
+        requiredClaims: ['exp'],
+      },
+    );
+    const { serviceurl } = payload;
+    if (typeof serviceurl !== 'string') throw new Unauthorized('no service URL');
+    return { serviceUrl: serviceurl, endorsements };
   } catch (error) {
-    const name = error instanceof Error ? error.name : '';
-    // The SDK throws its own error with 401 for wrong claims, but the JWT library's for bad signatures and algorithms.
-    const refused =
-      (error instanceof AuthenticationError && error.statusCode === 401) ||
-      /^(JsonWebToken|TokenExpired|NotBefore)Error$/.test(name);
-    if (refused) throw new Unauthorized(name, { cause: error });
-    if (error instanceof Unavailable) throw error;
-    throw new Unavailable('channel', `signing keys: ${String(error).slice(0, 200)}`, 0, { cause: error });
-  } finally {
-    clearTimeout(timer);
+    if (error instanceof errors.JOSEError) throw new Unauthorized(error.code, { cause: error });
+    if (error instanceof TypeError || error instanceof DOMException)
+      throw new Unauthorized('wrong key', { cause: error });
+    throw error;
   }
 }
 
-function decode(authorization: string): { iss?: unknown } {
-  const [, header, payload] = /^Bearer ([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(authorization) ?? [];
-  if (!header || !payload) throw new Unauthorized('no bearer token');
-  try {
-    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid?: unknown };
-    if (typeof kid !== 'string') throw new Unauthorized('no key id');
-    return JSON.parse(Buffer.from(payload, 'base64url').toString()) as { iss?: unknown };
-  } catch (error) {
-    throw error instanceof Unauthorized ? error : new Unauthorized('not a token', { cause: error });
-  }
+/** Whether the token of a caller is good for an activity of this channel and service. */
+export function vouches(
+  { serviceUrl, endorsements }: Caller,
+  activity: { serviceUrl: string; channelId: string },
+): boolean {
+  return serviceUrl === activity.serviceUrl && (endorsements.length === 0 || endorsements.includes(activity.channelId));
 }
 
 export type SendOutcome = { ok: true } | { ok: false; sent: number; reason: string; final: boolean; after: number };
@@ -114,13 +119,11 @@ export type SendOutcome = { ok: true } | { ok: false; sent: number; reason: stri
  */
 export async function send(
   reference: Record<string, unknown>,
-  replyTo: Turn['replyTo'],
-  replies: Reply[],
+  { id: turnId, givenId: activityId, sender: user, replies }: AnsweredTurn,
   first: number,
-  turnId: string,
   expired: () => boolean,
 ): Promise<SendOutcome> {
-  const own = { ...reference, ...(replyTo ? { activityId: replyTo.activityId, user: replyTo.user } : {}) };
+  const own = { ...reference, activityId, user };
   return await attempt(own, first, async (sendActivity) => {
     for (const [index, reply] of replies.entries()) {
       if (index < first) continue;
@@ -182,9 +185,10 @@ async function attempt(
 
 /** 408, 429, 5xx and what never arrived may pass by themselves; every other answer is final. */
 function classify(error: unknown): { reason: string; final: boolean; after: number } {
-  const { statusCode, code, response } = error as {
+  const { statusCode, code, name, response } = error as {
     statusCode?: number;
     code?: string;
+    name?: string;
     response?: { headers?: { get(name: string): string | undefined } };
   };
   const passing =
@@ -192,9 +196,8 @@ function classify(error: unknown): { reason: string; final: boolean; after: numb
       ? code !== 'ERR_INVALID_URL'
       : statusCode === 408 || statusCode === 429 || statusCode >= 500;
   const after = 1_000 * (Number(response?.headers?.get('retry-after')) || 0);
-  const reason = `${statusCode ?? code ?? ''} ${error instanceof Error ? error.message.split('\n')[0] : error}`
-    .trim()
-    .slice(0, 300);
+  // By its code: a connector's words may repeat the reply, or what the user wrote.
+  const reason = `${statusCode ?? ''} ${code ?? name ?? 'unknown'}`.trim().slice(0, 100);
   return { reason, final: !passing, after };
 }
 
@@ -266,34 +269,43 @@ class ManagedIdentityCredentials extends ServiceClientCredentialsFactory {
 
 const HOUR = 3_600_000;
 
-type SigningKey = JsonWebKey & { kid: string; endorsements?: string[] };
+const signingKey = z.looseObject({
+  kid: z.string(),
+  kty: z.literal('RSA'),
+  endorsements: z.array(z.string()).optional(),
+});
+type SigningKey = z.infer<typeof signingKey>;
 
 /** The issuer's keys, read whole or not at all, by one reader at a time; older ones do while the issuer is away. */
-function signingKeys(metadata: string) {
-  let known: { keys: Map<string, SigningKey>; at: number } | undefined;
-  let reading: Promise<void> | undefined;
-  const get = async (url: string) =>
-    JSON.parse((await call('channel', url, { timeout: METADATA_TIMEOUT / 2, attempts: 1 })).body.toString());
-  const read = async () => {
-    const { jwks_uri } = (await get(metadata)) as { jwks_uri: string };
-    const { keys } = (await get(jwks_uri)) as { keys: SigningKey[] };
-    known = { keys: new Map(keys.map((key) => [key.kid, key])), at: Date.now() };
-  };
-  return {
-    async getKey(id: string) {
-      const age = known ? Date.now() - known.at : Number.POSITIVE_INFINITY;
-      if (age > 24 * HOUR || (age > HOUR && !known?.keys.has(id))) {
-        reading ??= read().finally(() => {
-          reading = undefined;
-        });
-        await reading.catch((error) => {
-          if (!known) throw error;
-        });
-      }
-      const key = known?.keys.get(id);
-      if (!key) return null;
-      const pem = createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
-      return { key: String(pem), endorsements: key.endorsements };
-    },
-  };
+class SigningKeys {
+  readonly #metadata: string;
+  #known: { keys: Map<string, SigningKey>; at: number } | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(metadata: string) {
+    this.#metadata = metadata;
+  }
+
+  /** Throws {@link Unavailable} where none were ever read. */
+  async find(id: string): Promise<SigningKey | undefined> {
+    const age = this.#known ? Date.now() - this.#known.at : Number.POSITIVE_INFINITY;
+    if (age > 24 * HOUR || (age > HOUR && !this.#known?.keys.has(id))) {
+      this.#reading ??= this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+      await this.#reading.catch((error) => {
+        if (this.#known) return;
+        throw error instanceof Unavailable ? error : new Unavailable('channel', 'no signing keys', 0, { cause: error });
+      });
+    }
+    return this.#known?.keys.get(id);
+  }
+
+  async #read(): Promise<void> {
+    const once = { timeout: METADATA_TIMEOUT / 2, attempts: 1 };
+    const { jwks_uri } = await callJson('channel', this.#metadata, z.object({ jwks_uri: z.url() }), once);
+    const { keys } = await callJson('channel', jwks_uri, z.object({ keys: z.array(z.unknown()) }), once);
+    const usable = keys.flatMap((key) => signingKey.safeParse(key).data ?? []);
+    this.#known = { keys: new Map(usable.map((key) => [key.kid, key])), at: Date.now() };
+  }
 }

@@ -1,37 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Conversation } from '../conversation/document.ts';
+import type { ConversationId } from '../conversation/identifier.ts';
 import type { WakeUp } from '../conversation/transitions.ts';
-import { Conflict, createConversation, readConversation, replaceConversation } from './cosmos.ts';
-import { Unavailable } from './failure.ts';
+import { Documents, type Step } from './documents.ts';
 import { sendWakeUps } from './queues.ts';
 import { log } from './telemetry.ts';
 
-/** Races that one step may lose before it gives up: more than ever wait in one conversation's queue. */
-const RACES = 40;
+const documents = new Documents<Conversation>('conversations');
 
-/**
- * One step of a conversation: read → a transition → guarded write; from the read again when another step was faster.
- * `transition` returns the new document (null: nothing to write) and a result. Returns the result of the attempt that counted.
- */
-export async function change<T>(
-  id: string,
-  transition: (document: Conversation | null) => Promise<[Conversation | null, T]> | [Conversation | null, T],
-): Promise<T> {
-  for (let race = 0; race < RACES; race += 1) {
-    const current = await readConversation(id);
-    const [next, result] = await transition(current?.document ?? null);
-    if (!next) return result;
-    try {
-      if (current) await replaceConversation(next, current.etag);
-      else await createConversation(next);
+export async function readConversation(id: ConversationId): Promise<Conversation | null> {
+  return (await documents.read(id))?.document ?? null;
+}
+
+/** One step of a conversation, as {@link Documents.change}; whoever waits for its next change in this process is told. */
+export async function change<T, P = undefined>(id: ConversationId, step: Step<Conversation, P, T>): Promise<T> {
+  return await documents.change(id, step, {
+    written: (next) => {
       for (const listener of listeners.get(id) ?? []) listener(next);
-      return result;
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error;
-      await sleep(Math.random() * Math.min(4 * 2 ** race, 200));
-    }
-  }
-  throw new Unavailable('cosmos', `another step was faster ${RACES} times in conversation ${id}`);
+    },
+  });
+}
+
+/** Ids of documents whose `wakeAt` has passed, at most `limit`. */
+export async function dueConversations(now: number, limit: number): Promise<ConversationId[]> {
+  // `> 0` also leaves out null, which must not be compared with a number.
+  const query = `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now ORDER BY c.wakeAt`;
+  const rows = await documents.query<{ id: ConversationId }>(query, [{ name: '@now', value: now }], limit);
+  return rows.map(({ id }) => id);
 }
 
 const listeners = new Map<string, Set<(document: Conversation) => void>>();
@@ -40,23 +34,23 @@ const listeners = new Map<string, Set<(document: Conversation) => void>>();
  * The document after its next change by this process, or null after `ms`. Another instance may be the one that makes the
  * change, so whoever waits reads the document too; where it is this one, the wait costs no reads.
  */
-export async function nextChange(id: string, ms: number): Promise<Conversation | null> {
+export async function nextChange(id: ConversationId, ms: number): Promise<Conversation | null> {
   const own = listeners.get(id) ?? new Set();
   listeners.set(id, own);
-  const change = Promise.withResolvers<Conversation | null>();
-  const timer = setTimeout(() => change.resolve(null), ms);
-  own.add(change.resolve);
+  const changed = Promise.withResolvers<Conversation | null>();
+  const timer = setTimeout(() => changed.resolve(null), ms);
+  own.add(changed.resolve);
   try {
-    return await change.promise;
+    return await changed.promise;
   } finally {
     clearTimeout(timer);
-    own.delete(change.resolve);
+    own.delete(changed.resolve);
     if (own.size === 0) listeners.delete(id);
   }
 }
 
 /** Sends wake-ups after the document is written. What can't be sent now, the sweep sends: that costs seconds, nothing else. */
-export async function notify(conversationId: string, wakeUps: WakeUp[]): Promise<void> {
+export async function notify(conversationId: ConversationId, wakeUps: WakeUp[]): Promise<void> {
   if (wakeUps.length === 0) return;
   try {
     await sendWakeUps(conversationId, wakeUps);

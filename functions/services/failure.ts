@@ -19,6 +19,15 @@ export class Unavailable extends Failure {
   }
 }
 
+/**
+ * What a client library threw, as {@link Unavailable}: by its code or status, because its message may repeat what it was
+ * asked with, and reaches logs and incidents.
+ */
+export function unavailable(service: string, error: unknown): Unavailable {
+  const { code, statusCode, name } = (error ?? {}) as { code?: unknown; statusCode?: unknown; name?: unknown };
+  return new Unavailable(service, `no answer (${statusCode ?? code ?? name ?? 'unknown'})`, 0, { cause: error });
+}
+
 /** The service understood and refused: the same call will be refused again. `status` is its HTTP status, 0 for none. */
 export class Rejected extends Failure {
   readonly status: number;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Rejected, Unavailable } from './failure.ts';
+import type { z } from 'zod';
+import { Rejected, Unavailable, unavailable } from './failure.ts';
 import { traceHeaders } from './telemetry.ts';
 
 export interface Call {
@@ -37,6 +38,24 @@ export async function call(service: string, url: string, options: Call): Promise
   }
 }
 
+/** {@link call}s, and reads the answer by a schema. Throws {@link Rejected} for one that does not fit, without its text. */
+export async function callJson<T>(service: string, url: string, schema: z.ZodType<T>, options: Call): Promise<T> {
+  const { body } = await call(service, url, options);
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString());
+  } catch {
+    throw new Rejected(service, 'answered with what is not JSON');
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const { path, code } = parsed.error.issues[0]!;
+  throw new Rejected(
+    service,
+    `answered in another shape (${path.filter((part) => typeof part === 'string').join('.') || 'body'}: ${code})`,
+  );
+}
+
 async function once(service: string, url: string, options: Call): Promise<Answer> {
   const signal = AbortSignal.timeout(options.timeout);
   try {
@@ -60,9 +79,8 @@ async function once(service: string, url: string, options: Call): Promise<Answer
     throw new Rejected(service, detail, response.status);
   } catch (error) {
     if (error instanceof Unavailable || error instanceof Rejected) throw error;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const reason = signal.aborted ? `no answer in ${options.timeout} ms` : String(cause);
-    throw new Unavailable(service, reason, 0, { cause: error });
+    if (signal.aborted) throw new Unavailable(service, `no answer in ${options.timeout} ms`, 0, { cause: error });
+    throw unavailable(service, error instanceof Error && error.cause instanceof Error ? error.cause : error);
   }
 }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Understanding } from '../conversation/document.ts';
 import { Rejected } from './failure.ts';
-import { call } from './http.ts';
+import { call, callJson } from './http.ts';
+import { pathTo } from './path.ts';
 import { settings } from './settings.ts';
 
 /** What an Open Inference Protocol (V2) server answers for a text classification model. */
@@ -21,37 +22,38 @@ export async function classify(
   instances: unknown[],
 ): Promise<{ labels: string[]; ms: number }> {
   const started = performance.now();
-  const { body } = await call('inference', `${url}/v1/models/${model}:predict`, {
-    method: 'POST',
-    body: { instances },
-    timeout: 10_000,
-    attempts: 2,
-  });
-  const parsed = predictions.safeParse(JSON.parse(body.toString()));
-  if (!parsed.success || parsed.data.predictions.length !== instances.length)
+  const { predictions: labels } = await callJson(
+    'inference',
+    `${pathTo('inference', `${url}/v1/models`, model)}:predict`,
+    predictions,
+    { method: 'POST', body: { instances }, timeout: 10_000, attempts: 2 },
+  );
+  if (labels.length !== instances.length)
     throw new Rejected('inference', `${model} does not answer with one label an instance`);
-  return { labels: parsed.data.predictions.map(({ label }) => label), ms: performance.now() - started };
+  return { labels: labels.map(({ label }) => label), ms: performance.now() - started };
 }
 
 /** The release that a container says it serves, once it is ready; null before, or where it does not say. */
 export async function servedRelease(url: string): Promise<string | null> {
   await call('inference', `${url}/v2/health/ready`, { timeout: 3_000, attempts: 1 });
-  const { body } = await call('inference', `${url}/v2`, { timeout: 3_000, attempts: 1 });
-  return server.parse(JSON.parse(body.toString())).release ?? null;
+  return (await callJson('inference', `${url}/v2`, server, { timeout: 3_000, attempts: 1 })).release ?? null;
 }
 
 /** Asks the inference container what a text means. Throws Unavailable (try again) or Rejected. */
 export async function understand(text: string): Promise<Understanding> {
   const { INFERENCE_URL: url, INTENT_MODEL: model, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
-  const { body } = await call('inference', `${url}/v2/models/${model}/infer`, {
-    method: 'POST',
-    body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] },
-    timeout: seconds * 1_000,
-    attempts: 2,
-  });
-  const parsed = answer.safeParse(JSON.parse(body.toString()));
-  if (!parsed.success) throw new Rejected('inference', `unexpected answer: ${parsed.error.issues[0]?.message}`);
-  const column = (name: string) => parsed.data.outputs.find((output) => output.name === name)?.data ?? [];
+  const { model_name, model_version, outputs } = await callJson(
+    'inference',
+    `${pathTo('inference', `${url}/v2/models`, model)}/infer`,
+    answer,
+    {
+      method: 'POST',
+      body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] },
+      timeout: seconds * 1_000,
+      attempts: 2,
+    },
+  );
+  const column = (name: string) => outputs.find((output) => output.name === name)?.data ?? [];
   const labels = column('top_labels').map(String);
   const scores = column('top_scores').map(Number);
   const intent = column('label')[0];
@@ -62,6 +64,6 @@ export async function understand(text: string): Promise<Understanding> {
     intent,
     score,
     top: labels.map((label, index) => ({ intent: label, score: scores[index] ?? 0 })),
-    model: { name: parsed.data.model_name, version: parsed.data.model_version },
+    model: { name: model_name, version: model_version },
   };
 }

@@ -1,7 +1,8 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
+import { type ConversationId, storedConversationId } from '../conversation/identifier.ts';
 import type { WakeUp } from '../conversation/transitions.ts';
-import { Unavailable } from './failure.ts';
+import { unavailable } from './failure.ts';
 import { credential } from './identity.ts';
 import { settings } from './settings.ts';
 import { traceparent } from './telemetry.ts';
@@ -11,7 +12,11 @@ import { traceparent } from './telemetry.ts';
  * would be missed: what is to be done stands in the document.
  */
 export const wakeUpMessage = z.strictObject({
-  conversationId: z.string().min(1).max(255),
+  conversationId: z.string().transform((text, context) => {
+    const id = storedConversationId(text);
+    if (id === null) context.addIssue({ code: 'custom', message: 'not the id of a conversation' });
+    return id ?? z.NEVER;
+  }),
   traceparent: z.string().max(100).default(''),
   sentAt: z.number().default(0),
 });
@@ -48,7 +53,7 @@ export async function sendRelease(message: z.input<typeof releaseMessage>, delay
  * Sends the wake-ups of a conversation. Throws {@link Unavailable}; a caller whose document is written may go on,
  * because the sweep sends them again.
  */
-export async function sendWakeUps(conversationId: string, wakeUps: WakeUp[]): Promise<void> {
+export async function sendWakeUps(conversationId: ConversationId, wakeUps: WakeUp[]): Promise<void> {
   const message: WakeUpMessage = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
   const text = JSON.stringify(message);
   await Promise.all(wakeUps.map(({ queue, delay }) => send(queue, text, delay)));
@@ -60,6 +65,6 @@ async function send(queue: string, text: string, delay: number): Promise<void> {
       .getQueueClient(queue)
       .sendMessage(text, { visibilityTimeout: Math.ceil(delay / 1_000), abortSignal: AbortSignal.timeout(10_000) });
   } catch (error) {
-    throw new Unavailable('queues', error instanceof Error ? error.message : String(error), 0, { cause: error });
+    throw unavailable('queues', error);
   }
 }

@@ -5,7 +5,39 @@ import { z } from 'zod';
  * In Azure (`WEBSITE_SITE_NAME` is set there) keys are refused: the platform's identities are used.
  */
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''));
+const days = z.coerce.number().int().min(1).max(3_650);
+const rate = z.coerce.number().int().min(1).max(1_000_000);
 const seconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+const origins = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').filter(Boolean))
+  .pipe(z.array(z.url({ protocol: /^https?$/ }).transform((text) => new URL(text).origin)));
+
+/** Public keys only: whoever reads this app's settings must not be able to sign customers in. */
+const customerKeys = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON Web Key Set' });
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.object({
+      keys: z
+        .array(
+          z
+            .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().max(200).optional() })
+            .refine((key) => !('d' in key || 'k' in key), 'must be public keys'),
+        )
+        .min(1)
+        .max(2),
+    }),
+  );
 
 const schema = z.object({
   WEBSITE_SITE_NAME: z.string().optional(),
@@ -28,6 +60,13 @@ const schema = z.object({
     .default('intents'),
   INFERENCE_TIMEOUT_SECONDS: seconds(1, 20).default(5),
   SHOP_URL: url,
+  /** The shop's public keys (a JSON Web Key Set) for tokens that say which customer a user is; two, while one is replaced. */
+  SHOP_SIGNING_KEYS: customerKeys.optional(),
+  SHOP_TOKEN_AUDIENCE: z.string().min(1).max(200).default('maru'),
+  /** Where the chat page asks the shop, with the shop's cookies, for such a token. Unset: everybody is a guest there. */
+  SHOP_CUSTOMER_TOKEN_URL: url.optional(),
+  /** Origins that may show the chat page in a frame, separated by commas. */
+  CHAT_FRAME_ANCESTORS: origins,
 
   MicrosoftAppId: z.string().optional(),
   MicrosoftAppType: z.enum(['UserAssignedMSI', 'SingleTenant', 'MultiTenant']).default('UserAssignedMSI'),
@@ -37,11 +76,7 @@ const schema = z.object({
   BOT_TOKEN_ISSUER: z.string().optional(),
   BOT_OPENID_METADATA: url.optional(),
   /** Origins, besides a channel's own service, from which attachments may be read; separated by commas. */
-  ATTACHMENT_ORIGINS: z
-    .string()
-    .default('')
-    .transform((text) => text.split(',').filter(Boolean))
-    .pipe(z.array(z.url().transform((text) => new URL(text).origin))),
+  ATTACHMENT_ORIGINS: origins,
 
   DIRECT_LINE_URL: url.default('https://directline.botframework.com/v3/directline'),
   DIRECT_LINE_SECRET: z.string().optional(),
@@ -75,8 +110,22 @@ const schema = z.object({
   OPERATOR_WEBHOOK_URL: url.optional(),
 
   APPLICATIONINSIGHTS_CONNECTION_STRING: z.string().optional(),
-  /** How long a turn stays in the call log. */
-  CALL_LOG_DAYS: z.coerce.number().int().min(1).max(3650).default(90),
+  /** How long a turn stays in the call log, a conversation after its last turn, and a user after the last conversation. */
+  CALL_LOG_DAYS: days.default(90),
+  CONVERSATION_DAYS: days.default(90),
+  USER_DAYS: days.default(400),
+  /** Whether card numbers, phones and the like are masked in what is kept of a turn (functions/content/personal-details.json). */
+  MASK_PERSONAL_DETAILS: z.stringbool().default(true),
+
+  /**
+   * Requests a minute of one instance: from one address to the routes that ask for no key, to all of them together, and turns
+   * of one user (docs/security.md).
+   */
+  RATE_ADDRESS: rate.default(300),
+  RATE_ANONYMOUS: rate.default(6_000),
+  RATE_USER: rate.default(120),
+  /** How many proxies stand before the app and add to X-Forwarded-For: 1 is Azure's own front end, 2 with Front Door. */
+  TRUSTED_PROXIES: z.coerce.number().int().min(0).max(5).default(1),
 });
 
 export type Settings = Readonly<z.infer<typeof schema>>;
@@ -118,6 +167,8 @@ function rules(given: Record<string, string | undefined>): string[] {
     for (const name of ['STORAGE_CONNECTION__queueServiceUri', 'STORAGE_CONNECTION__blobServiceUri'])
       if (!given[name]) problems.push(`${name}: needed, or STORAGE_CONNECTION`);
   }
+  if (Number(given.USER_DAYS ?? 400) < Number(given.CONVERSATION_DAYS ?? 90))
+    problems.push('USER_DAYS: must be at least CONVERSATION_DAYS; a profile outlives its conversations');
   if (!given.WEBSITE_SITE_NAME) return problems;
   if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
   if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { CustomerId } from '../conversation/identifier.ts';
 import type { Order, Outside, Product } from '../skills/skill.ts';
 import { Rejected } from './failure.ts';
-import { type Call, call } from './http.ts';
+import { type Call, call, callJson } from './http.ts';
+import { pathTo } from './path.ts';
 import { settings } from './settings.ts';
 
 /** The shop's own HTTP API: orders, products and the service desk's tickets. */
@@ -23,16 +25,20 @@ const product: z.ZodType<Product> = z.object({
 });
 
 export const shop: Outside['shop'] = {
-  async orders(userId) {
-    return await read(`/customers/${encodeURIComponent(userId)}/orders`, z.array(order));
+  async orders(customer) {
+    return await read(ordersOf(customer), z.array(order));
   },
-  async order(userId, number) {
-    return await orNull(read(`/customers/${encodeURIComponent(userId)}/orders/${encodeURIComponent(number)}`, order));
-  },
-  async cancelOrder(userId, number, key) {
-    const path = `/customers/${encodeURIComponent(userId)}/orders/${encodeURIComponent(number)}/cancel`;
+  async order(customer, number) {
     try {
-      await write(path, {}, key);
+      return await read(ordersOf(customer, number), order);
+    } catch (error) {
+      if (error instanceof Rejected && error.status === 404) return null;
+      throw error;
+    }
+  },
+  async cancelOrder(customer, number, key) {
+    try {
+      await write(ordersOf(customer, number, 'cancel'), {}, key);
       return true;
     } catch (error) {
       if (error instanceof Rejected && error.status === 409) return false;
@@ -40,44 +46,40 @@ export const shop: Outside['shop'] = {
     }
   },
   async searchProducts(text, locale) {
-    return await read(
-      `/products?${new URLSearchParams({ q: text.slice(0, 200), locale, limit: '3' })}`,
-      z.array(product),
-    );
+    const query = new URLSearchParams({ q: text.slice(0, 200), locale, limit: '3' });
+    return await read(`${settings().SHOP_URL}/products?${query}`, z.array(product));
   },
   async openTicket(ticket, key) {
-    const { body } = await write('/tickets', ticket, key);
-    return z.object({ id: z.string() }).parse(JSON.parse(body.toString())).id;
+    return (await callJson('shop', tickets(), z.object({ id: z.string() }), posted(ticket, key))).id;
   },
   async addToTicket(ticket, text, key) {
-    await write(`/tickets/${encodeURIComponent(ticket)}/messages`, { text }, key);
+    await write(tickets(ticket, 'messages'), { text }, key);
   },
   async closeTicket(ticket, key) {
-    await write(`/tickets/${encodeURIComponent(ticket)}/close`, {}, key);
+    await write(tickets(ticket, 'close'), {}, key);
   },
 };
+
+function ordersOf(customer: CustomerId, ...below: string[]): string {
+  return pathTo('shop', `${settings().SHOP_URL}/customers`, customer, 'orders', ...below);
+}
+
+function tickets(...below: string[]): string {
+  return pathTo('shop', `${settings().SHOP_URL}/tickets`, ...below);
+}
 
 /** Two calls in a row fit into a skill's deadline (conversation/policy.ts), each with one repetition. */
 const limits: Pick<Call, 'timeout' | 'attempts'> = { timeout: 3_000, attempts: 2 };
 
-async function read<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  const { body } = await call('shop', `${settings().SHOP_URL}${path}`, limits);
-  const parsed = schema.safeParse(JSON.parse(body.toString()));
-  if (!parsed.success) throw new Rejected('shop', `unexpected answer to ${path.split('?')[0]}`);
-  return parsed.data;
+async function read<T>(url: string, schema: z.ZodType<T>): Promise<T> {
+  return await callJson('shop', url, schema, limits);
 }
 
-async function write(path: string, body: unknown, key: string) {
-  // The shop does the same thing once for the same key, so this may be repeated.
-  const headers = { 'idempotency-key': key };
-  return await call('shop', `${settings().SHOP_URL}${path}`, { ...limits, method: 'POST', body, headers });
+async function write(url: string, body: unknown, key: string): Promise<void> {
+  await call('shop', url, posted(body, key));
 }
 
-async function orNull<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof Rejected && error.status === 404) return null;
-    throw error;
-  }
+/** The shop does the same thing once for the same key, so this may be repeated. */
+function posted(body: unknown, key: string): Call {
+  return { ...limits, method: 'POST', body, headers: { 'idempotency-key': key } };
 }

@@ -52,7 +52,23 @@ export function traceHeaders(): Record<string, string> {
 
 type Level = 'info' | 'warn' | 'error';
 
-/** One line of JSON for the Functions host's log. Never a user's text: that stands in the call log only. */
+/** How often a line is written of what an outsider can make happen as often as they like. */
+const SELDOM_MS = 10_000;
+const told = new Map<string, { at: number; since: number }>();
+
+/** As {@link log}, but one line in ten seconds, which says how many there were since the last. */
+export function logSeldom(level: Level, message: string, fields: Record<string, unknown> = {}): void {
+  const now = Date.now();
+  const last = told.get(message);
+  if (last && now - last.at < SELDOM_MS) {
+    last.since += 1;
+    return;
+  }
+  told.set(message, { at: now, since: 0 });
+  log(level, message, { ...fields, ...(last?.since ? { alike: last.since } : {}) });
+}
+
+/** One line of JSON for the Functions host's log. Never a user's text or id: those stand in the call log only. */
 export function log(level: Level, message: string, fields: Record<string, unknown> = {}): void {
   console[level](JSON.stringify({ message, ...fields }));
 }

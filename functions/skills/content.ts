@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import intentsJson from '../content/intents.json' with { type: 'json' };
+import personalDetailsJson from '../content/personal-details.json' with { type: 'json' };
 import phrasesJson from '../content/phrases.json' with { type: 'json' };
 import type { Locale } from '../conversation/document.ts';
+import type { Detector } from '../conversation/mask.ts';
 
 /**
  * The bot's content: intents with their answers (functions/content/intents.json, which also trains the model) and the
@@ -30,6 +32,21 @@ export const intents: ReadonlyMap<string, Intent> = new Map(
 
 const phrases = z.record(z.string(), z.object({ en: z.string(), ko: z.string() })).parse(phrasesJson);
 export type Phrase = keyof typeof phrasesJson;
+
+const detector = z.strictObject({
+  kind: z.string().regex(/^[a-z ]{1,24}$/),
+  of: z.enum(['number', 'address']),
+  /** Where it is written so; for whoever edits. */
+  language: z.string().optional(),
+  pattern: z.string().max(300),
+  luhn: z.boolean().default(false),
+});
+
+/** What is masked before a text is kept (functions/content/personal-details.json). */
+export const personalDetails: readonly Detector[] = z
+  .array(detector)
+  .parse(personalDetailsJson)
+  .map(({ kind, of, pattern, luhn }) => ({ kind, of, pattern: new RegExp(pattern, 'iu'), luhn }));
 
 /** A phrase in a language, with `{name}` replaced by its value. */
 export function say(locale: Locale, phrase: Phrase, values: Record<string, string | number> = {}): string {

@@ -27,11 +27,15 @@ export const images: Skill = {
   },
 };
 
-async function keep({ turn }: Question, outside: Outside, index: number): Promise<{ reply: Reply; url: string }> {
+async function keep(
+  { conversationId, turn }: Question,
+  outside: Outside,
+  index: number,
+): Promise<{ reply: Reply; url: string }> {
   const { locale } = turn;
   const { name } = turn.attachments[index]!;
   try {
-    const { bytes, url } = await outside.attachments.keep(turn, index);
+    const { bytes, url } = await outside.attachments.keep(conversationId, turn, index);
     return { reply: { text: say(locale, 'image_kept', { name, size: Math.ceil(bytes / 1_024) }) }, url };
   } catch (error) {
     // What the user can correct is said to the user; everything else is tried again.

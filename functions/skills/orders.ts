@@ -1,4 +1,5 @@
 import type { Dialog, Locale } from '../conversation/document.ts';
+import type { CustomerId } from '../conversation/identifier.ts';
 import { say } from './content.ts';
 import type { Order, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
@@ -18,19 +19,24 @@ export const orders: Skill = {
 
   async run(question, outside) {
     const { turn, understanding, dialog } = question;
+    if (turn.customerId === null) return end(question, say(turn.locale, 'sign_in'));
+    const customer = turn.customerId;
     const { scenario } = dialog;
-    if (scenario?.step === 'confirm') return await confirm(question, scenario.slots.order!, outside);
+    if (scenario?.step === 'confirm') return await confirm(question, customer, scenario.slots.order!, outside);
     if (scenario) {
       const number = choice(turn.text, (scenario.slots.orders ?? '').split(' '));
-      if (number === null) return await ask(question, scenario.step, outside, 'order_which_again');
+      if (number === null) return await ask(question, customer, scenario.step, outside, 'order_which_again');
       return scenario.step === 'cancel'
-        ? await startCancel(question, number, outside)
-        : await status(question, number, outside);
+        ? await startCancel(question, customer, number, outside)
+        : await status(question, customer, number, outside);
     }
     const number = orderNumber(turn.text);
     const step = understanding?.intent === 'order_cancel' ? 'cancel' : 'status';
-    if (number === null) return await ask(question, step, outside, step === 'cancel' ? 'cancel_which' : 'status_which');
-    return step === 'cancel' ? await startCancel(question, number, outside) : await status(question, number, outside);
+    if (number === null)
+      return await ask(question, customer, step, outside, step === 'cancel' ? 'cancel_which' : 'status_which');
+    return step === 'cancel'
+      ? await startCancel(question, customer, number, outside)
+      : await status(question, customer, number, outside);
   },
 };
 
@@ -95,16 +101,17 @@ export function consent(text: string, understanding: Question['understanding']):
 
 async function ask(
   question: Question,
+  customer: CustomerId,
   step: string,
   outside: Outside,
   phrase: 'cancel_which' | 'status_which' | 'order_which_again',
 ) {
   const { turn, now } = question;
   const { locale } = turn;
-  const all = await outside.shop.orders(turn.userId);
+  const all = await outside.shop.orders(customer);
   const list = (step === 'cancel' ? all.filter(cancellable) : all).slice(0, LISTED);
   if (list.length === 0) return end(question, say(locale, step === 'cancel' ? 'cancel_none' : 'orders_none'));
-  if (list.length === 1 && step === 'status') return await status(question, list[0]!.number, outside);
+  if (list.length === 1 && step === 'status') return await status(question, customer, list[0]!.number, outside);
   const lines = list.map((order, index) => `${index + 1}. ${describe(order, locale)}`);
   const slots = { orders: list.map((order) => order.number).join(' ') };
   return {
@@ -113,9 +120,14 @@ async function ask(
   };
 }
 
-async function status(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
+async function status(
+  question: Question,
+  customer: CustomerId,
+  number: string,
+  outside: Outside,
+): Promise<SkillAnswer> {
   const { locale } = question.turn;
-  const order = await outside.shop.order(question.turn.userId, number);
+  const order = await outside.shop.order(customer, number);
   if (!order) return end(question, say(locale, 'order_unknown', { number }));
   return end(
     question,
@@ -128,10 +140,15 @@ async function status(question: Question, number: string, outside: Outside): Pro
   );
 }
 
-async function startCancel(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
+async function startCancel(
+  question: Question,
+  customer: CustomerId,
+  number: string,
+  outside: Outside,
+): Promise<SkillAnswer> {
   const { turn, now } = question;
   const { locale } = turn;
-  const order = await outside.shop.order(turn.userId, number);
+  const order = await outside.shop.order(customer, number);
   if (!order) return end(question, say(locale, 'order_unknown', { number }));
   if (order.status !== 'paid' && order.status !== 'preparing')
     return end(question, say(locale, `cancel_${order.status}`, { number }));
@@ -150,11 +167,16 @@ async function startCancel(question: Question, number: string, outside: Outside)
   };
 }
 
-async function confirm(question: Question, number: string, outside: Outside): Promise<SkillAnswer> {
+async function confirm(
+  question: Question,
+  customer: CustomerId,
+  number: string,
+  outside: Outside,
+): Promise<SkillAnswer> {
   const { turn, understanding, conversationId } = question;
   const { locale } = turn;
   const other = orderNumber(turn.text);
-  if (other && other !== number) return await startCancel(question, other, outside);
+  if (other && other !== number) return await startCancel(question, customer, other, outside);
   const answer = consent(turn.text, understanding);
   if (answer === 'no') return end(question, say(locale, 'cancel_kept', { number }));
   if (answer === null) {
@@ -162,7 +184,7 @@ async function confirm(question: Question, number: string, outside: Outside): Pr
     return { replies: [{ text, suggestions: [say(locale, 'yes'), say(locale, 'no')] }], dialog: question.dialog };
   }
   // The key makes a second run of this turn the same cancellation, not another one.
-  const done = await outside.shop.cancelOrder(turn.userId, number, `${conversationId}/${turn.id}`);
+  const done = await outside.shop.cancelOrder(customer, number, `${conversationId}/${turn.id}`);
   return end(question, say(locale, done ? 'cancel_done' : 'cancel_shipped', { number }));
 }
 

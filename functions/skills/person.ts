@@ -38,7 +38,10 @@ export const person: Skill = {
     }
     if (intent === 'back_to_bot') return { replies: [{ text: say(locale, 'person_not_here') }], dialog: free };
     const reason = intent === NONE ? 'not_understood' : intent;
-    const ticket = await outside.shop.openTicket({ userId: turn.userId, conversationId, text: turn.text, reason }, key);
+    const ticket = await outside.shop.openTicket(
+      { customerId: turn.customerId, conversationId, text: turn.text, reason },
+      key,
+    );
     const phrase =
       reason === 'complaint' ? 'person_complaint' : reason === 'person' ? 'person_called' : 'person_offered';
     return {

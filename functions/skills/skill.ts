@@ -1,8 +1,9 @@
 import type { Dialog, Reply, Turn, Understanding } from '../conversation/document.ts';
+import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
 
 /** What a skill is asked: one turn, what it means, and where the dialog stands. */
 export interface Question {
-  conversationId: string;
+  conversationId: ConversationId;
   turn: Turn;
   /** Null for a turn that is not understood by its text (an image). */
   understanding: Understanding | null;
@@ -19,14 +20,14 @@ export interface SkillAnswer {
 /** What skills may do to the world outside; each call has its own timeout and retries, and throws Unavailable or Rejected. */
 export interface Outside {
   shop: {
-    orders(userId: string): Promise<Order[]>;
-    /** Null: there is no such order of this user. */
-    order(userId: string, number: string): Promise<Order | null>;
+    orders(customer: CustomerId): Promise<Order[]>;
+    /** Null: there is no such order of this customer. */
+    order(customer: CustomerId, number: string): Promise<Order | null>;
     /** Repeatable with the same key. False: it can't be cancelled any more. */
-    cancelOrder(userId: string, number: string, key: string): Promise<boolean>;
+    cancelOrder(customer: CustomerId, number: string, key: string): Promise<boolean>;
     searchProducts(text: string, locale: string): Promise<Product[]>;
     openTicket(
-      ticket: { userId: string; conversationId: string; text: string; reason: string },
+      ticket: { customerId: CustomerId | null; conversationId: ConversationId; text: string; reason: string },
       key: string,
     ): Promise<string>;
     addToTicket(ticket: string, text: string, key: string): Promise<void>;
@@ -36,7 +37,11 @@ export interface Outside {
   respond(question: Question): Promise<SkillAnswer>;
   attachments: {
     /** Reads an attachment and keeps it. Throws Rejected when it is too large or not what it says. Repeatable. */
-    keep(turn: Turn, index: number): Promise<{ name: string; contentType: string; bytes: number; url: string }>;
+    keep(
+      conversationId: ConversationId,
+      turn: Turn,
+      index: number,
+    ): Promise<{ name: string; contentType: string; bytes: number; url: string }>;
   };
 }
 

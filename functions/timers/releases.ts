@@ -1,10 +1,10 @@
 import type { InvocationContext, Timer } from '@azure/functions';
 import { tell, untold } from '../releases/notify.ts';
 import { idOf, move, type Release, underWay } from '../releases/release.ts';
-import { Conflict, listReleases, readRelease, replaceRelease } from '../services/cosmos.ts';
 import { credential } from '../services/identity.ts';
 import { sendRelease } from '../services/queues.ts';
 import { Registry } from '../services/registry.ts';
+import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf } from '../services/slots.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
@@ -23,25 +23,25 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
   await startTelemetry();
   const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
   if (!url) return;
-  const releases = await listReleases(50);
+  const listed = await listReleases(50);
   for (const repository of repositories) {
     // A registry that is away keeps nobody from noticing a swap.
     const digest = await new Registry(url, repository, credential()).resolve(tag).catch((error) => {
       log('warn', 'the registry could not be asked', { repository, error: String(error) });
       return undefined;
     });
-    if (!digest || releases.some((known) => known.digest === digest)) continue;
-    if (await readRelease(idOf(digest))) continue;
+    if (!digest || listed.some((known) => known.digest === digest)) continue;
+    if (await releases.read(idOf(digest))) continue;
     log('info', 'a push whose webhook did not come', { digest });
     await sendRelease({ digest, repository });
   }
-  for (const { digest, repository, since, claim, ...rest } of releases) {
+  for (const { digest, repository, since, claim, ...rest } of listed) {
     const idle = Date.now() - Math.max(since, claim?.until ?? 0);
     if (underWay({ digest, repository, since, claim, ...rest }) && idle > STUCK_MS)
       await sendRelease({ digest, repository });
   }
-  await observe(releases);
-  for (const release of releases.filter(untold)) {
+  await observe(listed);
+  for (const release of listed.filter(untold)) {
     const age = Date.now() - release.since;
     // One that can't be delivered is the last of this minute.
     if (age > TELL_AFTER_MS && age < TELL_WITHIN_MS && !(await tell(release))) break;
@@ -49,35 +49,32 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
 }
 
 /** Records what production runs, where a person swapped in the portal. */
-async function observe(releases: Release[]): Promise<void> {
+async function observe(listed: Release[]): Promise<void> {
   const [, served] = (await imageOf('production')).split('@');
-  const now = releases.find(({ digest }) => digest === served);
+  const now = listed.find(({ digest }) => digest === served);
   if (!served || !now || now.state === 'live') return;
   // A swap of our own is under way: it records itself, and may swap back.
   if (now.claim && now.claim.until > Date.now()) return;
-  const before = releases.find(({ state }) => state === 'live');
+  const before = listed.find(({ state }) => state === 'live');
   if (!['ready', 'superseded', 'rolled-back'].includes(now.state)) {
     log('error', 'production runs a release that was not ready', { digest: served, state: now.state });
     return;
   }
   const note = 'swapped outside of Maru';
   const back = before !== undefined && now.state !== 'ready';
-  await record(now.id, (release) => move(release, 'live', Date.now(), { note }));
+  await record(now, (release) => move(release, 'live', Date.now(), { note }));
   if (before)
-    await record(before.id, (release) => move(release, back ? 'rolled-back' : 'superseded', Date.now(), { note }));
+    await record(before, (release) => move(release, back ? 'rolled-back' : 'superseded', Date.now(), { note }));
   log('info', 'a swap was made outside of Maru', { digest: served });
 }
 
-async function record(id: string, change: (release: Release) => Release): Promise<void> {
-  const read = await readRelease(id);
-  if (!read) return;
-  const next = change(read.document);
-  try {
-    await replaceRelease(next, read.etag);
-  } catch (error) {
-    // Written by a swap of our own meanwhile: the next look sees what stands.
-    if (!(error instanceof Conflict)) throw error;
-    return;
-  }
-  await tell(next);
+async function record(seen: Release, change: (release: Release) => Release): Promise<void> {
+  const next = await releases.change<Release | null>(seen.id, {
+    transition: (current) => {
+      // Moved by a swap of our own meanwhile: the next look sees what stands.
+      const next = current?.state === seen.state ? change(current) : null;
+      return [next, next];
+    },
+  });
+  if (next) await tell(next);
 }

@@ -1,14 +1,18 @@
 import type { InvocationContext, Timer } from '@azure/functions';
+import type { ConversationId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
-import { change, notify } from '../services/conversations.ts';
-import { dueConversations } from '../services/cosmos.ts';
+import { change, dueConversations, notify } from '../services/conversations.ts';
+import { repeatErasures } from '../services/erasure.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 
 /** Documents of one query, and how long one sweep goes on querying: the next begins 15 s after it. */
 const LIMIT = 200;
 const BUDGET_MS = 10_000;
 
-/** Every 15 s: wakes documents whose `wakeAt` has passed, so that a lost wake-up or a crash costs seconds. */
+/**
+ * Every 15 s: wakes documents whose `wakeAt` has passed, so that a lost wake-up or a crash costs seconds, and repeats the
+ * erasures that are due.
+ */
 export async function wake(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
   const started = Date.now();
@@ -20,14 +24,17 @@ export async function wake(_timer: Timer, _context: InvocationContext): Promise<
     if (ids.length < LIMIT || Date.now() - started > BUDGET_MS) break;
   }
   if (count > 0) log('info', 'woke conversations', { count });
+  await repeatErasures(Date.now());
 }
 
-async function wakeOne(id: string): Promise<void> {
+async function wakeOne(id: ConversationId): Promise<void> {
   try {
-    const wakeUps = await change(id, (document) => {
-      const now = Date.now();
-      const next = document && conversation.wake(document, now);
-      return [next, next ? conversation.wakeUps(next, now) : []];
+    const wakeUps = await change<conversation.WakeUp[]>(id, {
+      transition: (document) => {
+        const now = Date.now();
+        const next = document && conversation.wake(document, now);
+        return [next, next ? conversation.wakeUps(next, now) : []];
+      },
     });
     await notify(id, wakeUps);
   } catch (error) {

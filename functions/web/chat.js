@@ -49,10 +49,30 @@ async function resume() {
   }
 }
 
+/** The shop's word on who is signed in there; null for a guest. */
+async function customerToken() {
+  const url = document.querySelector('meta[name="customer-token-url"]').content;
+  if (!url) return null;
+  try {
+    const response = await fetch(url, { credentials: 'include' });
+    if (response.status !== 200) return null;
+    return (await response.json()).token ?? null;
+  } catch {
+    // The shop is away: questions that need no account are answered all the same.
+    return null;
+  }
+}
+
 async function begin() {
   for (;;) {
     try {
-      const response = await fetch('/api/direct-line/token', { method: 'POST' });
+      const token = await customerToken();
+      const response = await fetch('/api/direct-line/token', {
+        method: 'POST',
+        ...(token
+          ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ customerToken: token }) }
+          : {}),
+      });
       if (response.ok) {
         say('');
         return await response.json();
@@ -84,6 +104,7 @@ function render({ token, conversationId, domain }) {
       // The token names the user.
       username: 'you',
       locale: korean ? 'ko-KR' : 'en-US',
+      nonce: document.querySelector('meta[property="csp-nonce"]').nonce,
       styleOptions: {
         accent: '#0b6e4f',
         bubbleBorderRadius: 12,

@@ -8,6 +8,8 @@ export interface Load {
   /** Turns a second; 0: one after the other. */
   rate: number;
   seconds: number;
+  /** Conversations `<name>-0` … that take turns. */
+  conversations: number;
   name: string;
 }
 
@@ -26,7 +28,7 @@ const UTTERANCES = [
   'how do I return this?',
   '포인트는 어떻게 쓰나요?',
 ];
-const { gateway, key, rate, seconds, name } = workerData as Load;
+const { gateway, key, rate, seconds, conversations, name } = workerData as Load;
 const latencies: number[] = [];
 let failed = 0;
 let serial = 0;
@@ -35,10 +37,13 @@ async function turn(): Promise<void> {
   const number = serial++;
   const started = performance.now();
   try {
-    const response = await fetch(`${gateway}/api/conversations/${name}-${number % 500}/messages`, {
+    const response = await fetch(`${gateway}/api/conversations/${name}-${number % conversations}/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-functions-key': key, prefer: 'wait=30' },
-      body: JSON.stringify({ userId: `${name}-${number % 500}`, text: UTTERANCES[number % UTTERANCES.length] }),
+      body: JSON.stringify({
+        userId: `${name}-${number % conversations}`,
+        text: UTTERANCES[number % UTTERANCES.length],
+      }),
     });
     const body = (await response.json()) as { status?: string };
     if (body.status === 'answered') latencies.push(performance.now() - started);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import type { LoggedTurn } from '../../functions/services/cosmos.ts';
+import { conversationId } from '../../functions/conversation/identifier.ts';
+import type { LoggedTurn } from '../../functions/services/call-log.ts';
 import { buildFunctions, buildInference } from '../build.ts';
 import { ensureIntentModel } from '../local/intent-model.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
@@ -92,6 +93,8 @@ await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/turns.md'), text);
 console.log(`\n${text}\nWritten to docs/benchmarks/turns.md`);
 
+const CONVERSATIONS = 500;
+
 /** Operations and bytes as counted at the emulator; request units by Azure's prices for these. */
 function operationRows(): string[] {
   if (!operations) return [];
@@ -117,9 +120,12 @@ function operationRows(): string[] {
   ];
 }
 
-async function load({ gateway, key }: Platform, given: Omit<Load, 'gateway' | 'key'>): Promise<Measured> {
+async function load(
+  { gateway, key }: Platform,
+  given: Omit<Load, 'gateway' | 'key' | 'conversations'>,
+): Promise<Measured> {
   const worker = new Worker(new URL('./turns-load.ts', import.meta.url), {
-    workerData: { gateway, key, ...given } satisfies Load,
+    workerData: { gateway, key, conversations: CONVERSATIONS, ...given } satisfies Load,
   });
   return await new Promise((resolve, reject) => {
     worker.once('message', resolve);
@@ -133,7 +139,8 @@ async function hopsOf(platform: Platform, name: string): Promise<string[]> {
     .container('turns')
     .items.readAll<LoggedTurn>()
     .fetchAll();
-  const turns = resources.filter((turn) => turn.conversationId.startsWith(`api.${name}-`));
+  const own = new Set(Array.from({ length: CONVERSATIONS }, (_, at) => conversationId('api', `${name}-${at}`)));
+  const turns = resources.filter((turn) => own.has(turn.conversationId));
   const show = (of: (turn: LoggedTurn) => number) => {
     const numbers = turns.map(of).filter(Number.isFinite);
     return `${percentile(numbers, 0.5).toFixed(0)} / ${percentile(numbers, 0.99).toFixed(0)}`;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Conversation } from '../../functions/conversation/document.ts';
+import * as identifier from '../../functions/conversation/identifier.ts';
 import type { Platform } from '../local/platform.ts';
 
 export interface ChaosOptions {
@@ -146,7 +147,7 @@ function api(platform: Platform, conversationId: string): Channel {
     return body;
   };
   return {
-    documentId: `api.${conversationId}`,
+    documentId: identifier.conversationId('api', conversationId),
     async send(turn, text) {
       texts.set(turn.id, text);
       const body = await post(turn, 'wait=0');
@@ -155,7 +156,7 @@ function api(platform: Platform, conversationId: string): Channel {
     async compare(turn) {
       turn.answers.push(JSON.stringify((await post(turn, 'wait=1')).replies));
     },
-    delivered: async () => new Set(texts.keys()),
+    delivered: async () => new Set([...texts.keys()].map(identifier.turnId)),
   };
 }
 
@@ -168,7 +169,7 @@ async function connector(platform: Platform): Promise<Channel> {
   const { conversationId } = (await opened.json()) as { conversationId: string };
   const token = await identity.channelToken(appId, `${directLine.url}/`);
   return {
-    documentId: `directline.${conversationId}`,
+    documentId: identifier.conversationId({ channel: 'directline' }, conversationId),
     async send(turn, text) {
       const response = await fetch(`${platform.gateway}/api/messages`, {
         method: 'POST',
@@ -217,8 +218,10 @@ async function count(platform: Platform, sent: Sent[], channels: Channel[], docu
   };
   for (const [index, channel] of channels.entries()) {
     const document = documents[index]!;
-    const mine = sent.filter((turn) => turn.conversation === channel.conversation).map((turn) => turn.id);
-    const ids = document.recent.map((turn) => turn.id);
+    const mine: string[] = sent
+      .filter((turn) => turn.conversation === channel.conversation)
+      .map((turn) => identifier.turnId(turn.id));
+    const ids: string[] = document.recent.map((turn) => turn.id);
     report.repeatedInDocuments += ids.length - new Set(ids).size;
     const query = {
       query: 'SELECT c.id, c.outcome, c.answeredAt FROM c WHERE c.conversationId = @id',

@@ -1,16 +1,16 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
+import { createRequire } from 'node:module';
 import { type Container, CosmosClient } from '@azure/cosmos';
 import cosmosServer from '@vercel/cosmosdb-server';
+import { containers } from '../../functions/services/stores.ts';
 import { listen, type Running } from './listening.ts';
 
 /**
  * Stands for Cosmos DB: the emulator of the npm registry, with the database and containers that infra/ makes in Azure.
- * It keeps everything in memory, so what it holds is saved to a file and read back. Leaves out keys, TTL, indexes,
- * request units and partitions.
+ * It keeps everything in memory, so what it holds is saved to a file and read back. A document whose TTL is over
+ * is gone within a second (in Azure at once, for reads). Leaves out keys, indexes, request units and partitions.
  */
-const containers = ['conversations', 'users', 'turns', 'incidents', 'releases'] as const;
-const partitionKeys: Partial<Record<(typeof containers)[number], string>> = { turns: '/conversationId' };
 const SAVE_EVERY = 60_000;
 
 /** Any key: the emulator does not check it. */
@@ -29,10 +29,11 @@ export async function startCosmos(
     connectionPolicy: { enableEndpointDiscovery: false },
   });
   await client.databases.create({ id: database });
-  for (const id of containers)
-    await client.database(database).containers.create({ id, partitionKey: { paths: [partitionKeys[id] ?? '/id'] } });
+  for (const [id, { partitionKey }] of Object.entries(containers))
+    await client.database(database).containers.create({ id, partitionKey: { paths: [partitionKey] } });
   const named = (id: string) => client.database(database).container(id);
   if (file) await load(file, named);
+  const expiring = setInterval(expire, 1_000);
   const timer = file
     ? setInterval(() => {
         save(file, named).catch((error) => console.error(`${file} was not saved: ${error}`));
@@ -44,11 +45,46 @@ export async function startCosmos(
     client,
     close: async () => {
       clearInterval(timer);
+      clearInterval(expiring);
       if (file) await save(file, named);
       client.dispose();
       await running.close();
     },
   };
+}
+
+interface Stored {
+  id: string;
+  ttl?: number;
+  _ts: number;
+}
+
+/** The emulator's documents of one container, which has no other way in. */
+interface Items {
+  _data: Map<string, { read(): Stored }>;
+  _getPartition(document: Stored): unknown;
+  _set(document: Stored): unknown;
+  delete(id: string, partition: unknown): void;
+}
+
+const { default: items } = createRequire(import.meta.url)('@vercel/cosmosdb-server/lib/account/items.js') as {
+  default: { prototype: Items };
+};
+/** Containers with documents that do not stay. */
+const mortal = new Set<Items>();
+const set = items.prototype._set;
+items.prototype._set = function (this: Items, document) {
+  if (document.ttl !== undefined) mortal.add(this);
+  return set.call(this, document);
+};
+
+/** Seconds are counted from the last write. */
+function expire(): void {
+  const now = Date.now() / 1_000;
+  for (const container of mortal)
+    for (const document of [...container._data.values()].map((item) => item.read()))
+      if (document.ttl !== undefined && document._ts + document.ttl < now)
+        container.delete(document.id, container._getPartition(document));
 }
 
 async function load(file: string, named: (id: string) => Container): Promise<void> {
@@ -65,13 +101,13 @@ async function load(file: string, named: (id: string) => Container): Promise<voi
 
 async function save(file: string, named: (id: string) => Container): Promise<void> {
   const saved: Record<string, object[]> = {};
-  for (const id of containers) {
+  for (const id of Object.keys(containers)) {
     const { resources } = await named(id).items.readAll<Record<string, unknown>>().fetchAll();
     saved[id] = resources.map((document) =>
       Object.fromEntries(Object.entries(document).filter(([key]) => !key.startsWith('_'))),
     );
   }
   // Beside it, then renamed: a crash in the middle leaves the older one.
-  await writeFile(`${file}.new`, JSON.stringify(saved));
+  await writeFile(`${file}.new`, JSON.stringify(saved), { mode: 0o600 });
   await rename(`${file}.new`, file);
 }

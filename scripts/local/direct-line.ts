@@ -172,12 +172,13 @@ export async function startDirectLine(port: number, identity: Identity): Promise
     }
     if (path[2] === 'activities' && request.method === 'POST') {
       const activity = JSON.parse((await read(request, 256 * 1024)).toString()) as Activity;
-      return send(response, 200, { id: await fromUser(conversation, activity) });
+      return send(response, 200, { id: await fromUser(conversation, activity, userOf(token, activity.from?.id)) });
     }
     if (path[2] === 'upload' && request.method === 'POST') {
       const activity = await uploaded(request);
-      activity.from ??= { id: url.searchParams.get('userId') ?? conversation.userId };
-      return send(response, 200, { id: await fromUser(conversation, activity) });
+      return send(response, 200, {
+        id: await fromUser(conversation, activity, userOf(token, url.searchParams.get('userId'))),
+      });
     }
     throw new Refused(404, 'not found');
   }
@@ -196,12 +197,12 @@ export async function startDirectLine(port: number, identity: Identity): Promise
   }
 
   /** Shows the user's activity to the bot, and to the clients once the bot has it. */
-  async function fromUser(conversation: Conversation, given: Activity): Promise<string> {
+  async function fromUser(conversation: Conversation, given: Activity, userId: string): Promise<string> {
     const activity = stamp(conversation, {
       ...given,
       channelId: 'directline',
       serviceUrl: `${base}/`,
-      from: { ...given.from, id: given.from?.id ?? conversation.userId },
+      from: { ...given.from, id: userId },
       recipient: { id: 'maru', name: 'Maru' },
     });
     await toBot(activity);
@@ -305,6 +306,11 @@ export async function startDirectLine(port: number, identity: Identity): Promise
     }
     return { ...activity, attachments };
   }
+}
+
+/** The token's user, whatever the client writes; with the secret itself, whoever the caller says. */
+function userOf(token: { userId: string } | undefined, given: string | null | undefined): string {
+  return token?.userId ?? given ?? `dl_${randomUUID()}`;
 }
 
 let serial = 1;

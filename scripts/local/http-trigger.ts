@@ -55,9 +55,12 @@ async function call(
 ): Promise<void> {
   const body = await read(request);
   if (!body) return void response.writeHead(413, { connection: 'close' }).end();
-  const headers = Object.fromEntries(
+  const headers: Record<string, string> = Object.fromEntries(
     Object.entries(request.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
   );
+  // As Azure's front end, which the host stands behind: who calls, after whatever the caller wrote there.
+  const { remoteAddress, remotePort } = request.socket;
+  headers['x-forwarded-for'] = [headers['x-forwarded-for'], `${remoteAddress}:${remotePort}`].filter(Boolean).join(', ');
   const { returnValue } = await invoke(registered, {
     input: {
       http: {

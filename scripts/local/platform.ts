@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { environment } from '../../inference-container/environment.ts';
 import { type AppService, startAppService } from './app-service.ts';
@@ -10,7 +10,7 @@ import type { Running } from './listening.ts';
 import type { Ports } from './ports.ts';
 import { type Spawned, spawnNode, waitFor } from './processes.ts';
 import { type LocalRegistry, startRegistry } from './registry.ts';
-import { startShop } from './shop.ts';
+import { type Shop, startShop } from './shop.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -36,7 +36,7 @@ export interface Platform {
   inferenceUrl: string;
   settings: Record<string, string>;
   cosmos: Awaited<ReturnType<typeof startCosmos>>;
-  shop: Awaited<ReturnType<typeof startShop>>;
+  shop: Shop;
   directLine: DirectLine;
   identity: Identity;
   azurite: Azurite;
@@ -68,7 +68,10 @@ export async function startPlatform({
   settings = {},
   step = () => {},
 }: PlatformOptions): Promise<Platform> {
-  await mkdir(folder, { recursive: true });
+  // Documents, pictures and logs hold what people wrote.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  process.umask(0o077);
   const logs = join(folder, 'logs');
   const started: { stop(): Promise<void> }[] = [];
   const keepRunning = <T extends Running>(service: T): T => {
@@ -127,7 +130,11 @@ export async function startPlatform({
         ? {}
         : unlessGiven('STORAGE_CONNECTION', { STORAGE_CONNECTION: azurite.connection })),
       ...unlessGiven('INFERENCE_URL', { INFERENCE_URL: inferenceUrl }),
-      ...unlessGiven('SHOP_URL', { SHOP_URL: shop.url }),
+      ...unlessGiven('SHOP_URL', {
+        SHOP_URL: shop.url,
+        SHOP_SIGNING_KEYS: shop.signingKeys,
+        SHOP_CUSTOMER_TOKEN_URL: shop.customerTokenUrl,
+      }),
       ...unlessGiven('MicrosoftAppId', {
         MicrosoftAppId: APP_ID,
         MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import sharp from 'sharp';
 import type { Order, Product } from '../../functions/skills/skill.ts';
 import { listen, type Running } from './listening.ts';
 
 /**
  * Stands for the shop's own systems: orders, products and the service desk's tickets. Every customer has the same three
- * orders to begin with. Writes are idempotent by `Idempotency-Key`. Leaves out payment, sign-in and everything else.
+ * orders to begin with. Writes are idempotent by `Idempotency-Key`. Whoever opens the chat page is signed in as
+ * the customer `demo`, by a token of the shop's key. Leaves out payment, accounts and everything else.
  */
 interface Ticket {
   id: string;
-  userId: string;
+  customerId: string | null;
   conversationId: string;
   reason: string;
   messages: string[];
@@ -72,7 +74,26 @@ const catalogue = [
   product('laptop', 'Light laptop', '가벼운 노트북', 1_290_000, 8),
 ];
 
-export async function startShop(port: number): Promise<Running & { tickets: Map<string, Ticket> }> {
+export interface Shop extends Running {
+  tickets: Map<string, Ticket>;
+  /** SHOP_SIGNING_KEYS. */
+  signingKeys: string;
+  /** SHOP_CUSTOMER_TOKEN_URL. */
+  customerTokenUrl: string;
+  /** The shop's word that somebody is a customer of its. */
+  customerToken(customer: string): Promise<string>;
+}
+
+export async function startShop(port: number): Promise<Shop> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const customerToken = (customer: string) =>
+    new SignJWT()
+      .setProtectedHeader({ alg: 'ES256', kid: 'local' })
+      .setSubject(customer)
+      .setAudience('maru')
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(privateKey);
   const orders = new Map<string, Order[]>();
   const tickets = new Map<string, Ticket>();
   const answered = new Map<string, { status: number; body: unknown }>();
@@ -106,8 +127,8 @@ export async function startShop(port: number): Promise<Running & { tickets: Map<
     if (path[0] !== 'tickets') return { status: 404, body: { error: 'not found' } };
     if (path.length === 1) {
       const id = `T-${1_001 + tickets.size}`;
-      const { userId = '', conversationId = '', reason = '', text = '' } = body;
-      tickets.set(id, { id, userId, conversationId, reason, messages: [text], open: true });
+      const { customerId = null, conversationId = '', reason = '', text = '' } = body;
+      tickets.set(id, { id, customerId, conversationId, reason, messages: [text], open: true });
       return { status: 201, body: { id } };
     }
     const ticket = tickets.get(path[1]!);
@@ -135,6 +156,15 @@ export async function startShop(port: number): Promise<Running & { tickets: Map<
         .writeHead(200, { 'content-type': 'image/png', 'access-control-allow-origin': '*' })
         .end(await picture(entry.name.en));
     }
+    if (path[0] === 'session' && path[1] === 'token') {
+      // Pages of other origins may read it with the shop's cookies: a real shop names the origins of its own.
+      const allow = {
+        'access-control-allow-origin': request.headers.origin ?? '*',
+        'access-control-allow-credentials': 'true',
+      };
+      const body = JSON.stringify({ token: await customerToken('demo') });
+      return void response.writeHead(200, { 'content-type': 'application/json', ...allow }).end(body);
+    }
     const key = request.headers['idempotency-key'];
     const known = key ? answered.get(`${url.pathname} ${key}`) : undefined;
     const outcome =
@@ -144,7 +174,14 @@ export async function startShop(port: number): Promise<Running & { tickets: Map<
   }
 
   const running = await listen(server, port);
-  return { ...running, tickets };
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'local', alg: 'ES256', use: 'sig' };
+  return {
+    ...running,
+    tickets,
+    customerToken,
+    signingKeys: JSON.stringify({ keys: [jwk] }),
+    customerTokenUrl: `${running.url}/session/token`,
+  };
 }
 
 /** Products that share most words, or parts of Korean words, with a text. */

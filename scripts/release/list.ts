@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { listReleases } from '../../functions/services/cosmos.ts';
+import { listReleases } from '../../functions/services/releases.ts';
 import { loadSettings } from './environment.ts';
 
 const HELP = `npm run releases: the newest releases: state, models, metrics, who and when

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { queuedSkills } from '../../functions/skills/names.ts';
+import { blobContainers, containers, queues } from '../../functions/services/stores.ts';
 import { type BicepFile, type Resource, readBicep, type Value } from './bicep.ts';
 
 /**
@@ -10,6 +10,7 @@ import { type BicepFile, type Resource, readBicep, type Value } from './bicep.ts
  * properties are checked by `az bicep build` and `azd provision --preview` (docs/deploy.md).
  */
 const root = join(import.meta.dirname, '../../infra');
+const services = join(root, '../functions/services');
 const files = new Map<string, BicepFile>();
 
 before(async () => {
@@ -147,18 +148,20 @@ test('the database has the containers that the code uses, by their keys, with TT
         ];
       }),
   );
-  const not = ['/*'];
-  assert.deepEqual(found, {
-    conversations: { key: ['/id'], ttl: undefined, indexed: ['/wakeAt/?', '/userId/?'], not },
-    users: { key: ['/id'], ttl: undefined, indexed: [], not },
-    turns: { key: ['/conversationId'], ttl: -1, indexed: ['/userId/?', '/answeredAt/?'], not },
-    incidents: { key: ['/id'], ttl: -1, indexed: ['/at/?'], not },
-    releases: { key: ['/id'], ttl: undefined, indexed: ['/pushedAt/?'], not },
-  });
-  // Every field that a query filters or sorts by has an index.
-  const code = readFileSync(join(root, '../functions/services/cosmos.ts'), 'utf8');
-  const indexed = Object.values(found).flatMap(({ indexed: paths }) => paths.map((path) => path.slice(1, -2)));
-  for (const [, field] of code.matchAll(/(?:ORDER BY|WHERE|AND) c\.(\w+)/g)) assert.ok(indexed.includes(field!), field);
+  const wanted = Object.entries(containers).map(([name, { partitionKey, days, indexed }]) => [
+    name,
+    { key: [partitionKey], ttl: days === null ? undefined : -1, indexed, not: ['/*'] },
+  ]);
+  assert.deepEqual(found, Object.fromEntries(wanted));
+  // Every field that a query filters or sorts by has an index, but the key itself.
+  for (const name of globSync('*.ts', { cwd: services })) {
+    const code = readFileSync(join(services, name), 'utf8');
+    for (const [, field] of code.matchAll(/(?:ORDER BY|WHERE|AND|CONTAINS\() ?c\.(\w+)/g))
+      assert.ok(
+        field === 'id' || Object.values(containers).some(({ indexed }) => indexed.some((path) => path.split('/')[1] === field)),
+        `${name}: ${field}`,
+      );
+  }
   const account = properties(only('database', 'account'));
   assert.deepEqual(account.capabilities, [{ name: 'EnableServerless' }]);
   assert.equal(at(account, 'consistencyPolicy.defaultConsistencyLevel'), 'Strong');
@@ -166,15 +169,22 @@ test('the database has the containers that the code uses, by their keys, with TT
 
 test('storage has a queue for each queue function, with its poison queue, and the containers', () => {
   const { variables } = file('storage');
-  assert.deepEqual(
-    variables.skills,
-    queuedSkills.map((name) => `skill-${name}`),
-  );
-  assert.match(text(variables.queues), /'turns', 'replies', 'call-log', 'releases'/);
+  const [, fixed = ''] = /concat\((\[[^\]]*\]), skills\)/.exec(text(variables.queues)) ?? [];
+  const names = [...fixed.matchAll(/'([\w-]+)'/g)].map(([, name]) => name);
+  assert.deepEqual([...names, ...(variables.skills as string[])], queues);
   assert.match(text(variables.poison), /-poison/);
   const queue = only('storage', 'queue');
   assert.match(queue.loop ?? '', /concat\(queues, poison\)/);
-  assert.match(only('storage', 'container').loop ?? '', /'attachments', 'models', 'deployments'/);
+  const made = [...(only('storage', 'container').loop ?? '').matchAll(/'([\w-]+)'/g)].map(([, name]) => name);
+  assert.deepEqual(made, Object.keys(blobContainers));
+  const rules = at(properties(only('storage', 'lifecycle')), 'policy.rules') as Tree[];
+  assert.deepEqual(
+    rules.map((rule) => [
+      at(rule, 'definition.filters.prefixMatch'),
+      at(rule, 'definition.actions.baseBlob.delete.daysAfterModificationGreaterThan'),
+    ]),
+    Object.entries(blobContainers).flatMap(([name, { days }]) => (days === null ? [] : [[[`${name}/`], days]])),
+  );
 });
 
 test('the gateway is a Flex Consumption app whose every connection is its identity', () => {

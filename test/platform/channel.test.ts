@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
+import { conversationId } from '../../functions/conversation/identifier.ts';
 import { eventually, request, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
@@ -19,8 +20,11 @@ interface Activity {
 }
 
 /** A Direct Line conversation as a client has it. */
-async function open() {
-  const token = await (await fetch(`${fixture.platform.gateway}/api/direct-line/token`, { method: 'POST' })).json();
+async function open(customer = unique('customer')) {
+  const response = await request(fixture.platform, 'POST', '/api/direct-line/token', {
+    customerToken: await fixture.platform.shop.customerToken(customer),
+  });
+  const token = response.body;
   const { domain, userId } = token as { domain: string; userId: string };
   const headers = { authorization: `Bearer ${(token as { token: string }).token}`, 'content-type': 'application/json' };
   const started = await (await fetch(`${domain}/conversations`, { method: 'POST', headers })).json();
@@ -140,7 +144,7 @@ test('a picture is kept; what is not a picture is refused, whatever it says it i
   await upload(new TextEncoder().encode('<script>alert(1)</script>'), 'evil.png');
   const replies = await line.replies(4);
   assert.match(replies[2]!.text!, /can't take evil\.png/);
-  const erased = await request(fixture.platform, 'DELETE', `/api/users/${line.userId}`);
+  const erased = await request(fixture.platform, 'DELETE', `/api/users/${line.userId}?channel=directline`);
   assert.equal(erased.body.removed.attachments, 1);
 });
 
@@ -159,7 +163,7 @@ test('an activity with a valid token is accepted once and answered by the connec
       .container('turns')
       .items.query({
         query: 'SELECT * FROM c WHERE c.conversationId = @id',
-        parameters: [{ name: '@id', value: `directline.${line.conversationId}` }],
+        parameters: [{ name: '@id', value: conversationId({ channel: 'directline' }, line.conversationId) }],
       })
       .fetchAll();
     return resources[0];

@@ -24,7 +24,9 @@ export function usePlatform(
     folder = await mkdtemp(join(tmpdir(), 'maru-'));
     const models = await ensureIntentModel(join(root, '.local/models'), () => {});
     const ports = await freePorts();
-    const given = typeof settings === 'function' ? settings(ports) : settings;
+    // All of a test's requests come from one address, and many of one user.
+    const rates = { RATE_ADDRESS: '1000000', RATE_ANONYMOUS: '1000000', RATE_USER: '1000000' };
+    const given = { ...rates, ...(typeof settings === 'function' ? settings(ports) : settings) };
     platform = await startPlatform({ ports, folder, models, keep: false, settings: given, ...more });
     await started(platform);
   });
@@ -78,7 +80,8 @@ export async function say(
   text: string,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const body = { userId: `user-of-${conversationId}`, text };
+  const user = `user-of-${conversationId}`;
+  const body = { userId: user, customerId: user, text };
   return await request(platform, 'POST', `/api/conversations/${conversationId}/messages`, body, {
     prefer: 'wait=20',
     ...headers,

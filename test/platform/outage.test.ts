@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueServiceClient } from '@azure/storage-queue';
+import { conversationId, turnId, userId } from '../../functions/conversation/identifier.ts';
 import { eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
@@ -50,8 +51,10 @@ describe('what waits, what is answered after, and what ends', () => {
     const id = unique('c');
     const now = Date.now();
     const turn = {
-      id: 't1',
-      userId: 'u',
+      id: turnId('t1'),
+      givenId: 't1',
+      userId: userId('api', 'u'),
+      customerId: null,
       text: 'thanks',
       attachments: [],
       locale: 'en',
@@ -64,7 +67,11 @@ describe('what waits, what is answered after, and what ends', () => {
     const { open } = await import('../../functions/conversation/transitions.ts');
     await database
       .container('conversations')
-      .items.create({ ...open(`api.${id}`, 'u', { kind: 'api' }, 'en', now), inbox: [turn], wakeAt: now } as never);
+      .items.create({
+        ...open(conversationId('api', id), userId('api', 'u'), { kind: 'api' }, 'en', now),
+        inbox: [turn],
+        wakeAt: now,
+      } as never);
     await platform.startGateway();
     await eventually(async () => (await messages(id))[0]?.status === 'answered', 25);
   });
@@ -100,10 +107,10 @@ describe('what waits, what is answered after, and what ends', () => {
       assert.match(message!.replies[0]!.text, /죄송합니다/);
       assert.deepEqual(message!.replies[0]!.suggestions, ['상담원 연결해 주세요']);
       const incident = await eventually(async () =>
-        (await incidents()).find((known) => known.conversationId === `api.${id}`),
+        (await incidents()).find((known) => known.conversationId === conversationId('api', id)),
       );
       assert.equal(incident.kind, 'turn_failed');
-      assert.equal(incident.turnId, message!.turnId);
+      assert.equal(incident.turnId, turnId(message!.turnId));
       assert.match(incident.reason, /inference/);
     }
     await platform.startInference();

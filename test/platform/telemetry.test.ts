@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { conversationId } from '../../functions/conversation/identifier.ts';
 import { eventually, say, unique, usePlatform } from './fixture.ts';
 
 interface Envelope {
@@ -75,7 +76,8 @@ test('one turn is one trace through all its hops, and no text of the user is in 
   const hops = ['conversations.post', 'accept', 'understand', 'inference', 'skill-orders', 'orders', 'log'];
   const spans = await eventually(async () => {
     const own = envelopes.find(
-      ({ data }) => data.baseData.name === 'accept' && data.baseData.properties?.conversationId === `api.${id}`,
+      ({ data }) =>
+        data.baseData.name === 'accept' && data.baseData.properties?.conversationId === conversationId('api', id),
     );
     const trace = envelopes.filter(({ tags }) => tags['ai.operation.id'] === own?.tags['ai.operation.id']);
     const names = new Set(trace.map(({ data }) => data.baseData.name));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { conversationId } from '../../functions/conversation/identifier.ts';
 import { eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
@@ -147,13 +148,13 @@ test('feedback is kept with the turn; everything about a user can be exported an
   });
   assert.equal(rated.body.feedback.rating, 'down');
   const exported = await request(platform, 'GET', `/api/users/${user}/export`);
-  assert.equal(exported.body.user.id, user);
-  assert.equal(exported.body.conversations[0].id, `api.${id}`);
-  assert.equal(exported.body.turns[0].feedback.comment, 'I meant coupons');
-  assert.equal(exported.body.turns[0].text, 'how many points do I have?');
-  assert.ok(exported.body.turns[0].ttl > 0);
+  const [data] = exported.body.users;
+  assert.equal(data.user.givenId, user);
+  assert.equal(data.conversations[0].id, conversationId('api', id));
+  assert.equal(data.turns[0].feedback.comment, 'I meant coupons');
+  assert.equal(data.turns[0].text, 'how many points do I have?');
   const erased = await request(platform, 'DELETE', `/api/users/${user}`);
-  assert.deepEqual(erased.body.removed, { conversations: 1, turns: 1, attachments: 0 });
+  assert.deepEqual(erased.body.removed, { users: 1, conversations: 1, turns: 1, incidents: 0, attachments: 0 });
   assert.equal((await request(platform, 'GET', `/api/users/${user}/export`)).status, 404);
   assert.equal((await request(platform, 'GET', `/api/conversations/${id}/messages`)).status, 404);
 });

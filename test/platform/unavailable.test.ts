@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { conversationId, turnId, userId } from '../../functions/conversation/identifier.ts';
 import { open } from '../../functions/conversation/transitions.ts';
 import { type Door, type Passing, useDoors, type Verdict } from './door.ts';
 import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
@@ -24,6 +25,7 @@ const fixture = usePlatform((ports) => {
   };
 });
 
+const api = (id: string) => conversationId('api', id);
 const path = (id: string) => `/api/conversations/${id}/messages`;
 
 /** Sends the one message of a conversation, always with the same key. */
@@ -72,7 +74,7 @@ async function activity() {
   };
   const authorization = `Bearer ${await platform.identity.channelToken(platform.appId, serviceUrl)}`;
   return {
-    id: `directline.${conversation}`,
+    id: conversationId({ channel: 'directline' }, conversation),
     post: () => request(platform, 'POST', '/api/messages', body, { authorization }),
   };
 }
@@ -103,7 +105,7 @@ test('what never answers is given up: the issuer of channel tokens, its keys, Co
     body: '{"code":"TooManyRequests","message":"busy"}',
   };
   cosmos.rule = ({ path: asked }) =>
-    asked.includes(busy) ? wait : asked.includes(id) || asked.includes(known) ? 'hang' : 'pass';
+    asked.includes(api(busy)) ? wait : asked.includes(api(id)) || asked.includes(api(known)) ? 'hang' : 'pass';
   const answers = {
     metadata,
     keys: second.post(),
@@ -115,7 +117,7 @@ test('what never answers is given up: the issuer of channel tokens, its keys, Co
   for (const [name, answer] of Object.entries(answers)) assertUnavailable(await answer, name);
   assert.equal((await answers.busy).headers.get('retry-after'), '6', 'as long as Cosmos DB asks for');
   cosmos.rule = () => 'pass';
-  for (const document of [`api.${id}`, `api.${busy}`, first.id, second.id])
+  for (const document of [api(id), api(busy), first.id, second.id])
     assert.equal(await stored(document), undefined, document);
 });
 
@@ -160,19 +162,19 @@ test('while the queues are down, turns are accepted all the same', async () => {
     const health = await request(platform, 'GET', '/api/health');
     assert.equal(health.status, 200);
   });
-  unheard.push(`api.${id}`, channel.id);
+  unheard.push(api(id), channel.id);
 });
 
 test('a write that was made but whose answer was lost is known by its key', async () => {
   const id = unique('c');
   cosmos.rule = ({ method, path: asked, body }) =>
-    method === 'POST' && asked.endsWith('/conversations/docs') && body.includes(id) ? 'lose' : 'pass';
+    method === 'POST' && asked.endsWith('/conversations/docs') && body.includes(api(id)) ? 'lose' : 'pass';
   assertUnavailable(await send(id));
   cosmos.rule = () => 'pass';
   const again = await send(id, 'thanks', 'wait=0');
   assert.ok([200, 202].includes(again.status), JSON.stringify(again.body));
   assert.equal((await send(id, 'other')).status, 409);
-  unheard.push(`api.${id}`);
+  unheard.push(api(id));
 });
 
 describe('Cosmos DB', () => {
@@ -212,7 +214,7 @@ describe('Cosmos DB', () => {
     const { platform } = fixture;
     const known = unique('c');
     const { body } = await say(platform, known, 'thanks');
-    await eventually(async () => (await stored(`api.${known}`)).wakeAt === null);
+    await eventually(async () => (await stored(api(known))).wakeAt === null);
     const id = unique('c');
     cosmos.rule = ({ method, path: asked, body: document }) =>
       (method === 'PUT' || method === 'POST') && /\/conversations\/docs/.test(asked) && /"api\./.test(document)
@@ -231,12 +233,12 @@ describe('Cosmos DB', () => {
     const { platform } = fixture;
     const id = unique('c');
     await say(platform, id, 'thanks');
-    await eventually(async () => (await stored(`api.${id}`)).wakeAt === null);
+    await eventually(async () => (await stored(api(id))).wakeAt === null);
     const tooLarge: Verdict = {
       status: 413,
       body: JSON.stringify({ code: 'RequestEntityTooLarge', message: 'Request size is too large' }),
     };
-    const write = ({ method, path: asked }: Passing) => method === 'PUT' && asked.endsWith(`/api.${id}`);
+    const write = ({ method, path: asked }: Passing) => method === 'PUT' && asked.endsWith(`/${api(id)}`);
     cosmos.rule = (passing) => (write(passing) ? tooLarge : 'pass');
     const full = await send(id, 'thanks again');
     assert.equal(full.status, 429, JSON.stringify(full.body));
@@ -264,9 +266,11 @@ describe('Cosmos DB', () => {
     const id = unique('c');
     const now = Date.now();
     const text = '가'.repeat(4_000);
-    const waiting = (turnId: string) => ({
-      id: turnId,
-      userId: `user-of-${id}`,
+    const waiting = (key: string) => ({
+      id: turnId(key),
+      givenId: key,
+      userId: userId('api', `user-of-${id}`),
+      customerId: null,
       text,
       attachments: [],
       locale: 'ko',
@@ -277,8 +281,8 @@ describe('Cosmos DB', () => {
       // Nobody works on it.
       retryAt: now + 3_600_000,
     });
-    const answered = (turnId: string) => ({
-      ...waiting(turnId),
+    const answered = (key: string) => ({
+      ...waiting(key),
       answeredAt: now,
       replies: [{ text: '나'.repeat(400) }],
       outcome: 'answered',
@@ -293,7 +297,7 @@ describe('Cosmos DB', () => {
       .database('maru')
       .container('conversations')
       .items.create({
-        ...open(`api.${id}`, `user-of-${id}`, { kind: 'api' }, 'ko', now),
+        ...open(api(id), userId('api', `user-of-${id}`), { kind: 'api' }, 'ko', now),
         recent: many(20, 'r').map(answered),
         inbox: many(95, 'w').map(waiting),
       } as never);
@@ -316,7 +320,7 @@ describe('Cosmos DB', () => {
     assert.equal(answer.body.code, 'inbox_full');
     assert.ok(largest > 1_400_000 && largest < LIMIT, `${largest} bytes`);
     assert.deepEqual(
-      (await stored(`api.${id}`)).inbox.map((turn: { id: string }) => turn.id),
+      (await stored(api(id))).inbox.map((turn: { givenId: string }) => turn.givenId),
       [...many(95, 'w'), ...Array.from({ length: accepted - 95 }, (_, index) => `n${95 + index}`)],
     );
   });

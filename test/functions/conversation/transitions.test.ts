@@ -8,9 +8,15 @@ import {
   emptyDialog,
   type Turn,
 } from '../../../functions/conversation/document.ts';
+import { conversationId, type TurnId, userId } from '../../../functions/conversation/identifier.ts';
 import { policy } from '../../../functions/conversation/policy.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
 import { intents } from '../../../functions/skills/content.ts';
+
+const CONVERSATION = conversationId('api', 'c');
+const USER = userId('api', 'u');
+/** Short, so that a failure can be read. */
+const named = (id: string) => id as TurnId;
 
 /** One send takes at most this long (services/channel.ts). */
 const SEND = 8_000;
@@ -99,8 +105,10 @@ class World {
 
   accept(id: string, crash: 'before' | 'after' | null, fingerprint = id): void {
     const turn: Turn = {
-      id,
-      userId: 'u',
+      id: named(id),
+      givenId: id,
+      userId: USER,
+      customerId: null,
       text: id,
       attachments: [],
       locale: 'en',
@@ -110,7 +118,10 @@ class World {
       attempts: 0,
       retryAt: 0,
     };
-    const read = this.stored ?? { document: conversation.open('c', 'u', this.channel, 'en', this.now), version: 0 };
+    const read = this.stored ?? {
+      document: conversation.open(CONVERSATION, USER, this.channel, 'en', this.now),
+      version: 0,
+    };
     const outcome = conversation.accept(read.document, turn, this.channel, this.now);
     if (this.accepted.includes(id)) {
       const answered = this.answeredOrder.indexOf(id);
@@ -332,15 +343,21 @@ class World {
     const { head, route, claim, fail, claimDelivery, delivered, wake } = conversation;
     const steps: Record<string, [outcome: unknown, applies: boolean]> = {
       head: [head(document, this.now), ready && !active],
-      route: [route(document, id, step, this.now), first && !active],
+      route: [route(document, named(id), step, this.now), first && !active],
       claim: [
         claim(document, skill, worker, answer, this.now),
         ready && active?.skill === skill && free(active.claim, worker),
       ],
-      'inline answer': [conversation.answer(document, id, null, answer, this.now), first && !active],
-      answer: [conversation.answer(document, id, worker, answer, this.now), first && active?.claim?.by === worker],
-      'inline failure': [fail(document, id, null, failure(document, id), this.now), first && !active?.claim],
-      failure: [fail(document, id, worker, failure(document, id), this.now), first && active?.claim?.by === worker],
+      'inline answer': [conversation.answer(document, named(id), null, answer, this.now), first && !active],
+      answer: [
+        conversation.answer(document, named(id), worker, answer, this.now),
+        first && active?.claim?.by === worker,
+      ],
+      'inline failure': [fail(document, named(id), null, failure(document, id), this.now), first && !active?.claim],
+      failure: [
+        fail(document, named(id), worker, failure(document, id), this.now),
+        first && active?.claim?.by === worker,
+      ],
       'claim of the delivery': [
         claimDelivery(document, sender, this.now),
         outbox.length > 0 && outbox[0]!.retryAt <= this.now && free(delivering, sender),
@@ -376,7 +393,7 @@ class World {
   checkRecent({ recent, outbox }: Conversation): void {
     const ids = recent.map((turn) => turn.id);
     const known = new Set(ids);
-    assert.equal(ids.join(), this.answeredOrder.filter((id) => known.has(id)).join(), 'oldest first');
+    assert.equal(ids.join(), this.answeredOrder.filter((id) => known.has(named(id))).join(), 'oldest first');
     const last = this.answeredOrder.slice(-policy.recentTurns);
     assert.equal(ids.slice(-policy.recentTurns).join(), last.join(), 'the last ones are kept');
     for (const turn of recent) {
@@ -434,6 +451,7 @@ function count(counts: Map<string, number>, id: string): void {
 /** Counts in the dialog, so that an answer that is lost or made twice shows. */
 function reply(text: string, { dialog } = { dialog: emptyDialog }): conversation.Answer {
   return {
+    said: { text: 'masked', attachments: [] },
     replies: [{ text }, { text: 'anything else?' }],
     dialog: { ...dialog, misses: dialog.misses + 1 },
     skill: 'answer',
@@ -565,8 +583,10 @@ for (const kind of ['api', 'activity'] as const)
 
 const now = 1_000;
 const turn = (id: string): Turn => ({
-  id,
-  userId: 'u',
+  id: named(id),
+  givenId: id,
+  userId: USER,
+  customerId: null,
   text: id,
   attachments: [],
   locale: 'en',
@@ -577,7 +597,7 @@ const turn = (id: string): Turn => ({
   retryAt: 0,
 });
 const apology = { ...reply('sorry'), outcome: 'failed' as const };
-const empty = () => conversation.open('c', 'u', { kind: 'api' }, 'en', now);
+const empty = () => conversation.open(CONVERSATION, USER, { kind: 'api' }, 'en', now);
 
 function accepted(document: Conversation, id: string): Conversation {
   const outcome = conversation.accept(document, turn(id), document.channel, now);
@@ -588,7 +608,7 @@ function accepted(document: Conversation, id: string): Conversation {
 test('a duplicate changes nothing, also after the answer; the same id with another text is a conflict', () => {
   const one = accepted(empty(), 'a');
   assert.equal(conversation.accept(one, turn('a'), one.channel, now).kind, 'waiting');
-  const answered = conversation.answer(one, 'a', null, reply('x'), now)!;
+  const answered = conversation.answer(one, named('a'), null, reply('x'), now)!;
   assert.equal(conversation.accept(answered, turn('a'), one.channel, now).kind, 'answered');
   assert.equal(
     conversation.accept(answered, { ...turn('a'), fingerprint: 'other' }, one.channel, now).kind,
@@ -613,29 +633,29 @@ test('the inbox takes 100 waiting turns, and no document that would leave no roo
 test('a claim holds until it expires; its late worker is refused once another has taken over', () => {
   const routed = conversation.route(
     accepted(empty(), 'a'),
-    'a',
+    named('a'),
     { skill: 'orders', understanding: null, timings: {} },
     now,
   )!;
   const first = conversation.claim(routed, 'orders', 'w1', apology, now)!;
   assert.equal(conversation.claim(first, 'orders', 'w2', apology, now + policy.skillClaim - 1), null);
   const second = conversation.claim(first, 'orders', 'w2', apology, now + policy.skillClaim)!;
-  assert.equal(conversation.answer(second, 'a', 'w1', reply('late'), now), null);
-  assert.equal(conversation.answer(second, 'a', null, reply('inline'), now), null);
-  assert.ok(conversation.answer(second, 'a', 'w2', reply('in time'), now));
+  assert.equal(conversation.answer(second, named('a'), 'w1', reply('late'), now), null);
+  assert.equal(conversation.answer(second, named('a'), null, reply('inline'), now), null);
+  assert.ok(conversation.answer(second, named('a'), 'w2', reply('in time'), now));
 });
 
 test('the fifth failure answers with the apology and the next turn is free', () => {
   let document = accepted(accepted(empty(), 'a'), 'b');
   let time = now;
   for (let attempt = 1; attempt < policy.turnAttempts; attempt += 1) {
-    document = conversation.fail(document, 'a', null, failure(undefined, 'a'), time)!;
+    document = conversation.fail(document, named('a'), null, failure(undefined, 'a'), time)!;
     assert.equal(conversation.head(document, time), null, 'it waits before it is tried again');
     time = document.inbox[0]!.retryAt;
     assert.equal(conversation.head(document, time)?.id, 'a');
   }
   assert.ok(time - now > 20_000, 'the attempts span an outage of 20 s');
-  document = conversation.fail(document, 'a', null, failure(undefined, 'a'), time)!;
+  document = conversation.fail(document, named('a'), null, failure(undefined, 'a'), time)!;
   assert.equal(document.recent[0]!.outcome, 'failed');
   assert.equal(document.recent[0]!.lastError, 'down');
   assert.equal(conversation.head(document, time)?.id, 'b');
@@ -645,7 +665,7 @@ test('only logged and delivered turns leave the recent ones', () => {
   let document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
   for (let index = 0; index < policy.recentTurns + 15; index += 1) {
     document = accepted(document, `t${index}`);
-    document = conversation.answer(document, `t${index}`, null, reply('x'), now)!;
+    document = conversation.answer(document, named(`t${index}`), null, reply('x'), now)!;
   }
   assert.equal(document.recent.length, policy.recentTurns + 15);
   const claimed = conversation.claimDelivery(document, 'w', now)!;
@@ -661,18 +681,18 @@ test('only logged and delivered turns leave the recent ones', () => {
 
 test('a refused delivery ends; a passing fault is tried again, not before Retry-After, and keeps the order', () => {
   let document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
-  for (const id of ['a', 'b']) document = conversation.answer(accepted(document, id), id, null, reply(id), now)!;
+  for (const id of ['a', 'b']) document = conversation.answer(accepted(document, id), named(id), null, reply(id), now)!;
   document = {
     ...document,
     channel: { kind: 'activity', reference: {} },
     outbox: [
-      { turnId: 'a', sent: 0, attempts: 0, retryAt: 0 },
-      { turnId: 'b', sent: 0, attempts: 0, retryAt: 0 },
+      { turnId: named('a'), sent: 0, attempts: 0, retryAt: 0 },
+      { turnId: named('b'), sent: 0, attempts: 0, retryAt: 0 },
     ],
   };
   let claimed = conversation.claimDelivery(document, 'w', now)!;
-  const busy = { turnId: 'a', ms: 1, ok: false as const, sent: 0, reason: '429', final: false, after: 7_000 };
-  document = conversation.delivered(claimed, 'w', [busy, { turnId: 'b', ms: 1, ok: true }], now)!;
+  const busy = { turnId: named('a'), ms: 1, ok: false as const, sent: 0, reason: '429', final: false, after: 7_000 };
+  document = conversation.delivered(claimed, 'w', [busy, { turnId: named('b'), ms: 1, ok: true }], now)!;
   assert.deepEqual(
     document.outbox.map((delivery) => delivery.turnId),
     ['a', 'b'],
@@ -681,8 +701,8 @@ test('a refused delivery ends; a passing fault is tried again, not before Retry-
   assert.equal(document.outbox[0]!.retryAt, now + 7_000);
   assert.equal(conversation.claimDelivery(document, 'w', now), null);
   claimed = conversation.claimDelivery(document, 'w', now + 7_000)!;
-  const refused = { turnId: 'a', ms: 1, ok: false as const, sent: 0, reason: '404', final: true, after: 0 };
-  document = conversation.delivered(claimed, 'w', [refused, { turnId: 'b', ms: 1, ok: true }], now)!;
+  const refused = { turnId: named('a'), ms: 1, ok: false as const, sent: 0, reason: '404', final: true, after: 0 };
+  document = conversation.delivered(claimed, 'w', [refused, { turnId: named('b'), ms: 1, ok: true }], now)!;
   assert.deepEqual(document.outbox, []);
   assert.equal(document.recent.find((known) => known.id === 'a')!.deliveryError, '404');
 });
@@ -690,7 +710,7 @@ test('a refused delivery ends; a passing fault is tried again, not before Retry-
 test('a skill whose claims keep running out ends with the apology, and so does a delivery', () => {
   let document = conversation.route(
     accepted(empty(), 'a'),
-    'a',
+    named('a'),
     { skill: 'orders', understanding: null, timings: {} },
     now,
   )!;
@@ -703,7 +723,7 @@ test('a skill whose claims keep running out ends with the apology, and so does a
   assert.equal(document.recent[0]!.attempts, policy.turnAttempts);
 
   let sending: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
-  sending = conversation.answer(accepted(sending, 'a'), 'a', null, reply('a'), now)!;
+  sending = conversation.answer(accepted(sending, 'a'), named('a'), null, reply('a'), now)!;
   for (let round = 0; sending.outbox.length > 0 && round < 10; round += 1) {
     sending = conversation.claimDelivery(sending, `w${round}`, time)!;
     time += policy.deliveryClaim;
@@ -713,15 +733,15 @@ test('a skill whose claims keep running out ends with the apology, and so does a
 
 test('what the channel has of a reply is not sent again', () => {
   let document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
-  document = conversation.answer(accepted(document, 'a'), 'a', null, reply('a'), now)!;
+  document = conversation.answer(accepted(document, 'a'), named('a'), null, reply('a'), now)!;
   const claimed = conversation.claimDelivery(document, 'w', now)!;
-  const part = { turnId: 'a', ms: 1, ok: false as const, sent: 2, reason: '503', final: false, after: 0 };
+  const part = { turnId: named('a'), ms: 1, ok: false as const, sent: 2, reason: '503', final: false, after: 0 };
   assert.equal(conversation.delivered(claimed, 'w', [part], now)!.outbox[0]!.sent, 2);
 });
 
 test('a person writes in any language and over any address: the newest counts', () => {
   const here = (serviceUrl: string) => ({ kind: 'activity' as const, reference: { serviceUrl } });
-  let document: Conversation = conversation.open('c', 'u', here('https://old.example'), 'en', now);
+  let document: Conversation = conversation.open(CONVERSATION, USER, here('https://old.example'), 'en', now);
   const say = (id: string, text: string, locale: 'ko' | null, channel = here('https://new.example')) => {
     const outcome = conversation.accept(document, { ...turn(id), text, locale }, channel, now);
     assert.ok(outcome.kind === 'accepted');
@@ -739,45 +759,53 @@ test('while the call log has too many turns to catch up with, no more are accept
   let document: Conversation = empty();
   for (let index = 0; index < policy.unloggedTurns; index += 1) {
     document = accepted(document, `t${index}`);
-    document = conversation.answer(document, `t${index}`, null, reply('x'), now)!;
+    document = conversation.answer(document, named(`t${index}`), null, reply('x'), now)!;
   }
   assert.equal(conversation.accept(document, turn('more'), document.channel, now).kind, 'busy');
   assert.equal(conversation.accept(document, turn('t0'), document.channel, now).kind, 'answered');
-  const caughtUp = conversation.logged(document, ['t0'], now)!;
+  const caughtUp = conversation.logged(document, [named('t0')], now)!;
   assert.equal(conversation.accept(caughtUp, turn('more'), document.channel, now).kind, 'accepted');
 });
 
 test('a skill that failed has its turn again, as it was understood; a failure that is final ends it at once', () => {
   const understanding = { intent: 'order_status', score: 0.9, top: [], model: { name: 'intents', version: '1' } };
   const step = { skill: 'orders', understanding, timings: { inference: 3 } };
-  const routed = conversation.route(accepted(empty(), 'a'), 'a', step, now)!;
+  const routed = conversation.route(accepted(empty(), 'a'), named('a'), step, now)!;
   const claimed = conversation.claim(routed, 'orders', 'w1', apology, now)!;
-  const failed = conversation.fail(claimed, 'a', 'w1', failure(undefined, 'a'), now)!;
+  const failed = conversation.fail(claimed, named('a'), 'w1', failure(undefined, 'a'), now)!;
   assert.deepEqual(failed.active, { ...routed.active, claim: null });
   assert.equal(failed.inbox[0]!.attempts, 1);
   assert.deepEqual(conversation.wakeUps(failed, now), [{ queue: 'skill-orders', delay: policy.turnBackoff[0] }]);
-  const ended = conversation.fail(claimed, 'a', 'w1', { ...failure(undefined, 'a'), final: true }, now)!;
+  const ended = conversation.fail(claimed, named('a'), 'w1', { ...failure(undefined, 'a'), final: true }, now)!;
   assert.deepEqual([ended.inbox, ended.active], [[], null]);
   assert.equal(ended.recent[0]!.outcome, 'failed');
 });
 
 test('an answer without replies is not sent', () => {
   const document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
-  const answered = conversation.answer(accepted(document, 'a'), 'a', null, { ...reply(''), replies: [] }, now)!;
+  const answered = conversation.answer(accepted(document, 'a'), named('a'), null, { ...reply(''), replies: [] }, now)!;
   assert.deepEqual(answered.outbox, []);
   assert.equal(answered.recent.length, 1);
 });
 
 test('what is reported of a delivery counts in the order of the outbox only; no channel may ask for a day', () => {
   let document: Conversation = { ...empty(), channel: { kind: 'activity', reference: {} } };
-  for (const id of ['a', 'b']) document = conversation.answer(accepted(document, id), id, null, reply(id), now)!;
+  for (const id of ['a', 'b']) document = conversation.answer(accepted(document, id), named(id), null, reply(id), now)!;
   const claimed = conversation.claimDelivery(document, 'w', now)!;
-  const strange = conversation.delivered(claimed, 'w', [{ turnId: 'b', ms: 1, ok: true }], now)!;
+  const strange = conversation.delivered(claimed, 'w', [{ turnId: named('b'), ms: 1, ok: true }], now)!;
   assert.deepEqual(
     strange.outbox.map((delivery) => delivery.turnId),
     ['a', 'b'],
   );
-  const day = { turnId: 'a', ms: 1, ok: false as const, sent: 0, reason: '429', final: false, after: 86_400_000 };
+  const day = {
+    turnId: named('a'),
+    ms: 1,
+    ok: false as const,
+    sent: 0,
+    reason: '429',
+    final: false,
+    after: 86_400_000,
+  };
   const put = conversation.delivered(claimed, 'w', [day], now)!;
   assert.equal(put.outbox[0]!.retryAt, now + policy.deliveryWaitLimit);
 });
@@ -796,7 +824,7 @@ test('a wake-up has its time; the sweep comes after it, each time twice as late,
     assert.equal(wait, Math.min(policy.wakeGrace * 2 ** (index + 1), policy.wakeGraceLimit));
   assert.equal(waits.at(-1), policy.wakeGraceLimit, 'it never stops looking');
   const time = document.wakeAt!;
-  document = conversation.fail(document, 'a', null, failure(undefined, 'a'), time)!;
+  document = conversation.fail(document, named('a'), null, failure(undefined, 'a'), time)!;
   assert.equal(document.wakeAt, time + policy.turnBackoff[0] + policy.wakeGrace);
   assert.equal(document.wakes, 0);
 });
@@ -819,7 +847,7 @@ function byteLength(text: string): number {
 
 test('the fullest conversation, of the longest texts, stays under the limit of the database to its last answer', () => {
   const text = '가'.repeat(4_000);
-  const reference = { user: { id: 'u'.repeat(512), name: '가'.repeat(512) }, serviceUrl: 'x'.repeat(1_024) };
+  const reference = { bot: { id: 'u'.repeat(512), name: '가'.repeat(512) }, serviceUrl: 'x'.repeat(1_024) };
   const channel = { kind: 'activity' as const, reference };
   const incoming = (id: string): conversation.Incoming => ({
     ...turn(id),
@@ -827,10 +855,12 @@ test('the fullest conversation, of the longest texts, stays under the limit of t
     locale: 'ko',
     fingerprint: 'x'.repeat(43),
     traceparent: 'x'.repeat(55),
-    replyTo: { activityId: 'x'.repeat(512), user: reference.user },
+    givenId: 'x'.repeat(512),
+    sender: { id: 'u'.repeat(512), name: '가'.repeat(512) },
   });
   const long: conversation.Answer = {
     ...reply('x'.repeat(2 * longest)),
+    said: { text, attachments: [] },
     understanding: {
       intent: 'x'.repeat(40),
       score: 0.123456789,
@@ -876,8 +906,8 @@ test('what was answered never keeps the next turn out, however long the answers 
     const outcome = conversation.accept(document, turn(`t${index}`), document.channel, now);
     assert.equal(outcome.kind, 'accepted', `turn ${index}: nothing waits, and everything is in the call log`);
     assert.ok(outcome.kind === 'accepted');
-    document = conversation.answer(outcome.document, `t${index}`, null, reply('x'.repeat(100_000)), now)!;
-    document = conversation.logged(document, [`t${index}`], now)!;
+    document = conversation.answer(outcome.document, named(`t${index}`), null, reply('x'.repeat(100_000)), now)!;
+    document = conversation.logged(document, [named(`t${index}`)], now)!;
     assert.ok(size(document) < DATABASE_LIMIT);
   }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import phrases from '../../../functions/content/phrases.json' with { type: 'json' };
+import { conversationId, customerId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import { localeOf } from '../../../functions/conversation/locale.ts';
 import { choose } from '../../../functions/skills/choose.ts';
 import { intents, NONE } from '../../../functions/skills/content.ts';
@@ -85,8 +86,10 @@ test('nothing is cancelled on an unclear answer', () => {
 
 function question(intent: string, dialog: Partial<Question['dialog']> = {}, text = 'x'): Question {
   const turn = {
-    id: 't',
-    userId: 'u',
+    id: turnId('t'),
+    givenId: 't',
+    userId: userId('api', 'u'),
+    customerId: customerId('demo'),
     text,
     attachments: [],
     locale: 'en' as const,
@@ -98,7 +101,7 @@ function question(intent: string, dialog: Partial<Question['dialog']> = {}, text
   };
   const understanding = { intent, score: 0.9, top: [], model: { name: 'm', version: '1' } };
   return {
-    conversationId: 'c',
+    conversationId: conversationId('api', 'c'),
     turn,
     understanding,
     dialog: { scenario: null, misses: 0, handover: null, ...dialog },

@@ -39,7 +39,7 @@ after(() => {
 
 test('an account in Azure that never answers is unavailable, before the caller of the HTTP API has gone', async () => {
   const script = `
-    import { readConversation } from ${JSON.stringify(join(root, 'functions/services/cosmos.ts'))};
+    import { readConversation } from ${JSON.stringify(join(root, 'functions/services/conversations.ts'))};
     await readConversation('c').catch((error) => console.log(error.name));
     process.exit();`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {

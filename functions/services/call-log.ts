@@ -1,0 +1,48 @@
+import type { AnsweredTurn } from '../conversation/document.ts';
+import type { ConversationId, TurnId } from '../conversation/identifier.ts';
+import { Conflict, Documents } from './documents.ts';
+
+/** One turn in the call log (container `turns`, partition key = conversationId). */
+export interface LoggedTurn extends Omit<AnsweredTurn, 'sender'> {
+  conversationId: ConversationId;
+  channel: string;
+  feedback?: Feedback;
+  label?: string;
+}
+
+export interface Feedback {
+  rating: 'up' | 'down';
+  comment?: string;
+  at: number;
+}
+
+const documents = new Documents<LoggedTurn>('turns');
+
+/** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
+export async function logTurn(turn: LoggedTurn): Promise<void> {
+  try {
+    await documents.create(turn);
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}
+
+/** Removes turns from the call log. */
+export async function removeTurns(conversationId: ConversationId, turnIds: Iterable<TurnId>): Promise<void> {
+  for (const id of turnIds) await documents.remove(id, conversationId);
+}
+
+/** Keeps the newest rating of a turn. False: the call log has no such turn. */
+export async function rate(conversationId: ConversationId, turnId: TurnId, feedback: Feedback): Promise<boolean> {
+  return await documents.change<boolean>(
+    turnId,
+    { transition: (turn) => [turn && { ...turn, feedback }, turn !== null] },
+    { partition: conversationId, races: 5 },
+  );
+}
+
+/** The last logged turns that the model answered. */
+export async function lastTurns(limit: number): Promise<{ id: TurnId; text: string }[]> {
+  const query = `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
+  return (await documents.query<{ id: TurnId; text: string }>(query, [], limit)).filter(({ text }) => text);
+}

@@ -1,0 +1,133 @@
+import type { Conversation } from '../conversation/document.ts';
+import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
+import * as conversation from '../conversation/transitions.ts';
+import type { Release } from '../releases/release.ts';
+import { eraseAttachments, listAttachments } from './blobs.ts';
+import type { LoggedTurn } from './call-log.ts';
+import { change, notify } from './conversations.ts';
+import { Documents, REMOVE } from './documents.ts';
+import { type ContainerName, containers } from './stores.ts';
+import { forgetSeen, type User } from './users.ts';
+
+/**
+ * Erasing a user and exporting what is kept of one, over every store of services/stores.ts. What is under way while a user is
+ * erased (a picture that is being read, a message that comes again after ten minutes) may be written after it: so an
+ * erasure is a document, and is repeated until nothing of before can be under way.
+ */
+interface Erasure {
+  /** The user's. */
+  id: UserId;
+  /** What was accepted until then goes; what comes after it is a new user's. */
+  at: number;
+  /** When it is done again; null: it is over. */
+  repeatAt: number | null;
+  repeats: number;
+}
+
+/** Waits before each repetition. A queue gives a crashed worker's message out again after ten minutes. */
+const REPEATS = [20_000, 120_000, 900_000];
+
+const documents = {
+  conversations: new Documents<Conversation>('conversations'),
+  users: new Documents<User>('users'),
+  turns: new Documents<LoggedTurn>('turns'),
+  incidents: new Documents<{ id: string }>('incidents'),
+  releases: new Documents<Release>('releases'),
+  erasures: new Documents<Erasure>('erasures'),
+} satisfies Record<ContainerName, unknown>;
+
+export interface Removed {
+  conversations: number;
+  turns: number;
+  incidents: number;
+  attachments: number;
+}
+
+/** Erases a user now, and again until nothing of before is left. Repeatable. */
+export async function eraseUser(id: UserId, now: number): Promise<Removed> {
+  await documents.erasures.put({ id, at: now, repeatAt: now + REPEATS[0]!, repeats: 0 });
+  return await erase(id, now);
+}
+
+/** Repeats the erasures that are due. */
+export async function repeatErasures(now: number): Promise<void> {
+  const query = 'SELECT TOP 100 * FROM c WHERE c.repeatAt > 0 AND c.repeatAt <= @now ORDER BY c.repeatAt';
+  for (const { id, at } of await documents.erasures.query(query, [{ name: '@now', value: now }], 100)) {
+    await erase(id, at);
+    await documents.erasures.change(id, {
+      transition: (current) => {
+        // Asked for once more meanwhile: that begins anew.
+        if (current?.at !== at) return [null, undefined];
+        const repeats = current.repeats + 1;
+        const wait = REPEATS[repeats];
+        return [{ ...current, repeats, repeatAt: wait === undefined ? null : now + wait }, undefined];
+      },
+    });
+  }
+}
+
+/** Conversations first, so that no worker can write another turn. */
+async function erase(id: UserId, at: number): Promise<Removed> {
+  const conversations = await found<Conversation>('conversations', id);
+  for (const { id: conversationId } of conversations) await leave(conversationId, id, at);
+  const turns = (await found<LoggedTurn>('turns', id)).filter(({ acceptedAt }) => acceptedAt <= at);
+  for (const turn of turns) await documents.turns.remove(turn.id, turn.conversationId);
+  await forgetComparisons(turns.map((turn) => turn.id));
+  const incidents = (await found<{ id: string; at: number }>('incidents', id)).filter((one) => one.at <= at);
+  for (const incident of incidents) await documents.incidents.remove(incident.id);
+  const attachments = await eraseAttachments(id, at);
+  await documents.users.change(id, {
+    transition: (user) => [user && user.createdAt <= at ? REMOVE : null, undefined],
+  });
+  forgetSeen(id);
+  return { conversations: conversations.length, turns: turns.length, incidents: incidents.length, attachments };
+}
+
+async function leave(id: ConversationId, user: UserId, at: number): Promise<void> {
+  const wakeUps = await change(id, {
+    transition: (document) => {
+      const now = Date.now();
+      const next = document && conversation.forget(document, user, at, now);
+      if (next === 'empty') return [REMOVE, []];
+      return [next, next ? conversation.wakeUps(next, now) : []];
+    },
+  });
+  await notify(id, wakeUps);
+}
+
+/** Ids of turns that a comparison of releases noted. */
+async function forgetComparisons(turns: TurnId[]): Promise<void> {
+  const gone = new Set<string>(turns);
+  if (gone.size === 0) return;
+  // Releases are few, and an index of what each noted would serve nobody else.
+  const all = await documents.releases.query<Pick<Release, 'id' | 'checks'>>('SELECT c.id, c.checks FROM c');
+  const noted = all.filter(({ checks }) => checks?.comparison?.changed.some((turn) => gone.has(turn)));
+  for (const { id } of noted)
+    await documents.releases.change(id, {
+      transition: (release) => {
+        const comparison = release?.checks?.comparison;
+        if (!release?.checks || !comparison) return [null, undefined];
+        const changed = comparison.changed.filter((turn) => !gone.has(turn));
+        return [{ ...release, checks: { ...release.checks, comparison: { ...comparison, changed } } }, undefined];
+      },
+    });
+}
+
+/** Everything that is kept about a user, by store; null when there is nothing. */
+export async function exportUser(id: UserId) {
+  const [user] = await found<User>('users', id);
+  const conversations = (await found<Conversation>('conversations', id)).map((document) =>
+    conversation.partOf(document, id),
+  );
+  const turns = await found<LoggedTurn>('turns', id);
+  const incidents = await found<object>('incidents', id);
+  const attachments = await listAttachments(id);
+  if (!user && [conversations, turns, incidents, attachments].every((list) => list.length === 0)) return null;
+  return { user: user ?? null, conversations, turns, incidents, attachments };
+}
+
+async function found<D>(name: ContainerName, user: UserId): Promise<D[]> {
+  const { found: condition } = containers[name].user;
+  if (!condition) return [];
+  return await documents[name].query<D>(`SELECT * FROM c WHERE ${condition}`, [{ name: '@user', value: user }]);
+}

@@ -1,0 +1,114 @@
+import { queuedSkills } from '../skills/names.ts';
+
+/**
+ * Everything that is stored, and where: the one record that the functions, the local platform, erasure, export and the
+ * tests of infra/ read. What is not here must not be written.
+ */
+export interface Container {
+  /** Partition key. */
+  partitionKey: '/id' | '/conversationId';
+  /** Days that a document stays after its last write, or the setting that says so; null: until it is removed. */
+  days: 'CONVERSATION_DAYS' | 'USER_DAYS' | 'CALL_LOG_DAYS' | number | null;
+  /** Paths that queries ask for; everything else is not indexed. */
+  indexed: readonly string[];
+  /** What it holds of a user; null: nothing. */
+  user: UserData | null;
+}
+
+export interface UserData {
+  holds: string;
+  /** The documents that have something of a user (@user), as the condition of a query; null: they are found by another store's. */
+  found: string | null;
+  /** `whole`: the documents are the user's own. `part`: others share them, and only the user's part goes (services/erasure.ts). */
+  is: 'whole' | 'part';
+  exported: boolean;
+}
+
+export const containers = {
+  conversations: {
+    partitionKey: '/id',
+    days: 'CONVERSATION_DAYS',
+    indexed: ['/wakeAt/?', '/participants/[]/?'],
+    user: {
+      holds: 'the last turns with their replies, the state of the dialog, how to reach the channel',
+      found: 'ARRAY_CONTAINS(c.participants, @user)',
+      is: 'part',
+      exported: true,
+    },
+  },
+  users: {
+    partitionKey: '/id',
+    days: 'USER_DAYS',
+    indexed: ['/customerId/?'],
+    user: {
+      holds: 'the id that the channel or client gave, the language, the customer of the shop',
+      found: 'c.id = @user',
+      is: 'whole',
+      exported: true,
+    },
+  },
+  turns: {
+    partitionKey: '/conversationId',
+    days: 'CALL_LOG_DAYS',
+    indexed: ['/userId/?', '/answeredAt/?'],
+    user: {
+      holds: 'the call log: texts with personal details masked, replies, intents, timings, feedback',
+      found: 'c.userId = @user',
+      is: 'whole',
+      exported: true,
+    },
+  },
+  incidents: {
+    partitionKey: '/id',
+    days: 'CALL_LOG_DAYS',
+    indexed: ['/at/?', '/userId/?'],
+    user: {
+      holds: 'which of the turns failed, when and why; no text',
+      found: 'c.userId = @user',
+      is: 'whole',
+      exported: true,
+    },
+  },
+  releases: {
+    partitionKey: '/id',
+    days: null,
+    indexed: ['/pushedAt/?'],
+    user: {
+      holds: 'ids of turns that a staged model answered otherwise; no text',
+      found: null,
+      is: 'part',
+      exported: false,
+    },
+  },
+  erasures: {
+    partitionKey: '/id',
+    days: 2,
+    indexed: ['/repeatAt/?'],
+    user: {
+      holds: 'that a user was erased, by the hash of the id, until nothing of before can be under way',
+      found: null,
+      is: 'whole',
+      exported: false,
+    },
+  },
+} as const satisfies Record<string, Container>;
+
+export type ContainerName = keyof typeof containers;
+
+/** Queues by name; each has `<name>-poison` beside it. Messages name a document by its stored id, and carry no text. */
+export const queues = ['turns', 'replies', 'call-log', 'releases', ...queuedSkills.map((name) => `skill-${name}`)];
+
+export const poisonOf = (queue: string): string => `${queue}-poison`;
+
+/** Blob containers. */
+export const blobContainers = {
+  attachments: {
+    /** Below `<user>/<conversation>/`, with the time of acceptance as metadata. */
+    user: { holds: 'pictures that the user sent', found: 'by folder', is: 'whole', exported: true },
+    days: 30,
+  },
+  /** Model packages (MODEL_BLOB_URL of the inference container). */
+  models: { user: null, days: null },
+  /** The functions app's own package. */
+  deployments: { user: null, days: null },
+} as const;
