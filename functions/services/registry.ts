@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { pipeline, type Readable, Transform } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { ContainerRegistryContentClient, KnownManifestMediaType } from '@azure/container-registry';
 import type { TokenCredential } from '@azure/core-auth';
 import {
@@ -62,8 +61,8 @@ const MANIFEST_TYPES = [
 const TIMEOUT_MS = 30_000;
 /** Of a layer, which may have gigabytes. */
 const LAYER_TIMEOUT_MS = 15 * 60_000;
-/** Of an image's config: it carries a model's golden cases. */
-const CONFIG_BYTES = 4 * 1024 * 1024;
+/** Of an image's config, which carries a model's golden cases, and of a manifest. */
+const JSON_BYTES = 4 * 1024 * 1024;
 
 /**
  * A repository of an OCI registry: @azure/container-registry's content client, and what it lacks (whether something is
@@ -111,20 +110,23 @@ export class Registry {
       return own ? await this.image(own.digest) : undefined;
     }
     const manifest = imageManifest.parse(found.manifest);
-    if (manifest.config.size > CONFIG_BYTES) throw new Error(`the image's config has ${manifest.config.size} bytes`);
-    const config = imageConfig.parse(
-      JSON.parse((await buffer(await this.blob(manifest.config.digest, this.#timeout))).toString()),
-    );
+    // One that says so itself is not asked for; any other is measured as it comes.
+    if (manifest.config.size > JSON_BYTES) throw new Error(`the image's config has ${manifest.config.size} bytes`);
+    const config = imageConfig.parse(await measured(await this.blob(manifest.config.digest, this.#timeout), 'config'));
     return { digest: found.digest, manifest, config };
   }
 
   async #manifest(reference: string) {
-    try {
-      return await this.content.getManifest(reference, { abortSignal: AbortSignal.timeout(this.#timeout) });
-    } catch (error) {
-      if (error instanceof RestError && error.statusCode === 404) return undefined;
-      throw error;
-    }
+    const accept = { accept: MANIFEST_TYPES.join(', ') };
+    const { status, readableStreamBody } = await this.send('GET', `manifests/${reference}`, accept, this.#timeout);
+    if (status === 404) return undefined;
+    if (status !== 200 || !readableStreamBody) throw unexpected(`manifest ${reference}`, status);
+    const hash = createHash('sha256');
+    const manifest = await measured(readableStreamBody as Readable, 'manifest', hash);
+    const found = `sha256:${hash.digest('hex')}`;
+    if (reference.startsWith('sha256:') && found !== reference)
+      throw new Error(`the registry sent ${found} for ${reference}`);
+    return { digest: found, manifest };
   }
 
   /** Bytes of a blob, or undefined where there is none. */
@@ -174,6 +176,19 @@ export class Registry {
     };
     return await client.sendRequest(request);
   }
+}
+
+/** JSON of at most so many bytes, counted as they come: what a registry says of a size need not be so. */
+async function measured(stream: Readable, what: string, hash?: Hash): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > JSON_BYTES) throw new Error(`the image's ${what} has more than ${JSON_BYTES} bytes`);
+    hash?.update(chunk);
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
 }
 
 const platform = z.looseObject({ os: z.string(), architecture: z.string() });

@@ -60,7 +60,9 @@ async function call(
   );
   // As Azure's front end, which the host stands behind: who calls, after whatever the caller wrote there.
   const { remoteAddress, remotePort } = request.socket;
-  headers['x-forwarded-for'] = [headers['x-forwarded-for'], `${remoteAddress}:${remotePort}`].filter(Boolean).join(', ');
+  headers['x-forwarded-for'] = [headers['x-forwarded-for'], `${remoteAddress}:${remotePort}`]
+    .filter(Boolean)
+    .join(', ');
   const { returnValue } = await invoke(registered, {
     input: {
       http: {

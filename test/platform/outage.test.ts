@@ -40,7 +40,7 @@ describe('what waits, what is answered after, and what ends', () => {
   });
 
   test('a wake-up for a conversation that does not exist does nothing', async () => {
-    await queue('turns').sendMessage('{"conversationId":"api.gone"}');
+    await queue('turns').sendMessage(JSON.stringify({ conversationId: conversationId('api', 'gone') }));
     await eventually(async () => (await queue('turns').getProperties()).approximateMessagesCount === 0);
   });
 

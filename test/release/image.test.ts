@@ -269,6 +269,19 @@ describe('reading a registry', () => {
     await assert.rejects(repository().image(image.digest));
   });
 
+  test('a config or a manifest is measured as it comes, whatever is said of its size', async () => {
+    const { image, digest } = await put(scratch, await layer('server', { 'main.js': '1' }));
+    const huge = JSON.stringify({ padding: 'x'.repeat(5_000_000) });
+    for (const [path, what] of [
+      [`/blobs/${image.manifest.config.digest}`, 'config'],
+      ['/manifests/', 'manifest'],
+    ] as const) {
+      registry.it.door.rule = ({ method, path: asked }) =>
+        method === 'GET' && asked.includes(path) ? { status: 200, body: huge } : 'pass';
+      await assert.rejects(repository().image(digest), new RegExp(`${what} has more than \\d+ bytes`), what);
+    }
+  });
+
   test('a config that is said to be huge is not read', async () => {
     const { image } = await put(scratch, await layer('server', { 'main.js': '1' }));
     const manifest = { ...image.manifest, config: { ...image.manifest.config, size: 5_000_000 } };

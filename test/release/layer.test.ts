@@ -10,7 +10,7 @@ import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import * as tar from 'tar';
-import { unpackLayer } from '../../scripts/local/image.ts';
+import { pathInside, unpackLayer } from '../../scripts/local/layer.ts';
 import { packLayer } from '../../scripts/release/layer.ts';
 import { device, file, folder, link, listing, sha256, tarOf, useTemporary } from './tar.ts';
 
@@ -246,7 +246,8 @@ describe('unpacking', () => {
 
   /** Puts layers below a folder with a neighbour, which must stay as it is. */
   async function attack(...layers: Buffer[]): Promise<Error | undefined> {
-    const around = temporary.next();
+    // Deep enough that a link may climb and still find the neighbour.
+    const around = join(temporary.next(), 'a/b/c');
     const root = join(around, 'root');
     await mkdir(join(around, 'neighbour'), { recursive: true });
     await mkdir(root);
@@ -305,6 +306,88 @@ describe('unpacking', () => {
       await attack(tarOf([link('l', '..'), link('stolen', 'l/neighbour/secret', 'Link')]));
       await attack(tarOf([link('l', target), link('stolen', 'l', 'Link'), file('stolen', 'evil')]));
     }
+  });
+
+  test('a chain of links, each within bounds, leads nowhere outside', async () => {
+    // Each link alone stays inside as text; together they climb out.
+    const chain = (last: string) => [
+      folder('d'),
+      folder('d/e'),
+      folder('d/e/f'),
+      link('down', 'd/e/f'),
+      link('up', 'down/../../..'),
+      link('out', `up/${last}`),
+      link('far', 'down/../../../../neighbour'),
+      link('d/e/f/back', '../../../../neighbour'),
+      link('moved', 'd/e/f/back', 'Link'),
+    ];
+    for (const last of ['..', '../neighbour', '../../c/neighbour'])
+      for (const name of ['out', 'far', 'd/e/f/back', 'down/back', 'moved', 'up/../neighbour']) {
+        await attack(tarOf([...chain(last), file(`${name}/secret`, 'evil')]));
+        await attack(tarOf(chain(last)), tarOf([file(name, 'evil'), file(`${name}/secret`, 'evil')]));
+        await attack(tarOf(chain(last)), tarOf([folder(`${name}/secret`), file(`${name}/secret`, 'evil')]));
+        await attack(tarOf(chain(last)), tarOf([file(`${name}/.wh.secret`, ''), file(`${name}/.wh..wh..opq`, '')]));
+        await attack(tarOf([...chain(last), link('stolen', `${name}/secret`, 'Link')]));
+      }
+  });
+
+  test('any tree of folders, files, links and whiteouts touches nothing outside', async () => {
+    const part = fc.constantFrom('a', 'b', 'c', '..', 'neighbour', 'secret', '.wh.a', '.wh.neighbour', '.wh..wh..opq');
+    const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+    const target = fc.oneof(
+      path,
+      path.map((text) => `/${text}`),
+      path.map((text) => `../../${text}`),
+    );
+    const entry = fc.oneof(
+      path.map((where) => file(where, 'evil')),
+      path.map(folder),
+      fc.tuple(path, target).map(([where, to]) => link(where, to)),
+      fc.tuple(path, target).map(([where, to]) => link(where, to, 'Link')),
+    );
+    const layers = fc.array(fc.array(entry, { maxLength: 12 }), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(layers, async (all) => void (await attack(...all.map(tarOf)))),
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 300) },
+    );
+  });
+
+  test('what an image maps is found inside of it, whatever links it leads through', async () => {
+    const { root } = await unpacked(
+      tarOf([folder('app'), file('app/main.js'), link('current', '/app'), link('out', '../../../etc/passwd')]),
+    );
+    assert.equal(pathInside(root, '/current/main.js'), join(root, 'app/main.js'));
+    assert.equal(pathInside(root, '/out'), null);
+    assert.equal(pathInside(root, '/../../etc/passwd'), null);
+  });
+
+  test('of a mode only what is executable is taken: no setuid, setgid or sticky bit', async () => {
+    const { root } = await unpacked(
+      tarOf([
+        { ...file('suid'), mode: 0o4755 },
+        { ...file('sgid'), mode: 0o2644 },
+        { ...folder('sticky'), mode: 0o7777 },
+        { ...file('open'), mode: 0o666 },
+      ]),
+    );
+    const modes = await Promise.all(['suid', 'sgid', 'sticky', 'open'].map((name) => lstat(join(root, name))));
+    assert.deepEqual(
+      modes.map(({ mode }) => (mode & 0o7777).toString(8)),
+      ['755', '644', '755', '644'],
+    );
+  });
+
+  test('a layer of too many bytes or entries is refused, also where it is small until it is unpacked', async () => {
+    const root = temporary.next();
+    await mkdir(root);
+    const limits = { bytes: 1_000_000, entries: 20 };
+    const bomb = gzipSync(tarOf([file('zeros', '0'.repeat(2_000_000))]));
+    assert.ok(bomb.length < 10_000);
+    await assert.rejects(unpackLayer(Readable.from([bomb]), root, true, limits), /more than 1000000 bytes/);
+    const many = tarOf(Array.from({ length: 30 }, (_, index) => file(`f${index}`)));
+    await assert.rejects(unpackLayer(Readable.from([many]), root, false, limits), /more than 20 entries/);
+    const folders = tarOf([file(Array.from({ length: 3_000 }, () => 'd').join('/'))]);
+    await assert.rejects(unpackLayer(Readable.from([folders]), root, false, limits));
   });
 
   test('devices and pipes are left out', async () => {

@@ -29,6 +29,8 @@ interface Entry {
   type: 'File' | 'Directory' | 'SymbolicLink' | 'Link' | 'CharacterDevice' | 'FIFO';
   content: string;
   linkpath: string;
+  /** What is said of its rights; the usual ones where it is not. */
+  mode?: number;
 }
 
 export const file = (path: string, content = path): Entry => ({ path, type: 'File', content, linkpath: '' });
@@ -48,10 +50,10 @@ export const device = (path: string, type: 'CharacterDevice' | 'FIFO'): Entry =>
 
 /** A tar of anything, also of what no honest packer writes. */
 export function tarOf(entries: Entry[]): Buffer {
-  const blocks = entries.flatMap(({ path, type, content, linkpath }) => {
+  const blocks = entries.flatMap(({ path, type, content, linkpath, mode = type === 'Directory' ? 0o755 : 0o644 }) => {
     const block = Buffer.alloc(512);
     const bytes = Buffer.from(content);
-    const header = { path, type, linkpath, size: bytes.length, mode: type === 'Directory' ? 0o755 : 0o644 };
+    const header = { path, type, linkpath, size: bytes.length, mode };
     const long = new tar.Header({ ...header, uid: 0, gid: 0, mtime: new Date(0) }).encode(block, 0);
     const more = new tar.Pax({ path, ...(linkpath ? { linkpath } : {}) });
     return [...(long ? [more.encode()] : []), block, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)];
