@@ -10,6 +10,7 @@ import { Pool } from './models/pool.ts';
 import { Repository } from './models/repository.ts';
 import { Scheduler } from './models/scheduler.ts';
 import { Inference } from './protocol/inference.ts';
+import { limitParsed } from './protocol/json.ts';
 import { answer, type Services } from './protocol/router.ts';
 import type { Settings } from './settings.ts';
 import type { Threads } from './threads.ts';
@@ -37,7 +38,8 @@ export async function startServer(
     inline,
     metrics,
   );
-  const pool = new Pool(workers.script, workers.count, scheduler.wake, (error) =>
+  limitParsed(settings.REQUEST_MEGABYTES);
+  const pool = new Pool(workers.script, workers.count, settings.REQUEST_MEGABYTES, scheduler.wake, (error) =>
     log.error({ error: error.message }, 'a worker crashed; it is replaced'),
   );
   scheduler.attach(pool);

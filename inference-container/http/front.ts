@@ -1,12 +1,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
+import { collectSoon } from '../garbage.ts';
 import { Metrics } from '../metrics.ts';
 import { Inline } from '../models/inline.ts';
 import { Scheduler } from '../models/scheduler.ts';
+import { sizeOf } from '../models/size.ts';
 import type { Answer } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
 import { HttpError } from '../protocol/http-error.ts';
 import { type Asked, Inference } from '../protocol/inference.ts';
+import { limitParsed } from '../protocol/json.ts';
 import * as v2 from '../protocol/v2.ts';
 import type { Settings } from '../settings.ts';
 import type { FromFront, Lease, ToFront } from './fronts.ts';
@@ -17,6 +20,7 @@ import { type Connected, Listener } from './listener.ts';
  * thread has given it, and hands everything else to the main thread as it came.
  */
 const { settings, port } = workerData as { settings: Settings; port: number };
+limitParsed(settings.REQUEST_MEGABYTES);
 const main = {
   post: (message: FromFront, transfer: ArrayBuffer[] = []) => parentPort!.postMessage(message, transfer),
 };
@@ -31,7 +35,7 @@ const scheduler = new Scheduler(
   inline,
   metrics,
 );
-scheduler.attach({ free: true, idle: false, answer: () => Promise.reject(new NotHere()) });
+scheduler.attach({ takes: () => true, idle: false, answer: () => Promise.reject(new NotHere()) });
 const inference = new Inference(scheduler);
 
 /** Models that may be run here, by name and the version that was asked for. */
@@ -120,6 +124,7 @@ function answer(request: Head, call: Connected): Answer | Promise<Answer> {
 /** Has the main thread answer. */
 function hand({ method, url, rawHeaders }: Head, body: Buffer, call: Connected): Promise<Answer> {
   if (call.gone()) throw new HttpError(499, 'the client is gone');
+  if (sizeOf(body) !== 'small') collectSoon();
   const id = next++;
   call.whenGone(() => main.post({ kind: 'gone', id }));
   return new Promise((resolve) => {

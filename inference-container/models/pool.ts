@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { Answered, Request } from '../protocol/requests.ts';
 import type { Manifest } from './manifest.ts';
 import type { Signature } from './session.ts';
-import type { Job, JobResult, Reply } from './worker.ts';
+import { LONG_BYTES, type Size, sizeOf } from './size.ts';
+import type { Job, JobResult, Reply, WorkerData } from './worker.ts';
 
 type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 
@@ -14,6 +15,8 @@ export class JobFailed extends Error {}
 
 /** Jobs that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
 const DEPTH = 2;
+/** How long a worker for large bodies stays when there is nothing more for it: its memory goes with it. */
+const LARGE_IDLE_MS = 5_000;
 /** Of V8, for what is soon garbage: the default keeps 48 MB a thread that bring no speed here. */
 const YOUNG_MB = 12;
 /** A worker that lived shorter than this is replaced only after it. */
@@ -27,12 +30,15 @@ interface Call {
 interface Slot {
   worker: Worker;
   calls: Map<number, Call>;
-  /** Jobs under way. */
+  /** Jobs under way, and those of them that are long. */
   load: number;
+  long: number;
   ready: boolean;
   ended: boolean;
   /** When it was started. */
   since: number;
+  /** Ends it, where it does not stay. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 interface Load {
@@ -47,22 +53,37 @@ interface Load {
 export class Pool {
   readonly #script: URL;
   readonly #slots: Slot[];
+  /** Those for large bodies, which come and go. */
+  readonly #large: Slot[] = [];
+  readonly #mostLarge: number;
+  readonly #requestMegabytes: number;
   readonly #models = new Map<string, Load>();
   readonly #onIdle: () => void;
   readonly #onCrash: (error: Error) => void;
   #next = 1;
   #closed = false;
 
-  constructor(script: URL, size: number, onIdle: () => void, onCrash: (error: Error) => void) {
+  constructor(
+    script: URL,
+    size: number,
+    requestMegabytes: number,
+    onIdle: () => void,
+    onCrash: (error: Error) => void,
+  ) {
     this.#script = script;
+    this.#requestMegabytes = requestMegabytes;
+    this.#mostLarge = Math.ceil(size / 2);
     this.#onIdle = onIdle;
     this.#onCrash = onCrash;
-    this.#slots = Array.from({ length: size }, () => this.#spawn(true));
+    this.#slots = Array.from({ length: size }, () => this.#spawn(true, false, (slot) => void this.#replace(slot)));
   }
 
-  /** Whether any worker can take a job now. */
-  get free(): boolean {
-    return this.#slots.some((slot) => slot.ready && slot.load < DEPTH);
+  /** Whether a worker can take a job of this size now. For a large one, a worker may be started. */
+  takes(size: Size): boolean {
+    if (size !== 'large') return this.#slots.some((slot) => slot.ready && hasRoom(slot, size));
+    if (this.#large.some((slot) => slot.ready && slot.load === 0)) return true;
+    if (this.#large.length < this.#mostLarge && this.#large.every(({ ready }) => ready)) void this.#startLarge();
+    return false;
   }
 
   /** Whether any worker has nothing to do. */
@@ -75,7 +96,7 @@ export class Pool {
     // A worker that is about to end must not be opening a model: that ends the process by a fault.
     if (this.#closed) throw new WorkerCrashed('the server is stopping');
     const results = await Promise.allSettled(
-      this.#slots.map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
+      [...this.#slots, ...this.#large].map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) {
@@ -89,22 +110,29 @@ export class Pool {
 
   async unload(model: string): Promise<void> {
     this.#models.delete(model);
-    await Promise.allSettled(this.#slots.map((slot) => this.#call(slot, { kind: 'unload', model })));
+    await Promise.allSettled(
+      [...this.#slots, ...this.#large].map((slot) => this.#call(slot, { kind: 'unload', model })),
+    );
   }
 
   /** Has requests to one model answered by the worker with the least to do. Throws {@link WorkerCrashed}, {@link JobFailed}. */
   async answer(model: string, requests: Request[]): Promise<Answered> {
-    const slot = this.#slots
-      .filter(({ ready }) => ready)
+    // Jobs that are not small are of one request.
+    const size = sizeOf(requests[0]!.body);
+    const slot = (size === 'large' ? this.#large : this.#slots)
+      .filter((known) => known.ready && (size === 'large' || hasRoom(known, size)))
       .reduce<Slot | null>((best, other) => (best && best.load <= other.load ? best : other), null);
     if (!slot) throw new WorkerCrashed('no worker is ready');
     slot.load += 1;
+    if (size === 'long') slot.long += 1;
     try {
       const owned = own(requests);
       const job = { kind: 'answer', model, requests: owned.requests } as const;
       return (await this.#call(slot, job, [owned.memory])) as Extract<JobResult, { kind: 'answers' }>;
     } finally {
       slot.load -= 1;
+      if (size === 'long') slot.long -= 1;
+      if (size === 'large') this.#rest(slot);
       this.#onIdle();
     }
   }
@@ -112,17 +140,60 @@ export class Pool {
   /** Ends the workers, each after what it has at hand. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(
-      this.#slots.map(async (slot) => {
-        await this.#call(slot, { kind: 'close' }).catch(() => undefined);
-        await slot.worker.terminate();
-      }),
-    );
+    await Promise.all([...this.#slots, ...this.#large].map((slot) => this.#end(slot)));
   }
 
-  #spawn(ready: boolean): Slot {
-    const worker = new Worker(this.#script, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
-    const slot: Slot = { worker, calls: new Map(), load: 0, ready, ended: false, since: performance.now() };
+  async #startLarge(): Promise<void> {
+    const slot = this.#spawn(false, true, (ended) => this.#forget(ended));
+    this.#large.push(slot);
+    await this.#fill(slot);
+    this.#rest(slot);
+  }
+
+  #forget(slot: Slot): void {
+    const at = this.#large.indexOf(slot);
+    if (at !== -1) this.#large.splice(at, 1);
+  }
+
+  /** Ends a worker for large bodies when nothing has come for a while. */
+  #rest(slot: Slot): void {
+    clearTimeout(slot.timer);
+    slot.timer = setTimeout(() => {
+      if (slot.load > 0) return;
+      this.#forget(slot);
+      void this.#end(slot);
+    }, LARGE_IDLE_MS).unref();
+  }
+
+  /** Ends a worker after what it has at hand. */
+  async #end(slot: Slot): Promise<void> {
+    slot.ready = false;
+    clearTimeout(slot.timer);
+    await this.#call(slot, { kind: 'close' }).catch(() => undefined);
+    await slot.worker.terminate();
+  }
+
+  /** Loads every model that the others have, and lets it work. */
+  async #fill(slot: Slot): Promise<void> {
+    for (const [model, { folder, manifest }] of this.#models)
+      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
+    slot.ready = !slot.ended;
+    this.#onIdle();
+  }
+
+  #spawn(ready: boolean, large: boolean, ended: (slot: Slot) => void): Slot {
+    const workerData: WorkerData = { requestMegabytes: this.#requestMegabytes, large };
+    const worker = new Worker(this.#script, { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+    const slot: Slot = {
+      worker,
+      calls: new Map(),
+      load: 0,
+      long: 0,
+      ready,
+      ended: false,
+      since: performance.now(),
+      timer: undefined,
+    };
     worker.on('message', (reply: Reply) => {
       const call = slot.calls.get(reply.id);
       slot.calls.delete(reply.id);
@@ -135,7 +206,7 @@ export class Pool {
       slot.ready = false;
       for (const call of slot.calls.values()) call.reject(new WorkerCrashed('the worker ended'));
       slot.calls.clear();
-      if (!this.#closed) void this.#replace(slot);
+      if (!this.#closed) ended(slot);
     });
     return slot;
   }
@@ -144,12 +215,9 @@ export class Pool {
     // One that can't live ends again at once: it must not take the machine from the others.
     if (performance.now() - dead.since < SHORT_MS) await sleep(SHORT_MS);
     if (this.#closed) return;
-    const slot = this.#spawn(false);
+    const slot = this.#spawn(false, false, (ended) => void this.#replace(ended));
     this.#slots[this.#slots.indexOf(dead)] = slot;
-    for (const [model, { folder, manifest }] of this.#models)
-      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
-    slot.ready = true;
-    this.#onIdle();
+    await this.#fill(slot);
   }
 
   #call(slot: Slot, job: Without<Job, 'id'>, transfer: ArrayBuffer[] = []): Promise<JobResult> {
@@ -162,8 +230,16 @@ export class Pool {
   }
 }
 
+function hasRoom({ load, long }: Slot, size: Size): boolean {
+  return size === 'long' ? long === 0 && load < DEPTH : load - long < DEPTH;
+}
+
 /** The requests with their bodies in one piece of memory that can be handed over: a body read from a socket shares its own with others. */
 function own(requests: Request[]): { requests: Request[]; memory: ArrayBuffer } {
+  // A large body has memory of its own already.
+  const [{ body: only }] = requests as [Request];
+  if (requests.length === 1 && only.length > LONG_BYTES && only.buffer.byteLength === only.length)
+    return { requests: [{ ...requests[0]!, body: new Uint8Array(only.buffer) }], memory: only.buffer as ArrayBuffer };
   const memory = new ArrayBuffer(requests.reduce((sum, { body }) => sum + body.length, 0));
   let at = 0;
   const copies = requests.map((request) => {

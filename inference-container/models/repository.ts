@@ -162,7 +162,8 @@ export class Repository {
 
   async #policy(name: string): Promise<VersionPolicy> {
     for (const root of this.#roots) {
-      const file = await readFile(join(root, name, 'config.json'), 'utf8').catch(() => null);
+      const path = join(root, name, 'config.json');
+      const file = (await isFile(path)) ? await readFile(path, 'utf8').catch(() => null) : null;
       if (file === null) continue;
       try {
         return versionPolicy.parse(JSON.parse(file));
@@ -182,6 +183,7 @@ export class Repository {
     if (this.#failed.get(key)?.stamp === stamp) return;
     const started = performance.now();
     try {
+      await filesOnly(folder);
       const manifest = await readManifest(folder, name, version);
       const later = await this.#verify(key, folder, manifest);
       const signature = await this.#pool.load(key, folder, manifest);
@@ -265,6 +267,26 @@ export class Repository {
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');
   }
+}
+
+/** Folders within a version that are looked into. */
+const FOLDERS_DEEP = 8;
+
+/**
+ * Throws when a version holds a pipe, a socket or a device, wherever it is: to open a pipe blocks until somebody writes to it,
+ * here or within ONNX Runtime.
+ */
+async function filesOnly(folder: string, depth = 0): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => null);
+    if (found?.isDirectory() && depth < FOLDERS_DEEP) await filesOnly(path, depth + 1);
+    else if (found && !found.isFile()) throw new Error(`${name} is neither a file nor a folder`);
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() ?? false;
 }
 
 /** `model.json`, or what can be said of a model without it. */

@@ -1,7 +1,9 @@
+import { collectSoon } from '../garbage.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Answer } from '../protocol/answer.ts';
 import type { Answered, Request } from '../protocol/requests.ts';
 import type { Inline } from './inline.ts';
+import { type Size, SMALL_BYTES, sizeOf } from './size.ts';
 
 /** Too much waits for this model: try again in a moment. */
 export class Overloaded extends Error {}
@@ -12,8 +14,8 @@ export class Abandoned extends Error {}
 
 /** Where jobs run that are not quick: the pool of workers. */
 export interface Lane {
-  /** Takes a job now. */
-  readonly free: boolean;
+  /** Whether a job of this size would be taken now. */
+  takes(size: Size): boolean;
   /** Has nothing to do. */
   readonly idle: boolean;
   answer(model: string, requests: Request[]): Promise<Answered>;
@@ -37,8 +39,8 @@ export interface Target extends Named {
 
 /** How long requests gather for an idle worker while more are being read. */
 const HANDFUL_MS = 0.2;
-/** Bytes of the bodies that go to a worker together: large ones are better divided among the workers. */
-const JOB_BYTES = 4 * 1024 * 1024;
+/** Bytes of the small bodies that go to a worker together; any other goes alone. */
+const JOB_BYTES = 4 * SMALL_BYTES;
 
 const NOTHING = { count: 0, bytes: 0, inline: false };
 
@@ -56,8 +58,10 @@ interface Waiting {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** What waits for one model, of one size: small requests do not stand behind others. */
 interface Queue {
   target: Target;
+  size: Size;
   waiting: Waiting[];
   /** Requests that were handed out, to a worker or inline. */
   running: number;
@@ -86,8 +90,14 @@ export class Scheduler {
     this.#inline = inline;
     this.#metrics = metrics;
     metrics.onCollect(() => {
-      for (const { target, waiting, running } of this.#queues.values())
-        metrics.inFlight(target, waiting.length, running);
+      const counted = new Map<string, { target: Target; waiting: number; running: number }>();
+      for (const { target, waiting, running } of this.#queues.values()) {
+        const known = counted.get(target.key) ?? { target, waiting: 0, running: 0 };
+        counted.set(target.key, known);
+        known.waiting += waiting.length;
+        known.running += running;
+      }
+      for (const { target, waiting, running } of counted.values()) metrics.inFlight(target, waiting, running);
     });
   }
 
@@ -107,7 +117,7 @@ export class Scheduler {
 
   /** Throws {@link Overloaded}, {@link DeadlinePassed}, {@link Abandoned}, WorkerCrashed or JobFailed. */
   run(target: Target, request: Request, client: Client): Promise<Answer> {
-    const queue = this.#queueOf(target);
+    const queue = this.#queueOf(target, sizeOf(request.body));
     if (this.#full(queue)) this.#dropDead(queue);
     // Bytes are of all models together, and so are those that nobody waits for any more.
     if (this.#heavy(request)) for (const other of this.#queues.values()) this.#dropDead(other);
@@ -125,21 +135,23 @@ export class Scheduler {
 
   /** The model is gone. Requests whose time was over may still stand in its queue: their bytes leave with it. */
   forget(key: string): void {
-    const queue = this.#queues.get(key);
-    if (!queue) return;
-    clearTimeout(queue.timer);
-    for (const { request, timer } of queue.waiting) {
-      this.#bytes -= request.body.length;
-      clearTimeout(timer);
+    for (const [place, queue] of this.#queues) {
+      if (queue.target.key !== key) continue;
+      clearTimeout(queue.timer);
+      for (const { request, timer } of queue.waiting) {
+        this.#bytes -= request.body.length;
+        clearTimeout(timer);
+      }
+      this.#queues.delete(place);
     }
-    this.#queues.delete(key);
   }
 
-  #queueOf(target: Target): Queue {
-    const known = this.#queues.get(target.key);
+  #queueOf(target: Target, size: Size): Queue {
+    const place = size === 'small' ? target.key : `${target.key} ${size}`;
+    const known = this.#queues.get(place);
     if (known) return known;
-    const queue: Queue = { target, waiting: [], running: 0, timer: undefined };
-    this.#queues.set(target.key, queue);
+    const queue: Queue = { target, size, waiting: [], running: 0, timer: undefined };
+    this.#queues.set(place, queue);
     return queue;
   }
 
@@ -159,7 +171,7 @@ export class Scheduler {
         const { count, bytes, inline } = this.#next(queue);
         if (!inline) alarm(queue.waiting);
         if (count === 0) continue;
-        if (inline ? this.#inlineBusy : !this.#pool.free) continue;
+        if (inline ? this.#inlineBusy : !this.#pool.takes(queue.size)) continue;
         this.#bytes -= bytes;
         progress = true;
         // The one that was served goes to the end, so that none starves another.
@@ -183,15 +195,16 @@ export class Scheduler {
       }, target.maxDelayMs - age);
       return NOTHING;
     }
-    const most = target.batchable ? target.maxRows : 1;
+    const most = target.batchable && queue.size === 'small' ? target.maxRows : 1;
     const quick = this.#inline.limit(target.key);
     const inline = first.request.body.length <= quick;
     const limit = inline ? quick : JOB_BYTES;
     let count = 0;
     let bytes = 0;
     for (const { request } of waiting) {
-      if (count === most || (count > 0 && bytes + request.body.length > limit)) break;
-      bytes += request.body.length;
+      const { length } = request.body;
+      if (count === most || (count > 0 && bytes + length > limit)) break;
+      bytes += length;
       count += 1;
     }
     return { count, bytes, inline };
@@ -241,6 +254,7 @@ export class Scheduler {
     } finally {
       for (const { timer } of together) clearTimeout(timer);
       queue.running -= together.length;
+      if (queue.size !== 'small') collectSoon();
       if (inline) {
         this.#inlineBusy = false;
         this.wake();

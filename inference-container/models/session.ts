@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
@@ -100,18 +101,41 @@ function metadata(given: InferenceSession.ValueMetadata): TensorMetadata {
   };
 }
 
+/** Rows that are made ready before others of the thread have their turn; a run of the model is a turn of its own. */
+const TURN_MS = 5;
+
+/**
+ * Runs rows, as many together as the manifest says, so that a request of many rows needs no more memory than one of few, and
+ * whatever else the thread has to do is done between.
+ */
+export async function runRows(model: Loaded, rows: unknown[], timing: Timing): Promise<RowResult[]> {
+  const { maxRows } = model.manifest.batching;
+  const results: RowResult[] = [];
+  for (let from = 0; from < rows.length; from += maxRows) {
+    for (const result of await runSlice(model, rows.slice(from, from + maxRows), timing)) results.push(result);
+    if (from + maxRows < rows.length) await nextTurn();
+  }
+  return results;
+}
+
 /** Runs the rows that can be prepared as one batch (or one by one, where the model's batch is closed). */
-export async function runRows(
-  { session, runner, signature }: Loaded,
-  rows: unknown[],
-  timing: Timing,
-): Promise<RowResult[]> {
+async function runSlice({ session, runner, signature }: Loaded, rows: unknown[], timing: Timing): Promise<RowResult[]> {
   if (!runner) throw new Error('the model takes tensors, not rows');
   const started = performance.now();
   const results: RowResult[] = new Array(rows.length);
   const prepared: unknown[] = [];
   const places: number[] = [];
-  const attempts = rows.map(async (row) => await runner.prepare(row));
+  const attempts: Promise<unknown>[] = [];
+  let turn = started;
+  for (const row of rows) {
+    const attempt = (async () => await runner.prepare(row))();
+    // Looked at below, with all the others.
+    attempt.catch(() => undefined);
+    attempts.push(attempt);
+    if (performance.now() - turn < TURN_MS) continue;
+    await nextTurn();
+    turn = performance.now();
+  }
   for (const [place, attempt] of (await Promise.allSettled(attempts)).entries()) {
     if (attempt.status === 'fulfilled') {
       prepared.push(attempt.value);

@@ -1,7 +1,12 @@
-import { parentPort } from 'node:worker_threads';
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { collectSoon } from '../garbage.ts';
+import { limitParsed } from '../protocol/json.ts';
 import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
 import type { Manifest } from './manifest.ts';
 import { type Loaded, open, type Signature } from './session.ts';
+import { sizeOf } from './size.ts';
 
 /**
  * A worker thread: holds every model, and answers requests from their bytes to the bytes of the reply. ONNX Runtime blocks
@@ -20,7 +25,25 @@ export type JobResult =
 
 export type Reply = { id: number; result: JobResult } | { id: number; error: string };
 
+/** What a worker is started with. */
+export interface WorkerData {
+  /** Memory that a JSON body may take once it is read. */
+  requestMegabytes: number;
+  /** For large bodies: whatever else this machine has to do comes first. */
+  large: boolean;
+}
+const { requestMegabytes, large } = workerData as WorkerData;
+limitParsed(requestMegabytes);
+if (large) yieldToOthers();
+
 const models = new Map<string, Loaded>();
+
+/** Linux has a priority for each thread, by the number that it alone can look up. */
+function yieldToOthers(): void {
+  if (process.platform !== 'linux') return;
+  const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+  setPriority(thread, constants.priority.PRIORITY_LOW);
+}
 
 /** Jobs under way: a session that is being opened is not among the models yet. */
 let underWay = 0;
@@ -44,7 +67,8 @@ parentPort!.on('message', async (job: Job) => {
 async function handle(job: Job): Promise<JobResult> {
   switch (job.kind) {
     case 'load': {
-      const loaded = await open(job.folder, job.manifest);
+      // A worker that was started meanwhile is told twice.
+      const loaded = models.get(job.model) ?? (await open(job.folder, job.manifest));
       models.set(job.model, loaded);
       return { kind: 'signature', signature: loaded.signature };
     }
@@ -54,7 +78,10 @@ async function handle(job: Job): Promise<JobResult> {
     case 'answer': {
       const loaded = models.get(job.model);
       if (!loaded) throw new Error(`${job.model} is not loaded`);
-      return { kind: 'answers', ...(await answerAll(loaded, job.requests)) };
+      const small = sizeOf(job.requests[0]!.body) === 'small';
+      const answered = await answerAll(loaded, job.requests);
+      if (!small) collectSoon();
+      return { kind: 'answers', ...answered };
     }
     case 'close':
       if (underWay > 0)

@@ -1,6 +1,21 @@
 import { isAscii } from 'node:buffer';
 import { badRequest, HttpError } from './http-error.ts';
 
+/** Levels of lists and objects: more than any tensor has dimensions. */
+const DEPTH_LIMIT = 64;
+/**
+ * Bytes that V8 keeps for what JSON text says, about, measured at 20,000,000 of each: a list or an object, an element, a string
+ * beside its characters.
+ */
+const COST = { container: 48, element: 8, string: 16 };
+
+let mostParsed = Number.POSITIVE_INFINITY;
+
+/** Says how much memory a body of this thread may take once it is parsed. */
+export function limitParsed(megabytes: number): void {
+  mostParsed = megabytes * 1024 * 1024;
+}
+
 /** A whole number was met that a double may not hold: wrong, unless reading the body digit by digit shows otherwise. */
 export class InexactNumber extends HttpError {
   constructor(message: string) {
@@ -30,6 +45,7 @@ export function readJson<T>(bytes: Buffer, read: (json: unknown) => T): T {
 }
 
 function parse(bytes: Buffer, read: (text: string) => unknown): unknown {
+  measure(bytes);
   let text: string;
   try {
     // Most bodies are ASCII, for which a string is only a copy.
@@ -42,6 +58,51 @@ function parse(bytes: Buffer, read: (text: string) => unknown): unknown {
   } catch {
     throw badRequest('the body is not JSON');
   }
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+
+/**
+ * What a body would take once it is parsed, counted before it is: a text of 60 MB may become gigabytes. Throws 413 beyond the
+ * limit, and 400 where it is nested too deep for whoever reads it.
+ */
+function measure(bytes: Buffer): void {
+  let depth = 0;
+  let containers = 0;
+  let commas = 0;
+  let strings = 0;
+  const length = bytes.length;
+  for (let at = 0; at < length; at += 1) {
+    switch (bytes[at]) {
+      case QUOTE:
+        strings += 1;
+        // The end of the string: the next quote that no backslash takes.
+        for (at += 1; at < length && bytes[at] !== QUOTE; at += 1) if (bytes[at] === BACKSLASH) at += 1;
+        break;
+      case COMMA:
+        commas += 1;
+        break;
+      case 0x5b:
+      case 0x7b:
+        containers += 1;
+        depth += 1;
+        if (depth > DEPTH_LIMIT) throw badRequest(`the body is nested deeper than ${DEPTH_LIMIT} levels`);
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth -= 1;
+        break;
+      default:
+    }
+  }
+  const parsed = length + containers * COST.container + commas * COST.element + strings * COST.string;
+  if (parsed > mostParsed)
+    throw new HttpError(
+      413,
+      `the body would take ${Math.ceil(parsed / 1024 / 1024)} MB once it is read, and REQUEST_MEGABYTES is ${mostParsed / 1024 / 1024}; send fewer elements a request, or binary tensors`,
+    );
 }
 
 function exact(_key: string, value: unknown, { source }: { source?: string }): unknown {

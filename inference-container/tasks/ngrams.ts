@@ -69,12 +69,14 @@ function characters(word: string): string[] {
 
 export const START = '<s>';
 export const END = '</s>';
-const CACHED = 50_000;
+/** Ids of n-grams that are kept for words that come again: 8 bytes each. */
+const CACHED_IDS = 1_000_000;
 
 /** Words to the ids of their n-grams; 0 is none. */
 export class Subwords {
   readonly #ids: Map<string, number>;
   readonly #cache = new Map<string, number[]>();
+  #cachedIds = 0;
   /** N-grams, and the 0 that stands for none. */
   readonly size: number;
 
@@ -90,7 +92,11 @@ export class Subwords {
       .map((gram) => this.#ids.get(gram))
       .filter((id) => id !== undefined);
     // Words come from outside: a cache without an end would be a leak.
-    if (this.#cache.size >= CACHED) this.#cache.clear();
+    this.#cachedIds += ids.length + 1;
+    if (this.#cachedIds > CACHED_IDS) {
+      this.#cache.clear();
+      this.#cachedIds = ids.length + 1;
+    }
     this.#cache.set(word, ids);
     return ids;
   }

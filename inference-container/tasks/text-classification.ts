@@ -108,7 +108,7 @@ function withUnicodeWords(definition: Definition): Definition {
 
 /** Rows of ids, filled with 0 to the longest. */
 function padded(rows: number[][]): { data: BigInt64Array; width: number } {
-  const width = Math.max(1, ...rows.map((row) => row.length));
+  const width = rows.reduce((widest, row) => Math.max(widest, row.length), 1);
   const data = new BigInt64Array(rows.length * width);
   rows.forEach((row, index) => {
     for (let at = 0; at < row.length; at += 1) data[index * width + at] = BigInt(row[at]!);
@@ -122,9 +122,12 @@ function padded(rows: number[][]): { data: BigInt64Array; width: number } {
  */
 export function ngramFeeds(rows: Encoded[]): Record<string, Tensor> {
   const batch = rows.length;
-  const places = Math.max(...rows.map((row) => row.grams.length));
-  const most = Math.max(1, ...rows.flatMap((row) => row.grams.map((ids) => ids.length)));
-  const features = Math.max(1, ...rows.map((row) => row.ids.length));
+  let [places, most, features] = [0, 1, 1];
+  for (const row of rows) {
+    places = Math.max(places, row.grams.length);
+    features = Math.max(features, row.ids.length);
+    for (const own of row.grams) most = Math.max(most, own.length);
+  }
   const grams = new Int32Array(batch * places * most);
   const wordWeights = new Float32Array(batch * places);
   const ids = new Int32Array(batch * features);

@@ -158,7 +158,8 @@ test('the database has the containers that the code uses, by their keys, with TT
     const code = readFileSync(join(services, name), 'utf8');
     for (const [, field] of code.matchAll(/(?:ORDER BY|WHERE|AND|CONTAINS\() ?c\.(\w+)/g))
       assert.ok(
-        field === 'id' || Object.values(containers).some(({ indexed }) => indexed.some((path) => path.split('/')[1] === field)),
+        field === 'id' ||
+          Object.values(containers).some(({ indexed }) => indexed.some((path) => path.split('/')[1] === field)),
         `${name}: ${field}`,
       );
   }

@@ -65,13 +65,11 @@ describe('what waits, what is answered after, and what ends', () => {
       retryAt: 0,
     };
     const { open } = await import('../../functions/conversation/transitions.ts');
-    await database
-      .container('conversations')
-      .items.create({
-        ...open(conversationId('api', id), userId('api', 'u'), { kind: 'api' }, 'en', now),
-        inbox: [turn],
-        wakeAt: now,
-      } as never);
+    await database.container('conversations').items.create({
+      ...open(conversationId('api', id), userId('api', 'u'), { kind: 'api' }, 'en', now),
+      inbox: [turn],
+      wakeAt: now,
+    } as never);
     await platform.startGateway();
     await eventually(async () => (await messages(id))[0]?.status === 'answered', 25);
   });
