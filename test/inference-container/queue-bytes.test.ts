@@ -4,17 +4,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Answer,
   call,
   eventually,
+  infer,
   metric,
   readBinary,
   refused,
   type Served,
   serve,
+  turns,
   turnsASecond,
   whileBusy,
   withBinary,
@@ -35,6 +37,13 @@ before(async () => {
   await writeModel(folder, 'slow', '1', models.slow());
   server = await serve(folder, { settings: { QUEUE_MEGABYTES: '1' } });
   long = (await turnsASecond(server)) / 2;
+});
+
+// Anew for each test: what has been quick often enough is run where HTTP is served, and waits for no worker.
+beforeEach(async () => {
+  for (const name of ['bytes', 'other'])
+    for (const action of ['unload', 'load'])
+      assert.equal((await call(server, 'POST', `/v2/repository/models/${name}/${action}`)).status, 200);
 });
 
 after(async () => {
@@ -119,12 +128,13 @@ test('bodies beyond it get 503 with Retry-After, smaller ones still fit, and tho
 
 test('one body that is larger by itself is answered, when nothing waits', async () => {
   answered(await echo('bytes', 3_000_000), 3_000_000);
-  const { large } = await whileBusy(server, long, async () => {
-    const large = echo('bytes', 3_000_000);
-    await eventually(async () => (await waiting('bytes')) === 1, 2);
-    turnedAway(await echo('other', 10));
-    return { large };
-  });
+  // Large bodies have a worker of their own: another large one keeps it busy.
+  const busy = infer(server, 'slow', turns(long), { parameters: { padding: 'x'.repeat(1_100_000) } });
+  await eventually(async () => (await metric(server, 'maru_inference_running_requests', { model: 'slow' })) === 1, 2);
+  const large = echo('bytes', 3_000_000);
+  await eventually(async () => (await waiting('bytes')) === 1, 2);
+  turnedAway(await echo('other', 10));
+  assert.equal((await busy).status, 200);
   answered(await large, 3_000_000);
   answered(await echo('other', 10), 10);
 });
