@@ -48,7 +48,7 @@ export async function buildFunctions(target = join(root, 'dist/functions')): Pro
     join(out, 'package.json'),
     `${JSON.stringify({ name: 'maru-functions', private: true, type: 'module', main: 'index.js' }, null, 2)}\n`,
   );
-  for (const file of ['index.html', 'chat.js', 'chat.css'])
+  for (const file of ['index.html', 'chat.js', 'chat.css', 'icon.svg'])
     await cp(join(root, 'functions/web', file), join(out, 'web', file));
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
@@ -104,7 +104,7 @@ async function replace(target: string, out: string): Promise<void> {
 }
 
 function withoutSourceMap(text: string): string {
-  return text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+  return text.replace(/\n\/\/# sourceMappingURL=.*(?:[\n\r\u2028\u2029]\s*)?$/, '\n');
 }
 
 if (import.meta.main) {

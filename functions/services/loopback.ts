@@ -8,7 +8,7 @@ const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
  * anywhere else: a token would be there for all to read.
  */
 export function reach(address: string): { endpoint: string; httpClient?: HttpClient } {
-  const endpoint = address.replace(/\/+$/, '');
+  const endpoint = address.replace(/(?<!\/)\/+$/, '');
   if (!endpoint.startsWith('http:')) return { endpoint };
   if (!isLoopback(new URL(endpoint))) throw new Error(`${endpoint} is not https`);
   const inner = createDefaultHttpClient();

@@ -4,7 +4,7 @@ import { z } from 'zod';
  * All settings of the gateway, read and validated once. Every problem is reported together.
  * In Azure (`WEBSITE_SITE_NAME` is set there) keys are refused: the platform's identities are used.
  */
-const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ''));
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/(?<!\/)\/+$/, ''));
 const days = z.coerce.number().int().min(1).max(3_650);
 const rate = z.coerce.number().int().min(1).max(1_000_000);
 const seconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);

@@ -51,7 +51,7 @@ export function orderNumber(text: string): string | null {
 }
 
 const NUMBER =
-  /(?:\bord[\s-]?|#|\border\s+(?:number\s+|no\.?\s+)?|주문\s*(?:번호)?(?:는|은)?\s*)(\d{5,8})(?!\d)|^\s*(\d{5,8})\s*(?:번\D*|please|plz|요|이요)?\s*[.!]*$/i;
+  /(?:\bord[\s-]?|#|\border\s+(?:number\s+|no\.?\s+)?|주문\s*(?:(?:번호(?:는|은)?|는|은)\s*)?)(\d{5,8})(?!\d)|^\s*(\d{5,8})\s*(?:번\D*|(?:(?:please|plz|요|이요)\s*)?[.!]*)$/i;
 
 /** Orders that are offered at once. */
 const LISTED = 5;
@@ -68,7 +68,7 @@ const PLACES = [
 function choice(text: string, numbers: string[]): string | null {
   const number = orderNumber(text);
   if (number) return number;
-  const said = text.trim().replace(/[.!?~]+$/, '');
+  const said = text.trim().replace(/(?<![.!?~])[.!?~]+$/, '');
   if (said.length > 20) return null;
   const place = PLACES.findIndex((pattern) => pattern.test(said));
   return place < 0 ? null : (numbers[place] ?? null);

@@ -113,7 +113,7 @@ async function load(
     output += chunk;
   });
   await once(wrk, 'exit');
-  const line = /JSON (\{.*\})/.exec(output)?.[1];
+  const line = /^JSON (\{.*\})/m.exec(output)?.[1];
   if (!line) throw new Error(`wrk: ${output.slice(0, 300)}`);
   const { rps, p50_ms, p99_ms, non2xx, sockerr, timeouts } = JSON.parse(line) as Record<string, number>;
   return { rps: rps!, p50: p50_ms!, p99: p99_ms!, errors: non2xx! + sockerr! + timeouts! };

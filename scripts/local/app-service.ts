@@ -165,7 +165,7 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
     if (!path.startsWith(BASE))
       throw new ArmError(404, 'ResourceNotFound', `The Resource '${url.pathname}' was not found.`);
     let rest = path.slice(BASE.length);
-    const inSlot = /^\/slots\/([^/]+)(.*)$/.exec(rest);
+    const inSlot = /^\/slots\/([^/]+)(\/.*|)$/.exec(rest);
     const name: SlotName = inSlot ? slotName(inSlot[1]!) : 'production';
     if (inSlot) rest = inSlot[2]!;
     const slot = slots[name];

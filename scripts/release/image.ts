@@ -129,7 +129,7 @@ function partsOf({ manifest, config }: Image): Part[] {
     throw new Error('the image has not one diff id a layer; it can not be extended');
   return manifest.layers.map((descriptor, index) => ({
     // The same bytes by their OCI name: an image of Docker's media types and one's own must not be mixed.
-    descriptor: { ...descriptor, mediaType: descriptor.mediaType.replace(/^.*docker.*gzip$/, LAYER) },
+    descriptor: { ...descriptor, mediaType: descriptor.mediaType.replace(/^(?=.*docker).*gzip$/, LAYER) },
     diffId: config.rootfs.diff_ids[index]!,
   }));
 }

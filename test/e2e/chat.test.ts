@@ -10,6 +10,8 @@ let browser: Browser;
 let page: Page;
 /** What the page asked for outside of this machine. */
 const outside: string[] = [];
+/** What its policy refused it. */
+const refused: string[] = [];
 
 usePlatform({}, async (platform) => {
   const quiet = [
@@ -27,6 +29,9 @@ usePlatform({}, async (platform) => {
   page.on('request', (request) => {
     const { hostname, protocol } = new URL(request.url());
     if (protocol.startsWith('http') && !['127.0.0.1', 'localhost'].includes(hostname)) outside.push(request.url());
+  });
+  page.on('console', (message) => {
+    if (/Content Security Policy|Trusted/.test(message.text())) refused.push(message.text());
   });
   await page.goto(`${platform.gateway}/chat`);
 });

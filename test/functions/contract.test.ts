@@ -57,7 +57,7 @@ test('the built app registers every function with its trigger', () => {
     health: 'httpTrigger GET HEAD api/health anonymous',
     openapi: 'httpTrigger GET HEAD api/openapi.json anonymous',
     chat: 'httpTrigger GET HEAD chat/{file?} anonymous',
-    'zz-not-found': 'httpTrigger GET HEAD POST PUT PATCH DELETE OPTIONS TRACE {*path} anonymous',
+    'zz-not-found': 'httpTrigger GET HEAD POST PUT PATCH DELETE OPTIONS {*path} anonymous',
     understand: queue('turns'),
     deliver: queue('replies'),
     log: queue('call-log'),
