@@ -21,7 +21,7 @@ export type Verdict =
   /** The service does it, and its answer never comes. */
   | 'keep'
   /** Answered in place of the service; `cut`: the second half of the body never comes. */
-  | { status: number; headers?: Record<string, string>; body: string; cut?: boolean };
+  | { status: number; headers?: Record<string, string>; body: string | Uint8Array; cut?: boolean };
 
 /** A door between the gateway and a service behind it, for the tests to shut. */
 export class Door {
