@@ -173,7 +173,7 @@ async function ask(gateway: number, conversation: string, text: string) {
   const response = await fetch(`http://localhost:${gateway}/api/conversations/${conversation}/messages`, {
     method: 'POST',
     headers: { 'x-functions-key': 'local', 'content-type': 'application/json', prefer: 'wait=20' },
-    body: JSON.stringify({ userId: 'u', text }),
+    body: JSON.stringify({ userId: 'u', customerId: 'demo', text }),
   });
   const body = (await response.json()) as { status: string; replies: { text: string }[]; intent: { name: string } };
   assert.equal(response.status, 200, JSON.stringify(body));

@@ -31,9 +31,11 @@ before(async () => {
   // Azurite is not needed: whatever is sent to a queue or listed in a container, there is nothing.
   const answers = createServer((request, response) => {
     request.resume();
+    const time = 'Thu, 26 Nov 2026 12:00:00 GMT';
+    const queued = `<QueueMessagesList><QueueMessage><MessageId>1</MessageId><InsertionTime>${time}</InsertionTime><ExpirationTime>${time}</ExpirationTime><PopReceipt>1</PopReceipt><TimeNextVisible>${time}</TimeNextVisible></QueueMessage></QueueMessagesList>`;
     const list = '<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>';
     response.writeHead(request.method === 'POST' ? 201 : 200, { 'content-type': 'application/xml' });
-    response.end(request.method === 'POST' ? '<QueueMessagesList/>' : list);
+    response.end(request.method === 'POST' ? queued : list);
   });
   record('storage', answers);
   storage = await listen(answers, 0);
