@@ -35,7 +35,8 @@ export function turnId(given: string): TurnId {
 
 const CONVERSATION = /^(?:api|channel)\.[\w-]{43}$/;
 const TURN = /^turn\.[\w-]{43}$/;
-const CUSTOMER = /^[\w@:+.-]{1,128}$/;
+/** Not a dot at its beginning: no path takes it for a step. */
+const CUSTOMER = /^[\w@:+-][\w@:+.-]{0,127}$/;
 
 /** The id of a document that another step of the bot names; null for anything else. */
 export function storedConversationId(text: string): ConversationId | null {
@@ -48,7 +49,7 @@ export function storedTurnId(text: string): TurnId | null {
 
 /** Null for what can't be a customer of the shop: dot segments and separators among it. */
 export function customerId(text: string): CustomerId | null {
-  return CUSTOMER.test(text) && !/^\.+$/.test(text) ? (text as CustomerId) : null;
+  return CUSTOMER.test(text) ? (text as CustomerId) : null;
 }
 
 function stored(space: Space, given: string): string {

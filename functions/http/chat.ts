@@ -10,6 +10,8 @@ import { route } from './route.ts';
 /** The folder of the built app (scripts/build.ts puts `web/` beside the bundle). */
 const here = dirname(fileURLToPath(import.meta.url));
 
+const HTML = 'text/html; charset=utf-8';
+
 /** The files of the chat page, beside the built app in `web/`. */
 const files: Record<string, string> = {
   'chat.js': 'text/javascript; charset=utf-8',
@@ -25,7 +27,7 @@ export const getChat = route(
     summary: 'The chat page, and its files',
     access: 'anyone',
     path: z.object({ file: z.enum(['chat.js', 'chat.css', 'webchat.js', 'icon.svg']) }),
-    answers: { 200: { description: 'The file.', type: 'text/html' } },
+    answers: { 200: { description: 'The file.', types: [HTML, ...Object.values(files)] } },
     problems: ['not_found'],
   },
   async (request) => {
@@ -74,7 +76,7 @@ async function page(): Promise<HttpResponseInit> {
   return {
     status: 200,
     headers: {
-      'content-type': 'text/html; charset=utf-8',
+      'content-type': HTML,
       'cache-control': 'no-cache',
       'referrer-policy': 'no-referrer',
       'content-security-policy': Object.entries(policy)

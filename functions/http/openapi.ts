@@ -82,7 +82,7 @@ function described(operation: Operation): ZodOpenApiOperationObject {
 
 function answersOf({ answers }: Operation): ZodOpenApiOperationObject['responses'] {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema, type, headers }]) => [
+    Object.entries(answers).map(([status, { description, schema, types, headers }]) => [
       status,
       {
         description,
@@ -97,7 +97,9 @@ function answersOf({ answers }: Operation): ZodOpenApiOperationObject['responses
             }
           : {}),
         ...(schema ? { content: { 'application/json': { schema } } } : {}),
-        ...(type ? { content: { [type]: { schema: { type: 'string' as const } } } } : {}),
+        ...(types
+          ? { content: Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const } }])) }
+          : {}),
       },
     ]),
   );

@@ -37,7 +37,6 @@ export const postRegistryWebhook = route(
   {
     summary: 'The registry tells of a push',
     access: 'secret',
-    headers: z.object({ 'X-Maru-Webhook-Secret': z.string().optional() }),
     body: payload,
     answers: {
       200: {

@@ -26,10 +26,10 @@ export interface Operation {
 
 export interface AnswerDescription {
   description: string;
-  /** Of a JSON body; without it and `type` there is none. */
+  /** Of a JSON body; without it and `types` there is none. */
   schema?: z.ZodType;
-  /** Of another body. */
-  type?: string;
+  /** Of another body, one of these. */
+  types?: readonly string[];
   headers?: Record<string, string>;
 }
 

@@ -17,8 +17,10 @@ export const conversation = z.object({
 
 export const turnKey = z
   .string()
-  .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . : -')
-  .regex(NOT_DOTS, 'must not be dots alone')
+  .regex(
+    /^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}$/,
+    'must be 1 to 128 letters, digits or any of _ . : -, and not begin with .',
+  )
   .meta({ description: 'The Idempotency-Key of the message, or the key that was made for it.', example: 'k1' });
 
 export const turn = conversation.extend({ turnId: turnKey });
@@ -43,16 +45,20 @@ export const userSpace = z.object({
 
 const customerId = z
   .string()
-  .regex(/^[A-Za-z0-9_@:+.-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ @ : + . -')
-  .regex(NOT_DOTS, 'must not be dots alone')
+  .regex(
+    /^[A-Za-z0-9_@:+-][A-Za-z0-9_@:+.-]{0,127}$/,
+    'must be 1 to 128 letters, digits or any of _ @ : + . -, and not begin with .',
+  )
   .meta({ description: "The shop's own id of the customer.", example: 'demo' });
 
 export const customer = z.object({ customerId });
 
 const userId = z
   .string()
-  .regex(/^[A-Za-z0-9_.@:-]{1,128}$/, 'must be 1 to 128 letters, digits or any of _ . @ : -')
-  .regex(NOT_DOTS, 'must not be dots alone')
+  .regex(
+    /^[A-Za-z0-9_@:-][A-Za-z0-9_.@:-]{0,127}$/,
+    'must be 1 to 128 letters, digits or any of _ . @ : -, and not begin with .',
+  )
   .meta({ description: "The client's own id of the user.", example: 'u1' });
 
 const TEXT_LIMIT = 4_000;

@@ -30,6 +30,8 @@ export interface AttackOptions {
   models: string;
   /** Seconds after each attack until memory is measured. */
   settle: number;
+  /** The first so many attacks; all of them where it is not given. */
+  only?: number | undefined;
   progress(text: string): void;
 }
 
@@ -96,7 +98,13 @@ const attacks: readonly Attack[] = [
 ];
 
 /** Attacks a model server of its own, with quick requests beside it all the while. */
-export async function attackModelServer({ script, models, settle, progress }: AttackOptions): Promise<Attacked[]> {
+export async function attackModelServer({
+  script,
+  models,
+  settle,
+  only,
+  progress,
+}: AttackOptions): Promise<Attacked[]> {
   const port = await freePort();
   const child = spawn(process.execPath, [script], {
     env: {
@@ -125,7 +133,7 @@ export async function attackModelServer({ script, models, settle, progress }: At
       );
     await sleep(settle * 1_000);
     const before = await resident(child);
-    for (const { name, path, bodies } of attacks) {
+    for (const { name, path, bodies } of attacks.slice(0, only)) {
       progress(name);
       results.push({ name, ...(await one(agent, port, child, path, bodies())), before, after: 0 });
       await sleep(settle * 1_000);
@@ -204,16 +212,4 @@ async function until(look: () => Promise<boolean>): Promise<void> {
     await sleep(100);
   }
   throw new Error('the model server is not ready after 30 s');
-}
-
-if (import.meta.main) {
-  const root = join(import.meta.dirname, '../..');
-  const results = await attackModelServer({
-    script: join(root, 'dist/inference-container/main.js'),
-    models: join(root, '.local/models'),
-    settle: Number(process.argv[2] ?? 10),
-    progress: console.log,
-  });
-  console.table(results.map(({ statuses, ...rest }) => ({ ...rest, statuses: JSON.stringify(statuses) })));
-  console.log(modelServerFailures(results).join('\n'));
 }

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import {
+  chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -184,7 +186,7 @@ class Folder {
       if (missing === 'look' && !found) return null;
       if (missing === 'make' && !found?.isDirectory()) {
         if (found) unlinkSync(place);
-        mkdirSync(place, { mode: 0o755 });
+        makeFolder(place);
       }
       trail.push(part);
     }
@@ -202,7 +204,7 @@ class Folder {
 
   #folder(place: string): void {
     const path = join(this.#root, place);
-    if (!known(path)) mkdirSync(path, { mode: 0o755 });
+    if (!known(path)) makeFolder(path);
   }
 
   #file(place: string, entry: tar.ReadEntry): void {
@@ -210,6 +212,8 @@ class Folder {
     const mode = (entry.mode ?? 0) & 0o111 ? 0o755 : 0o644;
     const file = openSync(join(this.#root, place), flags, mode);
     this.#open = file;
+    // Whatever this process lets others do with its own files.
+    fchmodSync(file, mode);
     entry.on('data', (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
     });
@@ -248,6 +252,11 @@ class Folder {
 
 function segments(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+function makeFolder(path: string): void {
+  mkdirSync(path);
+  chmodSync(path, 0o755);
 }
 
 function known(path: string) {
