@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 
 /**
  * Who and what a turn belongs to. Ids from outside are chosen by clients and channels and may hold anything, so none is
- * stored, logged, queued or put into a path as it came: what is stored is its SHA-256 behind the name of its space. Such an
- * id can't be a dot segment or empty, can't hold a separator, and can't be another's. The types are made only here.
+ * stored, logged, queued or put into a path as it came: what is stored is the SHA-256 of its space and itself, behind what it
+ * is the id of. It can't be a dot segment or empty, can't hold a separator, and can't be another's. The types are made only here.
  */
 declare const made: unique symbol;
 type Identifier<Name extends string> = string & { readonly [made]: Name };
@@ -21,11 +21,11 @@ export type CustomerId = Identifier<'customer'>;
 export type Space = 'api' | { channel: string };
 
 export function conversationId(space: Space, given: string): ConversationId {
-  return stored(space, given) as ConversationId;
+  return stored('conversation', space, given) as ConversationId;
 }
 
 export function userId(space: Space, given: string): UserId {
-  return stored(space, given) as UserId;
+  return stored('user', space, given) as UserId;
 }
 
 /** Turns of two spaces never share a conversation, so their ids need no space. */
@@ -33,7 +33,7 @@ export function turnId(given: string): TurnId {
   return `turn.${digest(given)}` as TurnId;
 }
 
-const CONVERSATION = /^(?:api|channel)\.[\w-]{43}$/;
+const CONVERSATION = /^conversation\.[\w-]{43}$/;
 const TURN = /^turn\.[\w-]{43}$/;
 /** Not a dot at its beginning: no path takes it for a step. */
 const CUSTOMER = /^[\w@:+-][\w@:+.-]{0,127}$/;
@@ -52,9 +52,10 @@ export function customerId(text: string): CustomerId | null {
   return CUSTOMER.test(text) ? (text as CustomerId) : null;
 }
 
-function stored(space: Space, given: string): string {
-  // Both as one JSON text: the end of a channel's name can't be taken for the beginning of an id.
-  return space === 'api' ? `api.${digest(given)}` : `channel.${digest(JSON.stringify([space.channel, given]))}`;
+function stored(kind: string, space: Space, given: string): string {
+  // As one JSON text: the end of a channel's name can't be taken for the beginning of an id. With its kind: many channels give
+  // a conversation its user's id, and then the one must not tell the other.
+  return `${kind}.${digest(JSON.stringify([kind, ...(space === 'api' ? [] : [space.channel]), given]))}`;
 }
 
 function digest(text: string): string {

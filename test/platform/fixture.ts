@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +71,33 @@ export async function request(
   } as RequestInit);
   const text = await response.text();
   const json = /json/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  const answer = { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  await assertDocumented(gateway, method, path, answer);
+  return answer;
+}
+
+type Documents = Record<string, Record<string, { responses: Record<string, { description: string }> }>>;
+const documents = new Map<string, Documents>();
+
+/** Whatever the API answers in any test is named in its OpenAPI document: the status, and the code of a problem. */
+async function assertDocumented(gateway: string, method: string, path: string, answer: Answer): Promise<void> {
+  const { paths } = documents.has(gateway)
+    ? { paths: documents.get(gateway)! }
+    : ((await (await fetch(`${gateway}/api/openapi.json`)).json()) as { paths?: Documents });
+  if (!paths) return;
+  documents.set(gateway, paths);
+  const segments = path.split('?')[0]!.split('/');
+  const template = Object.keys(paths).find((known) => {
+    const parts = known.split('/');
+    return parts.length === segments.length && parts.every((part, at) => part === segments[at] || part.startsWith('{'));
+  });
+  const documented = template && paths[template]![method === 'HEAD' ? 'get' : method.toLowerCase()];
+  if (!documented) return;
+  const named = documented.responses[answer.status];
+  assert.ok(named, `${method} ${template} does not name ${answer.status}`);
+  const { code } = (answer.body ?? {}) as { code?: string };
+  if (answer.status >= 400 && code)
+    assert.match(named.description, new RegExp(`\\b${code}\\b`), `${method} ${template}`);
 }
 
 /** Says something over the HTTP API and waits for the answer. */

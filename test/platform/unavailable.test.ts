@@ -217,7 +217,7 @@ describe('Cosmos DB', () => {
     await eventually(async () => (await stored(api(known))).wakeAt === null);
     const id = unique('c');
     cosmos.rule = ({ method, path: asked, body: document }) =>
-      (method === 'PUT' || method === 'POST') && /\/conversations\/docs/.test(asked) && /"api\./.test(document)
+      (method === 'PUT' || method === 'POST') && /\/conversations\/docs/.test(asked) && /"conversation\./.test(document)
         ? 'drop'
         : 'pass';
     for (const fresh of [id, known]) assertUnavailable(await send(fresh), fresh);

@@ -20,8 +20,8 @@ const space = fc.oneof(
 test('whatever an id is, what is stored is one harmless word of a fixed length', () => {
   fc.assert(
     fc.property(space, hostileId, (where, given) => {
-      for (const id of [conversationId(where, given), userId(where, given)])
-        assert.match(id, /^(api|channel)\.[\w-]{43}$/);
+      assert.match(conversationId(where, given), /^conversation\.[\w-]{43}$/);
+      assert.match(userId(where, given), /^user\.[\w-]{43}$/);
       assert.match(turnId(given), /^turn\.[\w-]{43}$/);
       assert.equal(storedConversationId(conversationId(where, given)), conversationId(where, given));
       assert.equal(storedTurnId(turnId(given)), turnId(given));
@@ -45,6 +45,12 @@ test("an id that is what another is stored as is still its own; a channel's name
   assert.notEqual(userId({ channel: 'api' }, 'victim'), victim);
   assert.notEqual(userId({ channel: 'a' }, 'b.c'), userId({ channel: 'a.b' }, 'c'));
   assert.notEqual(userId({ channel: 'a","b' }, 'c'), userId({ channel: 'a' }, 'b","c'));
+});
+
+test('a conversation that has the id of its user tells nothing of the user', () => {
+  const [, conversation] = conversationId('api', 'kim').split('.');
+  const [, user] = userId('api', 'kim').split('.');
+  assert.notEqual(conversation, user);
 });
 
 test('a queue message names only what is stored so', () => {

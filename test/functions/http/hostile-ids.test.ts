@@ -85,7 +85,7 @@ async function call(
 }
 
 const CONTAINERS = 'conversations|users|turns|incidents|releases|erasures';
-const DOCUMENT = /^(?:api|channel)\.[\w-]{43}$|^turn\.[\w-]{43}$/;
+const DOCUMENT = /^(?:conversation|user|turn)\.[\w-]{43}$/;
 
 /** What the database may be asked: a container's documents, or one of them by an id that was made. */
 function assertHarmless(): void {
