@@ -18,7 +18,12 @@ param inferenceSite string
 param registryUrl string
 param botName string
 param shopUrl string
+param shopSigningKeys string
+param shopCustomerTokenUrl string
+param chatFrameAncestors string
 param callLogDays int
+param conversationDays int
+param userDays int
 @secure()
 param operatorWebhookUrl string
 @secure()
@@ -99,7 +104,12 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       REGISTRY_WEBHOOK_SECRET: webhookSecret
       OPERATOR_WEBHOOK_URL: operatorWebhookUrl
       SHOP_URL: shopUrl
+      SHOP_SIGNING_KEYS: shopSigningKeys
+      SHOP_CUSTOMER_TOKEN_URL: shopCustomerTokenUrl
+      CHAT_FRAME_ANCESTORS: chatFrameAncestors
       CALL_LOG_DAYS: string(callLogDays)
+      CONVERSATION_DAYS: string(conversationDays)
+      USER_DAYS: string(userDays)
       MicrosoftAppId: identityClientId
       MicrosoftAppType: 'UserAssignedMSI'
       MicrosoftAppTenantId: subscription().tenantId

@@ -40,6 +40,25 @@ param stagingImage string = ''
 @description('Address of the shop that orders and products are asked from.')
 param shopUrl string
 
+@description('The shop\'s public keys (a JSON Web Key Set) for tokens that say which customer a user is; blank: everybody is a guest.')
+param shopSigningKeys string = ''
+
+@description('Where the chat page asks the shop for such a token; blank: it does not.')
+param shopCustomerTokenUrl string = ''
+
+@description('Origins that may show the chat page in a frame, separated by commas; blank: none.')
+param chatFrameAncestors string = ''
+
+@description('Days that a conversation stays after its last turn.')
+@minValue(1)
+@maxValue(3650)
+param conversationDays int = 90
+
+@description('Days that a user stays after the last conversation: at least as long as that.')
+@minValue(1)
+@maxValue(3650)
+param userDays int = 400
+
 @description('Days that turns stay in the call log.')
 @minValue(1)
 @maxValue(3650)
@@ -165,7 +184,12 @@ module gateway 'gateway.bicep' = {
     registryUrl: registry.outputs.url
     botName: bot.outputs.name
     shopUrl: shopUrl
+    shopSigningKeys: shopSigningKeys
+    shopCustomerTokenUrl: shopCustomerTokenUrl
+    chatFrameAncestors: chatFrameAncestors
     callLogDays: callLogDays
+    conversationDays: conversationDays
+    userDays: userDays
     operatorWebhookUrl: operatorWebhookUrl
     webhookSecret: webhookSecret
   }

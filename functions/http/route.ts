@@ -24,7 +24,7 @@ export interface Operation {
   problems: readonly Code[];
 }
 
-export interface AnswerDescription {
+interface AnswerDescription {
   description: string;
   /** Of a JSON body; without it and `types` there is none. */
   schema?: z.ZodType;

@@ -105,7 +105,7 @@ export const waitHeaders = z.object({
     .meta({ description: 'How long to wait for the answer: `wait=10`, up to 30 s (RFC 7240).', example: 'wait=10' }),
 });
 
-export const reply = z
+const reply = z
   .object({
     text: z.string(),
     suggestions: z.array(z.string()).optional(),

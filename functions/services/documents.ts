@@ -42,7 +42,7 @@ function database() {
 }
 
 /** What a transition makes of a document: the next version, null for nothing to write, or {@link REMOVE}; and a result. */
-export type Change<D, T> = [D | typeof REMOVE | null, T];
+type Change<D, T> = [D | typeof REMOVE | null, T];
 /** The document goes. */
 export const REMOVE = Symbol('remove');
 

@@ -15,7 +15,7 @@ export interface Container {
   user: UserData | null;
 }
 
-export interface UserData {
+interface UserData {
   holds: string;
   /** The documents that have something of a user (@user), as the condition of a query; null: they are found by another store's. */
   found: string | null;

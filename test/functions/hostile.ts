@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 /** Ids that somebody would try who wants to reach something else. */
-export const hostile = [
+const hostile = [
   '.',
   '..',
   '...',
