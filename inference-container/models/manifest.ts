@@ -40,6 +40,11 @@ export const manifest = z.object({
     .strictObject({
       maxRows: z.int().min(1).max(4_096).default(64),
       maxDelayMs: z.number().min(0).max(1_000).default(0),
+      /**
+       * Whether each row is answered by itself, whatever stands beside it: the word of whoever packed the model. Without it, requests
+       * are joined where the graph proves it (row-independence.ts).
+       */
+      rows: z.enum(['independent', 'dependent']).optional(),
     })
     .default({ maxRows: 64, maxDelayMs: 0 }),
   session: z

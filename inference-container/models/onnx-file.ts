@@ -6,6 +6,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
  */
 export interface OnnxFile {
   opset: number;
+  /** The nodes, in the order they run in, and what they are given. */
+  graph: Graph;
   /** How long it runs depends on values: it has loops or branches (or functions, which may), or makes tensors of sizes that it is given. */
   openEnded: boolean;
   /** Weights inside the file: their place in it. */
@@ -14,6 +16,41 @@ export interface OnnxFile {
   bounds: Map<string, [number, number]>;
   /** The same model with weights of at least `least` bytes left in `location`, as external data. */
   stub(location: string, least: number): Uint8Array;
+}
+
+export interface Graph {
+  /** Versions of the operators' sets, by domain; the standard one is blank. */
+  opsets: ReadonlyMap<string, number>;
+  /** Without weights; a dimension is its size, its name, or null where neither is said. Dims null: not said, or no tensor. */
+  inputs: { name: string; dims: (number | string | null)[] | null }[];
+  outputs: { name: string; dims: (number | string | null)[] | null }[];
+  nodes: GraphNode[];
+  weights: ReadonlyMap<string, Weight>;
+}
+
+export interface GraphNode {
+  name: string;
+  operator: string;
+  domain: string;
+  /** A blank name stands for an optional input or output that is left out. */
+  inputs: string[];
+  outputs: string[];
+  attributes: ReadonlyMap<string, Attribute>;
+}
+
+export interface Attribute {
+  int?: number;
+  text?: string;
+  ints?: number[];
+  tensor?: Weight;
+  /** A graph of its own: a loop or a branch. */
+  graph?: true;
+}
+
+export interface Weight {
+  dims: number[];
+  /** Its elements, where they are few and whole numbers; null otherwise. */
+  ints: number[] | null;
 }
 
 /** Operators whose output may be larger than all they are given, by the inputs that say how large. */
@@ -71,8 +108,21 @@ function read(file: ByteFile, path: string): OnnxFile {
       .map((field) => string(file, fields(file, field.offset, field.length), 1)),
   );
 
+  const named = new Set(initializers.map(({ name }) => name));
+  const described = (number: number) =>
+    inside.filter((field) => field.number === number && field.wire === 2).map((field) => valueInfo(file, field));
   return {
     opset: main?.find((field) => field.number === 2)?.value ?? 0,
+    graph: {
+      opsets: new Map(
+        opsets.map((opset) => [string(file, opset, 1), opset.find((field) => field.number === 2)?.value ?? 0]),
+      ),
+      // Older files list their weights among the inputs.
+      inputs: described(11).filter(({ name }) => !named.has(name)),
+      outputs: described(12),
+      nodes: inside.filter((field) => field.number === 1 && field.wire === 2).map((field) => graphNode(file, field)),
+      weights: new Map(initializers.map((known) => [known.name, weight(file, known)])),
+    },
     openEnded: model.some((field) => field.number === 25) || openEnded(file, inside, inputs),
     initializers: initializers.map(({ name, dims, rawOffset, rawLength }) => ({ name, dims, rawOffset, rawLength })),
     bounds: lookupBounds(file, inside, initializers, inputs),
@@ -101,6 +151,100 @@ function initializer(file: ByteFile, field: Field) {
     .filter(({ number }) => number === 1)
     .flatMap((dim) => (dim.wire === 0 ? [dim.value] : packed(file, dim)));
   return { name: string(file, inside, 8), dims, rawOffset: raw?.offset ?? 0, rawLength: raw?.length ?? 0, inside };
+}
+
+/** Elements of a tensor that are looked at: shapes, axes, indices. */
+const FEW = 64;
+const INT32 = 6;
+const INT64 = 7;
+
+/** Ints of a tensor from wherever they stand: raw data, or the fields for int32 and int64. */
+function weight(
+  file: ByteFile,
+  { dims, inside, rawOffset, rawLength }: Omit<ReturnType<typeof initializer>, 'name'>,
+): Weight {
+  const type = inside.find(({ number }) => number === 2)?.value;
+  const count = dims.reduce((product, size) => product * size, 1);
+  const external = inside.some(({ number, value }) => number === 14 && value === 1);
+  if ((type !== INT32 && type !== INT64) || count > FEW || external) return { dims, ints: null };
+  const ints: number[] = [];
+  if (rawLength > 0) {
+    const bytes = file.bytes(rawOffset, rawLength);
+    for (let at = 0; at < count; at += 1)
+      ints.push(type === INT64 ? Number(bytes.readBigInt64LE(at * 8)) : bytes.readInt32LE(at * 4));
+  } else
+    for (const field of inside.filter(({ number }) => number === (type === INT64 ? 7 : 5)))
+      for (const value of field.wire === 0 ? [field] : varints(file, field)) ints.push(signed(file, value));
+  return { dims, ints: ints.length === count ? ints : null };
+}
+
+/** A varint as the whole number that it stands for: negative ones are written as beyond 2^63, which a double can't hold. */
+function signed(file: ByteFile, { offset, length }: { offset: number; length: number }): number {
+  let value = 0n;
+  for (const [at, byte] of file.bytes(offset, length).entries()) value |= BigInt(byte & 127) << BigInt(7 * at);
+  return Number(BigInt.asIntN(64, value));
+}
+
+/** Where the varints of a packed field stand. */
+function varints(file: ByteFile, field: Field): { offset: number; length: number }[] {
+  const found: { offset: number; length: number }[] = [];
+  for (let at = field.offset; at < field.offset + field.length; ) {
+    const { next } = file.varint(at);
+    found.push({ offset: at, length: next - at });
+    at = next;
+  }
+  return found;
+}
+
+function graphNode(file: ByteFile, field: Field): GraphNode {
+  const inside = fields(file, field.offset, field.length);
+  const texts = (number: number) =>
+    inside.filter((known) => known.number === number).map((known) => file.text(known.offset, known.length));
+  const attributes = new Map<string, Attribute>();
+  for (const given of inside.filter(({ number, wire }) => number === 5 && wire === 2)) {
+    const own = fields(file, given.offset, given.length);
+    const attribute: Attribute = {};
+    const int = own.find(({ number }) => number === 3);
+    if (int) attribute.int = signed(file, int);
+    const text = own.find(({ number }) => number === 4);
+    if (text) attribute.text = file.text(text.offset, text.length);
+    const ints = own.filter(({ number }) => number === 8);
+    if (ints.length > 0)
+      attribute.ints = ints.flatMap((known) =>
+        known.wire === 0 ? [signed(file, known)] : varints(file, known).map((at) => signed(file, at)),
+      );
+    const tensor = own.find(({ number }) => number === 5);
+    if (tensor) attribute.tensor = weight(file, initializer(file, tensor));
+    if (own.some(({ number }) => number === 6 || number === 11)) attribute.graph = true;
+    attributes.set(string(file, own, 1), attribute);
+  }
+  const [inputs, outputs] = [texts(1), texts(2)];
+  return {
+    name: string(file, inside, 3),
+    operator: string(file, inside, 4),
+    domain: string(file, inside, 7),
+    inputs,
+    outputs,
+    attributes,
+  };
+}
+
+/** ValueInfoProto → TypeProto → Tensor → TensorShapeProto. */
+function valueInfo(file: ByteFile, field: Field): Graph['inputs'][number] {
+  const inside = fields(file, field.offset, field.length);
+  const within = (parts: Field[] | undefined, number: number) => {
+    const found = parts?.find((known) => known.number === number && known.wire === 2);
+    return found && fields(file, found.offset, found.length);
+  };
+  const shape = within(within(within(inside, 2), 1), 2);
+  const dims = shape
+    ?.filter(({ number }) => number === 1)
+    .map((dim) => {
+      const own = fields(file, dim.offset, dim.length);
+      const size = own.find(({ number, wire }) => number === 1 && wire === 0);
+      return size ? size.value : string(file, own, 2) || null;
+    });
+  return { name: string(file, inside, 1), dims: dims ?? null };
 }
 
 /** Follows values from the inputs through the graph, whose nodes stand in the order they run in. */

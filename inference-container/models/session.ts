@@ -5,7 +5,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
 import type { Manifest } from './manifest.ts';
-import { readOnnxFile } from './onnx-file.ts';
+import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
+import { provesRows } from './row-independence.ts';
 import { datatypeOf, datatypes, type TensorData, type TensorMetadata } from './tensor.ts';
 
 /** What a model takes and gives, as ONNX Runtime and the file say. */
@@ -15,8 +16,10 @@ export interface Signature {
   opset: number;
   /** How long it runs depends on values, not only on shapes. */
   openEnded: boolean;
-  /** The first dimension of every input and output is open and of one name: requests may be joined along it. */
+  /** Requests may be joined along the first dimension. */
   batchable: boolean;
+  /** Why, or why not: `proven`, `declared`, or `off (…)`. */
+  batching: string;
   /** Least and greatest id of inputs that are looked up in a table. */
   bounds: Record<string, [number, number]>;
 }
@@ -72,22 +75,35 @@ export async function open(folder: string, manifest: Manifest): Promise<Loaded> 
       : await InferenceSession.create(path, { ...threads, extra: { session: extra } });
   const inputs = session.inputMetadata.map(metadata);
   const outputs = session.outputMetadata.map(metadata);
-  // One open dimension of the same name: what goes in along it comes out along it. Of others nothing is known.
-  const first = [...session.inputMetadata, ...session.outputMetadata].map((given) =>
-    given.isTensor ? given.shape[0] : undefined,
-  );
-  const along = typeof first[0] === 'string' && first[0] !== '' && first.every((size) => size === first[0]);
+  const joining = joined(manifest, file, inputs, outputs);
   const signature: Signature = {
     inputs,
     outputs,
     opset: file.opset,
     openEnded: file.openEnded,
-    batchable: along,
+    ...joining,
     bounds: Object.fromEntries(file.bounds),
   };
   if (manifest.task === 'tensor') return { manifest, session, signature, runner: null };
   const runner = await tasks[manifest.task].createRunner(manifest, folder, session.inputNames);
   return { manifest, session, signature, runner };
+}
+
+/** Whether requests may be joined: by the word of the package, or by proof. */
+function joined(
+  { batching: { rows } }: Manifest,
+  { graph }: OnnxFile,
+  inputs: TensorMetadata[],
+  outputs: TensorMetadata[],
+): Pick<Signature, 'batchable' | 'batching'> {
+  if (rows === 'dependent') return { batchable: false, batching: 'off (declared)' };
+  if (rows === 'independent') {
+    const closed = [...inputs, ...outputs].find(({ shape }) => shape[0] !== -1);
+    if (closed) return { batchable: false, batching: `off (${closed.name} has no open first dimension)` };
+    return { batchable: true, batching: 'declared' };
+  }
+  const proof = provesRows(graph);
+  return proof.proven ? { batchable: true, batching: 'proven' } : { batchable: false, batching: `off (${proof.why})` };
 }
 
 function metadata(given: InferenceSession.ValueMetadata): TensorMetadata {
