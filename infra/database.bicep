@@ -56,7 +56,7 @@ resource users 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/customerId/?' }]
+        includedPaths: [{ path: '/customerIds/[]/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

@@ -30,7 +30,7 @@ export function userId(space: Space, given: string): UserId {
 
 /** Turns of two spaces never share a conversation, so their ids need no space. */
 export function turnId(given: string): TurnId {
-  return `turn.${digest(given)}` as TurnId;
+  return stored('turn', 'api', given) as TurnId;
 }
 
 const CONVERSATION = /^conversation\.[\w-]{43}$/;

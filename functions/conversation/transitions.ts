@@ -197,7 +197,11 @@ export function delivered(document: Conversation, by: string, results: Sent[], n
   let next: Conversation = { ...document, delivering: null };
   for (const result of results) {
     const delivery = next.outbox[0];
-    if (delivery?.turnId !== result.turnId) break;
+    if (delivery?.turnId !== result.turnId) {
+      // Erased while it was sent: those behind it were sent all the same.
+      if (next.outbox.some(({ turnId }) => turnId === result.turnId)) break;
+      continue;
+    }
     if (result.ok) {
       next = taken(next, { deliveredAt: now, ms: result.ms });
       continue;
@@ -253,8 +257,6 @@ export function forget(document: Conversation, user: UserId, at: number, now: nu
   const [inbox, recent] = [document.inbox.filter(stays), document.recent.filter(stays)];
   const known = new Set([...inbox, ...recent].map(({ id }) => id));
   const others = [...recent, ...inbox].map(({ userId }) => userId);
-  // Opened after it: a new user's, whose first turn may not be here yet.
-  if (document.createdAt > at) return null;
   if (others.length === 0) return document.participants.includes(user) ? 'empty' : null;
   const opener = others.includes(document.userId) ? document.userId : others[0]!;
   if (known.size === document.inbox.length + document.recent.length && opener === document.userId) return null;

@@ -1,12 +1,26 @@
+import { createHash } from 'node:crypto';
 import type { Channel } from '../conversation/document.ts';
 import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
+import { mask } from '../conversation/mask.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { TooLarge } from '../services/documents.ts';
+import { settings } from '../services/settings.ts';
 import { hop } from '../services/telemetry.ts';
 import { type Seen, seen } from '../services/users.ts';
+import { personalDetails } from '../skills/content.ts';
 import { limitUser } from './limits.ts';
 import { Problem } from './problem.ts';
+
+/**
+ * What tells whether the same was sent again. It stays beside what is kept of the turn, so it is made of what is kept: of the text
+ * as it was written, whoever reads the log could find by trying what was masked in it.
+ */
+export function fingerprint(sent: unknown): string {
+  const text = JSON.stringify(sent);
+  const kept = settings().MASK_PERSONAL_DETAILS ? mask(text, personalDetails) : text;
+  return createHash('sha256').update(kept).digest('base64url');
+}
 
 /** A turn as it came, before it is known who its user is to the shop. */
 type Unsigned = Omit<conversation.Incoming, 'customerId' | 'userId'>;
@@ -58,7 +72,8 @@ async function write(
     document !== null && channel.kind === 'api' && document.userId !== user.id;
   try {
     return await change<Outcome, CustomerId | null>(id, {
-      prepare: async (current) => (foreign(current) ? null : await seen({ ...user, locale }, Date.now())),
+      prepare: async (current) =>
+        foreign(current) ? null : await seen({ ...user, locale }, Date.now(), current === null),
       transition: (current, customerId) => {
         if (foreign(current)) return [null, { kind: 'foreign', wakeUps: [] }];
         const now = Date.now();

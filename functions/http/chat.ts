@@ -83,7 +83,7 @@ async function page(): Promise<HttpResponseInit> {
         .map(([directive, sources]) => `${directive} ${sources.join(' ')}`)
         .join('; '),
     },
-    body: html.replace('{{customerTokenUrl}}', attribute(customerTokenUrl ?? '')),
+    body: html.replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? '')),
   };
 }
 

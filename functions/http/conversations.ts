@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { HttpRequest } from '@azure/functions';
 import type { AnsweredTurn, Conversation, Turn } from '../conversation/document.ts';
 import {
@@ -11,7 +11,7 @@ import {
 } from '../conversation/identifier.ts';
 import { nextChange, readConversation } from '../services/conversations.ts';
 import { traceparent } from '../services/telemetry.ts';
-import { accept } from './accept.ts';
+import { accept, fingerprint } from './accept.ts';
 import { Problem } from './problem.ts';
 import { json, type Operation, read, readJson, route } from './route.ts';
 import * as schemas from './schemas.ts';
@@ -60,9 +60,7 @@ export const postMessage = route(
       text: body.text,
       attachments: [],
       locale: schemas.localeNamed(body.locale),
-      fingerprint: createHash('sha256')
-        .update(JSON.stringify([body.userId, body.customerId ?? null, body.text, body.locale ?? null]))
-        .digest('base64url'),
+      fingerprint: fingerprint([body.userId, body.customerId, body.text, body.locale]),
       traceparent: traceparent(),
       acceptedAt: Date.now(),
       attempts: 0,

@@ -51,7 +51,7 @@ export const postDirectLineToken = route(
   async (request) => {
     const { DIRECT_LINE_SECRET: secret, DIRECT_LINE_URL: url } = settings();
     if (!secret) throw new Problem('not_found', 'This bot has no Direct Line secret (DIRECT_LINE_SECRET).');
-    const { customerToken } = request.headers.get('content-type') ? await readJson(request, tokenRequest) : {};
+    const { customerToken } = request.headers.get('content-type') !== null ? await readJson(request, tokenRequest) : {};
     const customerId = customerToken === undefined ? null : await customerOf(customerToken);
     if (customerToken !== undefined && customerId === null) {
       logSeldom('warn', 'a customer token was refused');

@@ -11,6 +11,7 @@ import { Problem } from './problem.ts';
  * docs/security.md.
  */
 const MINUTE = 60;
+const UNKNOWN = 'unknown';
 
 interface Limits {
   anonymous: RateLimiterAbstract;
@@ -35,23 +36,20 @@ function limits(): Limits {
 
 /** A request to a route that asks for no key. Throws the problem `too_many_requests`. */
 export async function limitAnonymous(request: HttpRequest): Promise<void> {
-  // First all together: beyond that, no new address is remembered.
+  const all = await limits().anonymous.get('all');
+  // Beyond that no new address is remembered.
+  if (all && all.remainingPoints <= 0) throw tooMany(all);
+  // What is refused to one address is not taken from the others.
+  await take(limits().address, addressOf(request));
   await take(limits().anonymous, 'all');
-  const address = addressOf(request);
-  if (address) await take(limits().address, address);
 }
 
-/** Whoever was refused too often is not looked at for the rest of the minute. Throws the problem `too_many_requests`. */
+/**
+ * A credential of this caller was refused. Throws the problem `too_many_requests` instead of what it would be answered with, once
+ * that was too often. Good ones are never limited by their address: all users of a channel share it, and other bots do too.
+ */
 export async function limitRefused(request: HttpRequest): Promise<void> {
-  const address = addressOf(request);
-  const record = address ? await limits().refusals.get(address) : null;
-  if (record && record.remainingPoints <= 0) throw tooMany(record);
-}
-
-/** A credential of this caller was refused. */
-export async function refused(request: HttpRequest): Promise<void> {
-  const address = addressOf(request);
-  if (address) await limits().refusals.penalty(address);
+  await take(limits().refusals, addressOf(request));
 }
 
 /** A turn of a user. Throws the problem `too_many_requests`. */
@@ -75,12 +73,14 @@ function tooMany({ msBeforeNext }: RateLimiterRes): Problem {
 
 /**
  * The caller's address: what the outermost of our own proxies added to X-Forwarded-For; what stands before that is the
- * caller's to write. Of IPv6 the first 64 bits, which one subscriber has whole. Blank where there is none.
+ * caller's to write. Of IPv6 the first 64 bits, which one subscriber has whole. Those of whom none is known count together.
  */
 export function addressOf(request: Pick<HttpRequest, 'headers'>): string {
   const { TRUSTED_PROXIES: proxies } = settings();
-  if (proxies === 0) return '';
-  const given = (request.headers.get('x-forwarded-for') ?? '').split(',').at(-proxies)?.trim() ?? '';
+  if (proxies === 0) return UNKNOWN;
+  const entries = (request.headers.get('x-forwarded-for') ?? '').split(',');
+  // One that did not come through all of our proxies wrote none of it.
+  const given = (entries.at(-proxies) ?? entries[0] ?? '').trim();
   // Azure's front end writes the port too.
   const address = given.startsWith('[')
     ? given.slice(1, given.indexOf(']'))
@@ -88,7 +88,7 @@ export function addressOf(request: Pick<HttpRequest, 'headers'>): string {
       ? given.split(':')[0]!
       : given;
   if (isIPv4(address)) return address;
-  if (!isIPv6(address)) return '';
+  if (!isIPv6(address)) return UNKNOWN;
   const mapped = address.toLowerCase().startsWith('::ffff:') ? address.slice(7) : '';
   if (isIPv4(mapped)) return mapped;
   const [head = '', tail] = address.split('::');

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import { z } from 'zod';
@@ -6,11 +5,11 @@ import type { Attachment } from '../conversation/document.ts';
 import { conversationId, turnId, userId } from '../conversation/identifier.ts';
 import { readable } from '../services/blobs.ts';
 import { log, logSeldom, traceparent } from '../services/telemetry.ts';
-import { accept } from './accept.ts';
-import { limitRefused, refused } from './limits.ts';
+import { accept, fingerprint } from './accept.ts';
+import { limitRefused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
-import { localeNamed, text as textSchema } from './schemas.ts';
+import { localeNamed, text as textSchema, user as userSchema } from './schemas.ts';
 
 const TYPING_MS = 1_000;
 
@@ -18,7 +17,8 @@ const id = z.string().min(1).max(512);
 
 /** Who wrote, or to whom; whatever else a channel says of them is not needed, and not kept. */
 const account = z.object({
-  id,
+  // As whoever erases or exports must be able to write it.
+  id: userSchema.shape.userId,
   name: z.string().max(512).nullish(),
   aadObjectId: z.string().max(128).nullish(),
   role: z.string().max(64).nullish(),
@@ -72,14 +72,15 @@ export const postActivity = route(
   },
   async (request: HttpRequest) => {
     const { authenticate, vouches } = await import('../services/channel.ts');
-    await limitRefused(request);
     // Before a byte of the body is read.
     const caller = await orUnauthorized(request, () => authenticate(request.headers.get('authorization') ?? ''));
     const received = await readJson(request, activity);
     if (!vouches(caller, received)) throw await unauthorized(request, 'not for this channel or service');
     const message = messageOf(received);
     if (!message) {
-      log('info', 'an activity was ignored', { type: received.type, channel: received.channelId });
+      // A word of the protocol, or nothing: the channel's user may have written it.
+      const type = /^[a-zA-Z]{1,30}$/.test(received.type) ? received.type : 'other';
+      logSeldom('info', 'an activity was ignored', { type, channel: received.channelId });
       return json(202, {});
     }
     const { from, conversation, turn } = message;
@@ -106,8 +107,8 @@ async function orUnauthorized<T>(request: HttpRequest, work: () => Promise<T>): 
 }
 
 async function unauthorized(request: HttpRequest, reason: string): Promise<Problem> {
-  await refused(request);
   logSeldom('warn', 'a channel token was refused', { reason });
+  await limitRefused(request);
   return new Problem('unauthorized', undefined, { headers: { 'www-authenticate': 'Bearer' } });
 }
 
@@ -126,9 +127,7 @@ function messageOf(received: Activity) {
     text,
     attachments,
     locale: received.locale ? localeNamed(received.locale) : null,
-    fingerprint: createHash('sha256')
-      .update(JSON.stringify([from.id, text, attachments]))
-      .digest('base64url'),
+    fingerprint: fingerprint([from.id, text, attachments]),
     traceparent: traceparent(),
     acceptedAt: Date.now(),
     attempts: 0,
@@ -156,7 +155,8 @@ function attachmentsOf(received: Activity): Attachment[] {
     const url = readable(contentUrl, received.serviceUrl) ? contentUrl : '';
     if (!url)
       logSeldom('warn', 'an attachment was refused: its origin is not the channel', { channel: received.channelId });
-    kept.push({ contentType, url, name: name ?? 'attachment' });
+    const type = /^[\w.+-]{1,60}\/[\w.+-]{1,60}$/.test(contentType) ? contentType : 'application/octet-stream';
+    kept.push({ contentType: type, url, name: name ?? 'attachment' });
   }
   return kept;
 }

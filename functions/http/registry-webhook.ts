@@ -4,7 +4,7 @@ import { sendRelease } from '../services/queues.ts';
 import { digest } from '../services/registry.ts';
 import { settings } from '../services/settings.ts';
 import { log, logSeldom } from '../services/telemetry.ts';
-import { limitRefused, refused } from './limits.ts';
+import { limitRefused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
 
@@ -49,10 +49,9 @@ export const postRegistryWebhook = route(
   async (request) => {
     const { REGISTRY_WEBHOOK_SECRET: secret, RELEASE_REPOSITORIES: allowed, RELEASE_TAG: tag } = settings();
     if (!secret) throw new Problem('not_found', 'Releases are not set up (REGISTRY_WEBHOOK_SECRET).');
-    await limitRefused(request);
     if (!same(request.headers.get('x-maru-webhook-secret') ?? '', secret)) {
-      await refused(request);
       logSeldom('warn', "the registry webhook's secret was refused");
+      await limitRefused(request);
       throw new Problem('unauthorized', 'X-Maru-Webhook-Secret is missing or wrong.');
     }
     const body = await readJson(request, payload);

@@ -79,6 +79,7 @@ async function erase(users: UserId[]) {
   const removed: Removed & { users: number } = { users: 0, conversations: 0, turns: 0, incidents: 0, attachments: 0 };
   for (const user of users) {
     const own = await eraseUser(user, Date.now());
+    if (!own) continue;
     removed.users += 1;
     for (const store of ['conversations', 'turns', 'incidents', 'attachments'] as const) removed[store] += own[store];
   }

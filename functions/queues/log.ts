@@ -10,7 +10,7 @@ import { onWakeUp } from './wake-up.ts';
 /** Queue `call-log`: writes the answered turns that the call log does not have, idempotently, and marks them. */
 export const logTurns = onWakeUp('log', async ({ conversationId }) => {
   const written = new Set<TurnId>();
-  const left = await change<Set<TurnId>, AnsweredTurn[]>(conversationId, {
+  const there = await change<boolean, AnsweredTurn[]>(conversationId, {
     prepare: async (document) => {
       const turns = document ? conversation.unlogged(document) : [];
       for (const turn of turns) {
@@ -21,16 +21,14 @@ export const logTurns = onWakeUp('log', async ({ conversationId }) => {
       return turns;
     },
     transition: (document, turns) => {
-      if (!document) return [null, new Set()];
+      if (!document) return [null, false];
       const ids = turns.map((turn) => turn.id);
-      return [conversation.logged(document, ids, Date.now()), new Set(document.recent.map((turn) => turn.id))];
+      return [conversation.logged(document, ids, Date.now()), true];
     },
   });
-  // Erased meanwhile: what was written a moment ago must not stay behind.
-  await removeTurns(
-    conversationId,
-    [...written].filter((id) => !left.has(id)),
-  );
+  // Erased meanwhile: what was written a moment ago must not stay behind. Of a document that is there, a turn may be gone because
+  // another worker logged it first; what of a group was erased, the erasure itself comes back for.
+  if (!there) await removeTurns(conversationId, written);
 });
 
 async function write(document: Conversation, { sender: _, ...turn }: AnsweredTurn): Promise<void> {
@@ -61,6 +59,7 @@ async function write(document: Conversation, { sender: _, ...turn }: AnsweredTur
     turnId: turn.id,
     userId: turn.userId,
     reason,
+    acceptedAt: turn.acceptedAt,
     at: turn.answeredAt,
   });
 }

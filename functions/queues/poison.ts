@@ -31,6 +31,7 @@ export function poisonWorker(queue: string) {
       turnId: null,
       userId: null,
       reason,
+      acceptedAt: Date.now(),
       at: Date.now(),
     });
     if (!message.success) return;

@@ -35,11 +35,10 @@ export function skillWorker(skill: Skill) {
     const { wakeUps, erased } = await change<Finished>(conversationId, {
       transition: (document) => {
         const next = document && finish(document);
-        const known = document && [...document.inbox, ...document.recent].some(({ id }) => id === turn.id);
-        return [next, { wakeUps: next ? conversation.wakeUps(next, Date.now()) : [], erased: !known }];
+        return [next, { wakeUps: next ? conversation.wakeUps(next, Date.now()) : [], erased: document === null }];
       },
     });
-    // What the skill kept of a turn that was erased meanwhile.
+    // What the skill kept meanwhile; of a group, the erasure itself comes back for it.
     if (erased) await eraseTurnAttachments(conversationId, turn);
     await notify(conversationId, wakeUps);
   });
@@ -47,7 +46,7 @@ export function skillWorker(skill: Skill) {
 
 interface Finished {
   wakeUps: conversation.WakeUp[];
-  /** The turn is gone: its user was erased. */
+  /** The conversation is gone: its user was erased. */
   erased: boolean;
 }
 

@@ -47,15 +47,13 @@ interface Step {
   note?: string;
 }
 
-/** What the staged image answered. No user's text: turns are named by their ids. */
+/** What the staged image answered. Nothing of any user: no text, and no turn by its id. */
 export interface Checks {
   golden: { passed: number; failed: number };
   /** With production, on logged utterances; null where there are none yet. */
   comparison: {
     compared: number;
     same: number;
-    /** Ids of the turns that are answered otherwise. */
-    changed: string[];
     stagingP95: number;
     productionP95: number;
   } | null;

@@ -91,12 +91,13 @@ async function listed(prefix: string): Promise<KeptAttachment[]> {
 }
 
 async function removed(attachments: KeptAttachment[]): Promise<number> {
-  try {
-    for (const { name } of attachments) await blobs().deleteBlob(name);
-  } catch (error) {
-    // Another erasure may have been faster.
-    if ((error as { statusCode?: number }).statusCode !== 404) throw unavailable('blobs', error);
-  }
+  for (const { name } of attachments)
+    try {
+      await blobs().deleteBlob(name);
+    } catch (error) {
+      // Another erasure may have been faster.
+      if ((error as { statusCode?: number }).statusCode !== 404) throw unavailable('blobs', error);
+    }
   return attachments.length;
 }
 

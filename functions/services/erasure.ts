@@ -1,12 +1,13 @@
 import type { Conversation } from '../conversation/document.ts';
-import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
+import type { ConversationId, UserId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
-import type { Release } from '../releases/release.ts';
 import { eraseAttachments, listAttachments } from './blobs.ts';
 import type { LoggedTurn } from './call-log.ts';
 import { change, notify } from './conversations.ts';
 import { Documents, REMOVE } from './documents.ts';
+import type { Incident } from './incidents.ts';
 import { type ContainerName, containers } from './stores.ts';
+import { log } from './telemetry.ts';
 import { forgetSeen, type User } from './users.ts';
 
 /**
@@ -31,10 +32,9 @@ const documents = {
   conversations: new Documents<Conversation>('conversations'),
   users: new Documents<User>('users'),
   turns: new Documents<LoggedTurn>('turns'),
-  incidents: new Documents<{ id: string }>('incidents'),
-  releases: new Documents<Release>('releases'),
+  incidents: new Documents<Incident>('incidents'),
   erasures: new Documents<Erasure>('erasures'),
-} satisfies Record<ContainerName, unknown>;
+} satisfies Record<Exclude<ContainerName, 'releases'>, unknown>;
 
 export interface Removed {
   conversations: number;
@@ -43,17 +43,28 @@ export interface Removed {
   attachments: number;
 }
 
-/** Erases a user now, and again until nothing of before is left. Repeatable. */
-export async function eraseUser(id: UserId, now: number): Promise<Removed> {
-  await documents.erasures.put({ id, at: now, repeatAt: now + REPEATS[0]!, repeats: 0 });
-  return await erase(id, now);
+/** Erases a user now, and again until nothing of before is left. Repeatable. Null: nobody knows this user. */
+export async function eraseUser(id: UserId, now: number): Promise<Removed | null> {
+  const user = await documents.users.read(id);
+  // First, so that a crash in the middle is made good.
+  if (user) await documents.erasures.put({ id, at: now, repeatAt: now + REPEATS[0]!, repeats: 0 });
+  const removed = await erase(id, now);
+  const any = Object.values(removed).some((count) => count > 0);
+  if (!user && any) await documents.erasures.put({ id, at: now, repeatAt: now + REPEATS[0]!, repeats: 0 });
+  return user || any ? removed : null;
 }
 
 /** Repeats the erasures that are due. */
 export async function repeatErasures(now: number): Promise<void> {
   const query = 'SELECT TOP 100 * FROM c WHERE c.repeatAt > 0 AND c.repeatAt <= @now ORDER BY c.repeatAt';
   for (const { id, at } of await documents.erasures.query(query, [{ name: '@now', value: now }], 100)) {
-    await erase(id, at);
+    try {
+      await erase(id, at);
+    } catch (error) {
+      // The others are not held up; this one is looked at again by the next sweep.
+      log('warn', 'an erasure could not be repeated yet', { error: String(error) });
+      continue;
+    }
     await documents.erasures.change(id, {
       transition: (current) => {
         // Asked for once more meanwhile: that begins anew.
@@ -68,12 +79,16 @@ export async function repeatErasures(now: number): Promise<void> {
 
 /** Conversations first, so that no worker can write another turn. */
 async function erase(id: UserId, at: number): Promise<Removed> {
-  const conversations = await found<Conversation>('conversations', id);
+  const conversations = await found<Pick<Conversation, 'id'>>('conversations', id, 'c.id');
   for (const { id: conversationId } of conversations) await leave(conversationId, id, at);
-  const turns = (await found<LoggedTurn>('turns', id)).filter(({ acceptedAt }) => acceptedAt <= at);
+  const own = 'c.id, c.conversationId, c.acceptedAt';
+  const turns = (await found<Pick<LoggedTurn, 'id' | 'conversationId' | 'acceptedAt'>>('turns', id, own)).filter(
+    ({ acceptedAt }) => acceptedAt <= at,
+  );
   for (const turn of turns) await documents.turns.remove(turn.id, turn.conversationId);
-  await forgetComparisons(turns.map((turn) => turn.id));
-  const incidents = (await found<{ id: string; at: number }>('incidents', id)).filter((one) => one.at <= at);
+  const incidents = (await found<Pick<Incident, 'id' | 'acceptedAt'>>('incidents', id, 'c.id, c.acceptedAt')).filter(
+    ({ acceptedAt }) => acceptedAt <= at,
+  );
   for (const incident of incidents) await documents.incidents.remove(incident.id);
   const attachments = await eraseAttachments(id, at);
   await documents.users.change(id, {
@@ -95,24 +110,6 @@ async function leave(id: ConversationId, user: UserId, at: number): Promise<void
   await notify(id, wakeUps);
 }
 
-/** Ids of turns that a comparison of releases noted. */
-async function forgetComparisons(turns: TurnId[]): Promise<void> {
-  const gone = new Set<string>(turns);
-  if (gone.size === 0) return;
-  // Releases are few, and an index of what each noted would serve nobody else.
-  const all = await documents.releases.query<Pick<Release, 'id' | 'checks'>>('SELECT c.id, c.checks FROM c');
-  const noted = all.filter(({ checks }) => checks?.comparison?.changed.some((turn) => gone.has(turn)));
-  for (const { id } of noted)
-    await documents.releases.change(id, {
-      transition: (release) => {
-        const comparison = release?.checks?.comparison;
-        if (!release?.checks || !comparison) return [null, undefined];
-        const changed = comparison.changed.filter((turn) => !gone.has(turn));
-        return [{ ...release, checks: { ...release.checks, comparison: { ...comparison, changed } } }, undefined];
-      },
-    });
-}
-
 /** Everything that is kept about a user, by store; null when there is nothing. */
 export async function exportUser(id: UserId) {
   const [user] = await found<User>('users', id);
@@ -120,14 +117,15 @@ export async function exportUser(id: UserId) {
     conversation.partOf(document, id),
   );
   const turns = await found<LoggedTurn>('turns', id);
-  const incidents = await found<object>('incidents', id);
+  const incidents = await found<Incident>('incidents', id);
   const attachments = await listAttachments(id);
   if (!user && [conversations, turns, incidents, attachments].every((list) => list.length === 0)) return null;
   return { user: user ?? null, conversations, turns, incidents, attachments };
 }
 
-async function found<D>(name: ContainerName, user: UserId): Promise<D[]> {
+async function found<D>(name: keyof typeof documents, user: UserId, fields = '*'): Promise<D[]> {
   const { found: condition } = containers[name].user;
   if (!condition) return [];
-  return await documents[name].query<D>(`SELECT * FROM c WHERE ${condition}`, [{ name: '@user', value: user }]);
+  const query = fields === '*' ? `SELECT * FROM c WHERE ${condition}` : `SELECT ${fields} FROM c WHERE ${condition}`;
+  return await documents[name].query<D>(query, [{ name: '@user', value: user }]);
 }

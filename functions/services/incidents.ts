@@ -10,6 +10,8 @@ export interface Incident {
   /** Whose turn it was. */
   userId: UserId | null;
   reason: string;
+  /** When the turn came; of what is no turn's, when it was found. */
+  acceptedAt: number;
   at: number;
 }
 

@@ -167,8 +167,10 @@ function rules(given: Record<string, string | undefined>): string[] {
     for (const name of ['STORAGE_CONNECTION__queueServiceUri', 'STORAGE_CONNECTION__blobServiceUri'])
       if (!given[name]) problems.push(`${name}: needed, or STORAGE_CONNECTION`);
   }
-  if (Number(given.USER_DAYS ?? 400) < Number(given.CONVERSATION_DAYS ?? 90))
-    problems.push('USER_DAYS: must be at least CONVERSATION_DAYS; a profile outlives its conversations');
+  const longest = Math.max(Number(given.CONVERSATION_DAYS ?? 90), Number(given.CALL_LOG_DAYS ?? 90));
+  // A profile is written anew at most once a week (services/users.ts).
+  if (Number(given.USER_DAYS ?? 400) < longest + 7)
+    problems.push('USER_DAYS: must be 7 more than CONVERSATION_DAYS and CALL_LOG_DAYS; by it the rest is found');
   if (!given.WEBSITE_SITE_NAME) return problems;
   if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
   if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');

@@ -39,7 +39,7 @@ export const containers = {
   users: {
     partitionKey: '/id',
     days: 'USER_DAYS',
-    indexed: ['/customerId/?'],
+    indexed: ['/customerIds/[]/?'],
     user: {
       holds: 'the id that the channel or client gave, the language, the customer of the shop',
       found: 'c.id = @user',
@@ -73,12 +73,7 @@ export const containers = {
     partitionKey: '/id',
     days: null,
     indexed: ['/pushedAt/?'],
-    user: {
-      holds: 'ids of turns that a staged model answered otherwise; no text',
-      found: null,
-      is: 'part',
-      exported: false,
-    },
+    user: null,
   },
   erasures: {
     partitionKey: '/id',

@@ -8,8 +8,10 @@ export interface User {
   space: string;
   /** The id as the client or channel wrote it. */
   givenId: string;
-  /** Who this is to the shop, by its own word; null for a guest. */
+  /** Who this is to the shop by its own word, from the first message on; null for a guest, and for the API's users. */
   customerId: CustomerId | null;
+  /** Whom this user has spoken for, by whoever's word: where a customer's data is found. */
+  customerIds: CustomerId[];
   locale: string;
   createdAt: number;
   /** To within a few days: the profile must outlive the conversations. */
@@ -21,30 +23,39 @@ const DAY_MS = 86_400_000;
 /** How stale `seenAt` may be. */
 const REFRESH_MS = 7 * DAY_MS;
 
-/** Users whose profile this process has seen of late: most turns come from one. */
-const known = new Map<UserId, { customerId: CustomerId | null; until: number }>();
+/** Users whose profile this process has seen a moment ago: most turns come from one. */
+const known = new Map<UserId, { customerId: CustomerId | null; named: Set<CustomerId>; until: number }>();
 const KNOWN = 10_000;
-const KNOWN_MS = 5 * 60_000;
+/** For so long another instance may not know that a user was erased. */
+const KNOWN_MS = 60_000;
 
-/** What is known of a user when a turn or a sign-in comes; `customerId` null: nothing is said of it. */
-export type Seen = Omit<User, 'createdAt' | 'seenAt'>;
+/** What is known of a user when a turn or a sign-in comes. */
+export type Seen = Omit<User, 'createdAt' | 'seenAt' | 'customerIds' | 'customerId'> & {
+  /** Whom the caller names; null: nobody. */
+  customerId: CustomerId | null;
+};
 
-/** Creates the user's profile if there is none, and signs the user in where a customer is named. Returns the customer. */
-export async function seen(user: Seen, now: number): Promise<CustomerId | null> {
-  const cached = known.get(user.id);
-  if (cached && cached.until > now && (user.customerId === null || user.customerId === cached.customerId))
-    return cached.customerId;
-  const customerId = await documents.change<CustomerId | null>(user.id, {
+/**
+ * Creates the user's profile if there is none, and notes whom the user speaks for. Returns who that is to the shop: whom the
+ * caller names, or whom the shop's word made of the user when the conversation began. `anew`: whatever this process remembers.
+ */
+export async function seen(user: Seen, now: number, anew = false): Promise<CustomerId | null> {
+  const { customerId: named, ...profile } = user;
+  const cached = anew ? undefined : known.get(user.id);
+  if (cached && cached.until > now && (named === null || cached.named.has(named))) return named ?? cached.customerId;
+  const stored = await documents.change<Pick<User, 'customerId' | 'customerIds'>>(user.id, {
     transition: (current) => {
-      if (!current) return [{ ...user, createdAt: now, seenAt: now }, user.customerId];
-      const next = user.customerId ?? current.customerId;
-      if (next === current.customerId && now - current.seenAt < REFRESH_MS) return [null, next];
-      return [{ ...current, customerId: next, seenAt: now }, next];
+      // The shop's word comes before the first message; whom an API's client names is said with each.
+      const customerId = current ? current.customerId : user.space === 'api' ? null : named;
+      const customerIds = [...new Set([...(current?.customerIds ?? []), ...(named === null ? [] : [named])])];
+      const next = { ...profile, customerId, customerIds, createdAt: current?.createdAt ?? now, seenAt: now };
+      const news = !current || customerIds.length > current.customerIds.length || now - current.seenAt > REFRESH_MS;
+      return [news ? next : null, next];
     },
   });
   if (known.size >= KNOWN) known.clear();
-  known.set(user.id, { customerId, until: now + KNOWN_MS });
-  return customerId;
+  known.set(user.id, { customerId: stored.customerId, named: new Set(stored.customerIds), until: now + KNOWN_MS });
+  return named ?? stored.customerId;
 }
 
 /** The profile is gone: the next turn makes a new one. */
@@ -54,7 +65,7 @@ export function forgetSeen(id: UserId): void {
 
 /** The users that a customer of the shop has been. */
 export async function usersOf(customerId: CustomerId): Promise<UserId[]> {
-  const query = 'SELECT c.id FROM c WHERE c.customerId = @customer';
+  const query = 'SELECT c.id FROM c WHERE ARRAY_CONTAINS(c.customerIds, @customer)';
   const rows = await documents.query<{ id: UserId }>(query, [{ name: '@customer', value: customerId }]);
   return rows.map(({ id }) => id);
 }

@@ -39,14 +39,21 @@ const detector = z.strictObject({
   /** Where it is written so; for whoever edits. */
   language: z.string().optional(),
   pattern: z.string().max(300),
-  luhn: z.boolean().default(false),
+  plain: z.boolean().default(false),
+  check: z.enum(['luhn', 'resident']).optional(),
 });
 
 /** What is masked before a text is kept (functions/content/personal-details.json). */
 export const personalDetails: readonly Detector[] = z
   .array(detector)
   .parse(personalDetailsJson)
-  .map(({ kind, of, pattern, luhn }) => ({ kind, of, pattern: new RegExp(pattern, 'iu'), luhn }));
+  .map(({ kind, of, pattern, plain, check = null }) => ({
+    kind,
+    of,
+    pattern: new RegExp(pattern, 'iu'),
+    plain,
+    check,
+  }));
 
 /** A phrase in a language, with `{name}` replaced by its value. */
 export function say(locale: Locale, phrase: Phrase, values: Record<string, string | number> = {}): string {

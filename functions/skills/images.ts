@@ -1,6 +1,7 @@
 import type { Reply } from '../conversation/document.ts';
+import { mask } from '../conversation/mask.ts';
 import { Rejected } from '../services/failure.ts';
-import { NONE, say } from './content.ts';
+import { NONE, personalDetails, say } from './content.ts';
 import type { Outside, Question, Skill } from './skill.ts';
 
 /**
@@ -33,7 +34,8 @@ async function keep(
   index: number,
 ): Promise<{ reply: Reply; url: string }> {
   const { locale } = turn;
-  const { name } = turn.attachments[index]!;
+  // The reply is kept: it says no more than what is kept of the turn.
+  const name = mask(turn.attachments[index]!.name, personalDetails);
   try {
     const { bytes, url } = await outside.attachments.keep(conversationId, turn, index);
     return { reply: { text: say(locale, 'image_kept', { name, size: Math.ceil(bytes / 1_024) }) }, url };

@@ -19,9 +19,13 @@ interface Report {
 
 /** The Python that schemathesis needs; null where there is none. */
 export function pythonFound(): string | null {
-  const { stdout, error } = spawnSync('python3', ['-c', 'import sys, venv, ensurepip; print(sys.version_info >= (3, 11))'], {
-    encoding: 'utf8',
-  });
+  const { stdout, error } = spawnSync(
+    'python3',
+    ['-c', 'import sys, venv, ensurepip; print(sys.version_info >= (3, 11))'],
+    {
+      encoding: 'utf8',
+    },
+  );
   return !error && stdout.trim() === 'True' ? 'python3' : null;
 }
 

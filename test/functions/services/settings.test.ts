@@ -54,3 +54,18 @@ test('in Azure: an app id is needed, keys and plain http are refused', () => {
     'BOT_TOKEN_ISSUER, BOT_OPENID_METADATA',
   ]);
 });
+
+test("the shop's keys are public ones, at most two: whoever reads the settings can sign nobody in", () => {
+  const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' };
+  const set = (...keys: object[]) => ({ ...good, SHOP_SIGNING_KEYS: JSON.stringify({ keys }) });
+  assert.equal(parseSettings(set(key, key)).SHOP_SIGNING_KEYS!.keys.length, 2);
+  for (const wrong of [set(), set(key, key, key), set({ ...key, d: 'private' }), set({ kty: 'oct', k: 'shared' })])
+    assert.match(problemsOf(wrong).join(), /SHOP_SIGNING_KEYS/, wrong.SHOP_SIGNING_KEYS);
+  assert.match(problemsOf({ ...good, SHOP_SIGNING_KEYS: 'not json' }).join(), /must be a JSON Web Key Set/);
+});
+
+test('a profile outlives what is found by it', () => {
+  assert.match(problemsOf({ ...good, USER_DAYS: '90' }).join(), /USER_DAYS/);
+  assert.match(problemsOf({ ...good, CALL_LOG_DAYS: '400' }).join(), /USER_DAYS/);
+  assert.equal(parseSettings({ ...good, USER_DAYS: '97' }).USER_DAYS, 97);
+});

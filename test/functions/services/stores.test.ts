@@ -36,6 +36,7 @@ test('only the service of documents talks to the database, and only erasure and 
 
 test('each store says what it holds of a user, and how that is found; what holds a text does not stay for ever', () => {
   for (const [name, { user, days }] of Object.entries(containers)) {
+    if (user === null) continue;
     assert.ok(user.holds.length > 20, name);
     if (user.exported) assert.ok(user.found, `${name} can't be exported if it can't be found`);
     if (user.exported) assert.notEqual(days, null, `${name} has no end`);

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { AnsweredTurn, Conversation } from '../../../functions/conversation/document.ts';
+import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
+import { open } from '../../../functions/conversation/transitions.ts';
+import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
+
+let cosmos: Awaited<ReturnType<typeof startCosmos>>;
+before(async () => {
+  cosmos = await startCosmos(0, 'maru', null);
+  Object.assign(process.env, {
+    COSMOS_ENDPOINT: cosmos.url,
+    COSMOS_KEY,
+    STORAGE_CONNECTION: 'unused',
+    INFERENCE_URL: 'http://127.0.0.1:9',
+    SHOP_URL: 'http://127.0.0.1:9',
+  });
+});
+after(() => cosmos.close());
+
+const answered = (key: string): AnsweredTurn => ({
+  id: turnId(key),
+  givenId: key,
+  sender: { id: 'somebody', name: 'Somebody' },
+  userId: userId('api', 'u'),
+  customerId: null,
+  text: 'thanks',
+  attachments: [],
+  locale: 'en',
+  fingerprint: '',
+  traceparent: '',
+  acceptedAt: 1,
+  attempts: 0,
+  retryAt: 0,
+  answeredAt: 2,
+  replies: [],
+  outcome: 'answered',
+  skill: 'answer',
+  understanding: null,
+  logged: false,
+  deliveredAt: null,
+  timings: {},
+});
+
+async function conversation(given: string, turns: number): Promise<Conversation> {
+  const document = {
+    ...open(conversationId('api', given), userId('api', 'u'), { kind: 'api' }, 'en', 0),
+    recent: Array.from({ length: turns }, (_, at) => answered(`${given}-${at}`)),
+  };
+  await cosmos.client.database('maru').container('conversations').items.create(document);
+  return document;
+}
+
+const logged = async (id: string) => {
+  const query = { query: 'SELECT * FROM c WHERE c.conversationId = @id', parameters: [{ name: '@id', value: id }] };
+  return (await cosmos.client.database('maru').container('turns').items.query(query).fetchAll()).resources;
+};
+
+test('two workers at once log every turn once, and take nothing away that the other has made room of', async () => {
+  const { logTurns } = await import('../../../functions/queues/log.ts');
+  const { id } = await conversation('busy', 40);
+  const wake = () => logTurns({ conversationId: id }, { triggerMetadata: {} } as never);
+  await Promise.all([wake(), wake(), wake()]);
+  const turns = await logged(id);
+  assert.equal(turns.length, 40);
+  assert.ok(
+    turns.every((turn) => turn.sender === undefined),
+    'the name of the account is not needed any more',
+  );
+});
+
+test('what was logged of a conversation that was erased meanwhile is taken out again', async () => {
+  const { logTurns } = await import('../../../functions/queues/log.ts');
+  const { id } = await conversation('erased', 3);
+  const conversations = cosmos.client.database('maru').container('conversations');
+  // After the first of its turns is written, and before they are marked: the emulator does one thing after the other.
+  let gone = false;
+  cosmos.server.prependListener('request', (request) => {
+    if (gone || request.method !== 'POST' || !request.url?.endsWith('/turns/docs')) return;
+    gone = true;
+    void conversations.item(id, id).delete();
+  });
+  await logTurns({ conversationId: id }, { triggerMetadata: {} } as never);
+  assert.ok(gone);
+  assert.equal((await conversations.item(id, id).read()).statusCode, 404);
+  assert.deepEqual(await logged(id), []);
+});
