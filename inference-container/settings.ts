@@ -28,7 +28,7 @@ const schema = z.object({
   REQUEST_SECONDS: count(1, 600).default(30),
   BODY_MEGABYTES: count(1, 1_024).default(64),
   /** Memory that a JSON body may take once it is read, as it is estimated before. */
-  REQUEST_MEGABYTES: count(1, 65_536).default(512),
+  REQUEST_MEGABYTES: count(1, 65_536).default(1_024),
   /** How long a shutdown waits for what is in flight. */
   SHUTDOWN_SECONDS: count(1, 600).default(20),
   /** What this image says it is: of its unpacked layers, written by a release. */

@@ -4,12 +4,13 @@ import { collectSoon } from '../garbage.ts';
 import { Metrics } from '../metrics.ts';
 import { Inline } from '../models/inline.ts';
 import { Scheduler } from '../models/scheduler.ts';
-import { sizeOf } from '../models/size.ts';
+import { SMALL_BYTES, sizeOf } from '../models/size.ts';
 import type { Answer } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
 import { HttpError } from '../protocol/http-error.ts';
 import { type Asked, Inference } from '../protocol/inference.ts';
 import { limitParsed } from '../protocol/json.ts';
+import { jsonBytes } from '../protocol/requests.ts';
 import * as v2 from '../protocol/v2.ts';
 import type { Settings } from '../settings.ts';
 import type { FromFront, Lease, ToFront } from './fronts.ts';
@@ -107,8 +108,9 @@ function answer(request: Head, call: Connected): Answer | Promise<Answer> {
   return call.read((body) => {
     // Looked for when the body is there: a model that is found must not be replaced while its request still arrives.
     const model = name === undefined ? undefined : leases.get(place(name, version));
-    if (!model || body.length > inline.limit(model.key)) return hand(request, body, call);
     const headerLength = infer ? header(request, 'inference-header-content-length') : undefined;
+    if (!model || body.length > inline.limit(model.key) || jsonBytes({ body, headerLength }) > SMALL_BYTES)
+      return hand(request, body, call);
     const timeout = infer ? v2.timeoutOf({ bytes: body, headerLength }) : undefined;
     if (timeout !== undefined) call.deadline = Math.min(call.deadline, Date.now() + timeout / 1_000);
     call.model = model;

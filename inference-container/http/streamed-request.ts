@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { collectSoon } from '../garbage.ts';
 import { header } from '../protocol/header.ts';
 import { HttpError, tooLarge } from '../protocol/http-error.ts';
 import type { Reply, Transaction } from './transaction.ts';
@@ -104,6 +105,8 @@ export class StreamedRequest implements Transaction {
       });
     } finally {
       arriving.bytes -= size;
+      // Of what was cut off or refused nobody else hears.
+      if (size > JOINED_BYTES) collectSoon();
     }
   }
 }

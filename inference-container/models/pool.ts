@@ -16,7 +16,7 @@ export class JobFailed extends Error {}
 /** Jobs that one worker may have: one that runs, and one at hand so that it need not wait for the next. */
 const DEPTH = 2;
 /** How long a worker for large bodies stays when there is nothing more for it: its memory goes with it. */
-const LARGE_IDLE_MS = 5_000;
+const LARGE_IDLE_MS = 10_000;
 /** Of V8, for what is soon garbage: the default keeps 48 MB a thread that bring no speed here. */
 const YOUNG_MB = 12;
 /** A worker that lived shorter than this is replaced only after it. */
@@ -37,6 +37,8 @@ interface Slot {
   ended: boolean;
   /** When it was started. */
   since: number;
+  /** What one for large bodies has loaded. */
+  models: Set<string>;
   /** Ends it, where it does not stay. */
   timer: NodeJS.Timeout | undefined;
 }
@@ -60,6 +62,8 @@ export class Pool {
   readonly #models = new Map<string, Load>();
   readonly #onIdle: () => void;
   readonly #onCrash: (error: Error) => void;
+  /** When the next worker for large bodies may be started. */
+  #largeAfter = 0;
   #next = 1;
   #closed = false;
 
@@ -82,8 +86,7 @@ export class Pool {
   takes(size: Size): boolean {
     if (size !== 'large') return this.#slots.some((slot) => slot.ready && hasRoom(slot, size));
     if (this.#large.some((slot) => slot.ready && slot.load === 0)) return true;
-    if (this.#large.length < this.#mostLarge && this.#large.every(({ ready }) => ready)) void this.#startLarge();
-    return false;
+    return this.#large.length < this.#mostLarge && this.#startLarge();
   }
 
   /** Whether any worker has nothing to do. */
@@ -96,7 +99,7 @@ export class Pool {
     // A worker that is about to end must not be opening a model: that ends the process by a fault.
     if (this.#closed) throw new WorkerCrashed('the server is stopping');
     const results = await Promise.allSettled(
-      [...this.#slots, ...this.#large].map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
+      this.#slots.map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) {
@@ -110,9 +113,10 @@ export class Pool {
 
   async unload(model: string): Promise<void> {
     this.#models.delete(model);
-    await Promise.allSettled(
-      [...this.#slots, ...this.#large].map((slot) => this.#call(slot, { kind: 'unload', model })),
-    );
+    // Those for large bodies may be at work for long: they are told, and not waited for.
+    for (const slot of this.#large)
+      if (slot.models.delete(model)) void this.#call(slot, { kind: 'unload', model }).catch(() => undefined);
+    await Promise.allSettled(this.#slots.map((slot) => this.#call(slot, { kind: 'unload', model })));
   }
 
   /** Has requests to one model answered by the worker with the least to do. Throws {@link WorkerCrashed}, {@link JobFailed}. */
@@ -126,6 +130,7 @@ export class Pool {
     slot.load += 1;
     if (size === 'long') slot.long += 1;
     try {
+      if (size === 'large') await this.#lend(slot, model);
       const owned = own(requests);
       const job = { kind: 'answer', model, requests: owned.requests } as const;
       return (await this.#call(slot, job, [owned.memory])) as Extract<JobResult, { kind: 'answers' }>;
@@ -143,11 +148,37 @@ export class Pool {
     await Promise.all([...this.#slots, ...this.#large].map((slot) => this.#end(slot)));
   }
 
-  async #startLarge(): Promise<void> {
-    const slot = this.#spawn(false, true, (ended) => this.#forget(ended));
-    this.#large.push(slot);
-    await this.#fill(slot);
-    this.#rest(slot);
+  /** Starts a worker for large bodies, which loads each model when it is first asked for it. False: not now. */
+  #startLarge(): boolean {
+    if (this.#closed || performance.now() < this.#largeAfter) return false;
+    try {
+      const slot = this.#spawn(true, true, (ended) => {
+        this.#forget(ended);
+        // One that can't live must not take the machine from the others.
+        if (performance.now() - ended.since > SHORT_MS) return;
+        this.#largeAfter = performance.now() + SHORT_MS;
+        setTimeout(this.#onIdle, SHORT_MS).unref();
+      });
+      this.#large.push(slot);
+      this.#rest(slot);
+      return true;
+    } catch (error) {
+      this.#largeAfter = performance.now() + SHORT_MS;
+      this.#onCrash(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
+  }
+
+  /** Sees that a worker for large bodies has a model. Throws {@link JobFailed} where it is gone meanwhile. */
+  async #lend(slot: Slot, model: string): Promise<void> {
+    if (slot.models.has(model)) return;
+    const known = this.#models.get(model);
+    if (!known) throw new JobFailed(`${model} is not loaded any more`);
+    slot.models.add(model);
+    await this.#call(slot, { kind: 'load', model, ...known }).catch((error) => {
+      slot.models.delete(model);
+      throw error;
+    });
   }
 
   #forget(slot: Slot): void {
@@ -173,14 +204,6 @@ export class Pool {
     await slot.worker.terminate();
   }
 
-  /** Loads every model that the others have, and lets it work. */
-  async #fill(slot: Slot): Promise<void> {
-    for (const [model, { folder, manifest }] of this.#models)
-      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
-    slot.ready = !slot.ended;
-    this.#onIdle();
-  }
-
   #spawn(ready: boolean, large: boolean, ended: (slot: Slot) => void): Slot {
     const workerData: WorkerData = { requestMegabytes: this.#requestMegabytes, large };
     const worker = new Worker(this.#script, { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
@@ -192,6 +215,7 @@ export class Pool {
       ready,
       ended: false,
       since: performance.now(),
+      models: new Set(),
       timer: undefined,
     };
     worker.on('message', (reply: Reply) => {
@@ -217,7 +241,10 @@ export class Pool {
     if (this.#closed) return;
     const slot = this.#spawn(false, false, (ended) => void this.#replace(ended));
     this.#slots[this.#slots.indexOf(dead)] = slot;
-    await this.#fill(slot);
+    for (const [model, { folder, manifest }] of this.#models)
+      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
+    slot.ready = !slot.ended;
+    this.#onIdle();
   }
 
   #call(slot: Slot, job: Without<Job, 'id'>, transfer: ArrayBuffer[] = []): Promise<JobResult> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { checksum } from './checksum.ts';
+import { filesOnly, isFile } from './files-only.ts';
 import type { Inline } from './inline.ts';
 import { type Manifest, manifest as manifestSchema, type VersionPolicy, versionPolicy } from './manifest.ts';
 import { type Pool, WorkerCrashed } from './pool.ts';
@@ -267,26 +268,6 @@ export class Repository {
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');
   }
-}
-
-/** Folders within a version that are looked into. */
-const FOLDERS_DEEP = 8;
-
-/**
- * Throws when a version holds a pipe, a socket or a device, wherever it is: to open a pipe blocks until somebody writes to it,
- * here or within ONNX Runtime.
- */
-async function filesOnly(folder: string, depth = 0): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    const found = await stat(path).catch(() => null);
-    if (found?.isDirectory() && depth < FOLDERS_DEEP) await filesOnly(path, depth + 1);
-    else if (found && !found.isFile()) throw new Error(`${name} is neither a file nor a folder`);
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null))?.isFile() ?? false;
 }
 
 /** `model.json`, or what can be said of a model without it. */

@@ -1,9 +1,9 @@
 import { collectSoon } from '../garbage.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Answer } from '../protocol/answer.ts';
-import type { Answered, Request } from '../protocol/requests.ts';
+import { type Answered, jsonBytes, type Request } from '../protocol/requests.ts';
 import type { Inline } from './inline.ts';
-import { type Size, SMALL_BYTES, sizeOf } from './size.ts';
+import { SIZES, type Size, SMALL_BYTES, sizeOf } from './size.ts';
 
 /** Too much waits for this model: try again in a moment. */
 export class Overloaded extends Error {}
@@ -121,7 +121,7 @@ export class Scheduler {
     if (this.#full(queue)) this.#dropDead(queue);
     // Bytes are of all models together, and so are those that nobody waits for any more.
     if (this.#heavy(request)) for (const other of this.#queues.values()) this.#dropDead(other);
-    if (this.#full(queue)) return Promise.reject(new Overloaded(`${queue.waiting.length} requests wait`));
+    if (this.#full(queue)) return Promise.reject(new Overloaded(`${this.#waiting(target)} requests wait`));
     if (this.#heavy(request)) return Promise.reject(new Overloaded(`bodies of ${this.#bytes} bytes wait`));
     return new Promise((resolve, reject) => {
       queue.waiting.push({ request, since: performance.now(), client, resolve, reject, timer: undefined });
@@ -147,7 +147,7 @@ export class Scheduler {
   }
 
   #queueOf(target: Target, size: Size): Queue {
-    const place = size === 'small' ? target.key : `${target.key} ${size}`;
+    const place = placeOf(target.key, size);
     const known = this.#queues.get(place);
     if (known) return known;
     const queue: Queue = { target, size, waiting: [], running: 0, timer: undefined };
@@ -155,8 +155,15 @@ export class Scheduler {
     return queue;
   }
 
-  #full({ waiting }: Queue): boolean {
-    return waiting.length >= this.#limits.requests;
+  /** Of all sizes together. */
+  #full({ target }: Queue): boolean {
+    return this.#waiting(target) >= this.#limits.requests;
+  }
+
+  #waiting({ key }: Target): number {
+    let sum = 0;
+    for (const size of SIZES) sum += this.#queues.get(placeOf(key, size))?.waiting.length ?? 0;
+    return sum;
   }
 
   /** One body that is larger than the limit by itself is let in when no other waits. */
@@ -197,7 +204,8 @@ export class Scheduler {
     }
     const most = target.batchable && queue.size === 'small' ? target.maxRows : 1;
     const quick = this.#inline.limit(target.key);
-    const inline = first.request.body.length <= quick;
+    // What is quick in bytes of tensors may be slow in text.
+    const inline = first.request.body.length <= quick && jsonBytes(first.request) <= SMALL_BYTES;
     const limit = inline ? quick : JOB_BYTES;
     let count = 0;
     let bytes = 0;
@@ -261,6 +269,10 @@ export class Scheduler {
       }
     }
   }
+}
+
+function placeOf(key: string, size: Size): string {
+  return size === 'small' ? key : `${key} ${size}`;
 }
 
 /** Ends the waiting of requests in time. What a worker has at hand can't be taken back, but its client need not wait for it. */

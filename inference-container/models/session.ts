@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
+import { filesOnly } from './files-only.ts';
 import type { Manifest } from './manifest.ts';
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
 import { provesRows } from './row-independence.ts';
@@ -59,6 +60,7 @@ Object.assign(globalThis, { Float16Array: Half });
 
 /** Opens a model. Throws with the reason when it can't be served. */
 export async function open(folder: string, manifest: Manifest): Promise<Loaded> {
+  await filesOnly(folder);
   const path = join(folder, 'model.onnx');
   const file = readOnnxFile(path);
   const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };

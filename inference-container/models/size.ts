@@ -3,7 +3,8 @@
  * has one such job at a time, and small ones between its slices as if it were not there. `large`: to parse it can't be divided
  * and would hold up every other request of its worker, so it has workers of its own.
  */
-export type Size = 'small' | 'long' | 'large';
+export const SIZES = ['small', 'long', 'large'] as const;
+export type Size = (typeof SIZES)[number];
 /** The largest body of a small job, and of a long one. */
 export const SMALL_BYTES = 16 * 1024;
 export const LONG_BYTES = 1024 * 1024;

@@ -34,15 +34,25 @@ export interface WorkerData {
 }
 const { requestMegabytes, large } = workerData as WorkerData;
 limitParsed(requestMegabytes);
-if (large) yieldToOthers();
 
-const models = new Map<string, Loaded>();
+/** Also while they are being opened: one that is unloaded meanwhile is closed as soon as it is open. */
+const models = new Map<string, Promise<Loaded>>();
 
-/** Linux has a priority for each thread, by the number that it alone can look up. */
+let yielding = false;
+
+/**
+ * Lets the other threads go first. Linux has a priority for each thread, by the number that it alone can look up; not before the
+ * first job, because who waits for a large one waits for its worker to start.
+ */
 function yieldToOthers(): void {
-  if (process.platform !== 'linux') return;
-  const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-  setPriority(thread, constants.priority.PRIORITY_LOW);
+  if (yielding) return;
+  yielding = true;
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // Elsewhere all threads have the same: what is large is slower to others, and nothing else.
+  }
 }
 
 /** Jobs under way: a session that is being opened is not among the models yet. */
@@ -68,16 +78,23 @@ async function handle(job: Job): Promise<JobResult> {
   switch (job.kind) {
     case 'load': {
       // A worker that was started meanwhile is told twice.
-      const loaded = models.get(job.model) ?? (await open(job.folder, job.manifest));
-      models.set(job.model, loaded);
-      return { kind: 'signature', signature: loaded.signature };
+      const opening = models.get(job.model) ?? open(job.folder, job.manifest);
+      models.set(job.model, opening);
+      try {
+        const { signature } = await opening;
+        return { kind: 'signature', signature };
+      } catch (error) {
+        if (models.get(job.model) === opening) models.delete(job.model);
+        throw error;
+      }
     }
     case 'unload':
       await unload(job.model);
       return { kind: 'done' };
     case 'answer': {
-      const loaded = models.get(job.model);
+      const loaded = await models.get(job.model);
       if (!loaded) throw new Error(`${job.model} is not loaded`);
+      if (large) yieldToOthers();
       const small = sizeOf(job.requests[0]!.body) === 'small';
       const answered = await answerAll(loaded, job.requests);
       if (!small) collectSoon();
@@ -95,7 +112,8 @@ async function handle(job: Job): Promise<JobResult> {
 }
 
 async function unload(model: string): Promise<void> {
-  const loaded = models.get(model);
+  const opening = models.get(model);
   models.delete(model);
+  const loaded = await opening?.catch(() => undefined);
   await loaded?.session.release();
 }

@@ -16,6 +16,11 @@ export interface Request {
   deadline: number;
 }
 
+/** How much of a request is text that has to be parsed. */
+export function jsonBytes({ body, headerLength }: Pick<Request, 'body' | 'headerLength'>): number {
+  return headerLength === undefined ? body.length : Number(headerLength) || body.length;
+}
+
 type Rows = Extract<Payload, { kind: 'rows' }>;
 type Tensors = Extract<Payload, { kind: 'tensors' }>;
 

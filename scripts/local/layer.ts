@@ -34,6 +34,9 @@ export interface LayerLimits {
 
 const LIMITS: LayerLimits = { bytes: 8 * 1024 ** 3, entries: 500_000 };
 const LINKS_LIMIT = 40;
+/** How gzip and zstd begin. */
+const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from([0x28, 0xb5, 0x2f, 0xfd])];
+const MAGIC_BYTES = 4;
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 
@@ -44,7 +47,7 @@ export async function unpackLayer(
   gzipped: boolean,
   limits: LayerLimits = LIMITS,
 ): Promise<void> {
-  const target = new Folder(root);
+  const target = new Folder(root, limits.entries);
   let refused: Error | undefined;
   let entries = 0;
   const parser = new tar.Parser({
@@ -68,11 +71,16 @@ export async function unpackLayer(
   });
   ended.catch(() => undefined);
   let bytes = 0;
+  let start: Buffer = Buffer.alloc(0);
   try {
     // tar's parser can't be destroyed, which pipeline's last stage must be.
     await pipeline(layer, gzipped ? createGunzip() : new PassThrough(), async (plain: AsyncIterable<Buffer>) => {
       for await (const chunk of plain) {
         if (refused) throw refused;
+        // The parser would unpack it once more, and nobody would count what comes of that.
+        if (start.length < MAGIC_BYTES) start = Buffer.concat([start, chunk.subarray(0, MAGIC_BYTES)]);
+        if (COMPRESSED.some((magic) => start.subarray(0, magic.length).equals(magic)))
+          throw new Error('layer refused: compressed more than once');
         bytes += chunk.length;
         if (bytes > limits.bytes) throw new Error(`layer refused: more than ${limits.bytes} bytes`);
         if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), ended]);
@@ -100,14 +108,18 @@ export function pathInside(root: string, path: string): string | null {
 
 class Folder {
   readonly #root: string;
-  readonly #whiteouts: string[] = [];
+  readonly #whiteouts = new Set<string>();
   /** What this layer wrote, with all folders above it: a whiteout hides what lower layers have. */
   readonly #fresh = new Set<string>();
   /** The file that is being written. */
   #open: number | null = null;
 
-  constructor(root: string) {
+  /** Folders that may yet be made. */
+  #foldersLeft: number;
+
+  constructor(root: string, folders = 0) {
     this.#root = root;
+    this.#foldersLeft = folders;
   }
 
   write(entry: tar.ReadEntry): void {
@@ -118,7 +130,7 @@ class Folder {
     if (name.startsWith(WHITEOUT)) {
       const hidden = name.slice(WHITEOUT.length);
       if (name !== OPAQUE && ['', '.', '..'].includes(hidden)) throw new Error(`layer refused: whiteout ${entry.path}`);
-      this.#whiteouts.push([...parts, name].join('/'));
+      this.#whiteouts.add([...parts, name].join('/'));
       return;
     }
     switch (entry.type) {
@@ -186,7 +198,7 @@ class Folder {
       if (missing === 'look' && !found) return null;
       if (missing === 'make' && !found?.isDirectory()) {
         if (found) unlinkSync(place);
-        makeFolder(place);
+        this.#makeFolder(place);
       }
       trail.push(part);
     }
@@ -202,9 +214,16 @@ class Folder {
     return place;
   }
 
+  #makeFolder(path: string): void {
+    // A path may name thousands that have no entry of their own.
+    if (this.#foldersLeft-- <= 0) throw new Error('layer refused: too many folders');
+    mkdirSync(path);
+    chmodSync(path, 0o755);
+  }
+
   #folder(place: string): void {
     const path = join(this.#root, place);
-    if (!known(path)) makeFolder(path);
+    if (!known(path)) this.#makeFolder(path);
   }
 
   #file(place: string, entry: tar.ReadEntry): void {
@@ -252,11 +271,6 @@ class Folder {
 
 function segments(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
-}
-
-function makeFolder(path: string): void {
-  mkdirSync(path);
-  chmodSync(path, 0o755);
 }
 
 function known(path: string) {

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import * as tar from 'tar';
 import { pathInside, unpackLayer } from '../../scripts/local/layer.ts';
@@ -388,6 +388,32 @@ describe('unpacking', () => {
     await assert.rejects(unpackLayer(Readable.from([many]), root, false, limits), /more than 20 entries/);
     const folders = tarOf([file(Array.from({ length: 3_000 }, () => 'd').join('/'))]);
     await assert.rejects(unpackLayer(Readable.from([folders]), root, false, limits));
+  });
+
+  test('folders that no entry names count too', async () => {
+    const root = temporary.next();
+    await mkdir(root);
+    const deep = (name: string) => file(`${name}/${Array.from({ length: 15 }, () => 'd').join('/')}/f`);
+    const layer = tarOf([deep('a'), deep('b')]);
+    await assert.rejects(
+      unpackLayer(Readable.from([layer]), root, false, { bytes: 1_000_000, entries: 20 }),
+      /too many folders/,
+    );
+  });
+
+  test('a layer that is compressed twice is refused, in pieces of any size', async () => {
+    const root = temporary.next();
+    await mkdir(root);
+    const once = gzipSync(tarOf([file('a')]));
+    const zstd = zstdCompressSync(tarOf([file('a')]));
+    const refused = /compressed more than once/;
+    await assert.rejects(unpackLayer(Readable.from([gzipSync(once)]), root, true), refused);
+    await assert.rejects(unpackLayer(Readable.from([zstd]), root, false), refused);
+    await assert.rejects(
+      unpackLayer(Readable.from([...once].map((byte) => Buffer.from([byte]))), root, false),
+      refused,
+    );
+    assert.deepEqual(await readdir(root), []);
   });
 
   test('devices and pipes are left out', async () => {
