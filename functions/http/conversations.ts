@@ -98,8 +98,11 @@ export const getMessage = route(
     const [id, turn] = [conversationId('api', given), turnId(key)];
     const answered = await waitForAnswer(id, turn, wait(request));
     if (answered) return json(200, response(given, answered));
-    const waiting = (await conversation(id)).inbox.find((one) => one.id === turn);
-    if (waiting) return json(202, response(given, waiting), pending(given, key));
+    // It may have been answered since the last look.
+    const { inbox, recent } = await conversation(id);
+    const found = [...recent, ...inbox].find((one) => one.id === turn);
+    if (found && 'answeredAt' in found) return json(200, response(given, found));
+    if (found) return json(202, response(given, found), pending(given, key));
     throw new Problem('not_found', 'This conversation has no such turn, or it is older than the recent ones.');
   },
 );

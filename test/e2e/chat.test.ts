@@ -119,4 +119,5 @@ test('on a phone nothing is wider than the screen, and nothing came from outside
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= 360, `${width} px`);
   assert.deepEqual(outside, []);
+  assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
 });

@@ -41,6 +41,24 @@ test('without Prefer: wait the answer is 202 with Location and Retry-After, and 
   assert.deepEqual(list.body.messages, [answered.body]);
 });
 
+test('a turn is there all the time, also in the moment in which it is answered', async () => {
+  for (let round = 0; round < 8; round += 1) {
+    const accepted = await request(fixture.platform, 'POST', `/api/conversations/${unique('c')}/messages`, {
+      userId: 'u',
+      text: 'thanks',
+    });
+    const location = accepted.headers.get('location')!;
+    // Several, so that some look is under way whenever the answer comes.
+    const looks = [1, 2, 3, 4].map(async () => {
+      for (;;) {
+        const { status } = await request(fixture.platform, 'GET', location);
+        if (status !== 202) return status;
+      }
+    });
+    assert.deepEqual(await Promise.all(looks), [200, 200, 200, 200]);
+  }
+});
+
 test('a message sent again with its key gets the first answer; with another text, 409', async () => {
   const id = unique('c');
   const headers = { 'idempotency-key': 'k1' };
