@@ -69,14 +69,18 @@ function characters(word: string): string[] {
 
 export const START = '<s>';
 export const END = '</s>';
-/** Ids of n-grams that are kept for words that come again: 8 bytes each. */
-const CACHED_IDS = 1_000_000;
+/** Bytes of a thread's memory, about, for words that come again: tens of thousands. */
+const CACHE_BYTES = 8 * 1024 * 1024;
+/** What the cache needs for a word beside its characters and ids. */
+const ENTRY_BYTES = 160;
+/** Longer ones hardly come again. */
+const CACHED_LENGTH = 40;
 
 /** Words to the ids of their n-grams; 0 is none. */
 export class Subwords {
   readonly #ids: Map<string, number>;
   readonly #cache = new Map<string, number[]>();
-  #cachedIds = 0;
+  #cachedBytes = 0;
   /** N-grams, and the 0 that stands for none. */
   readonly size: number;
 
@@ -91,14 +95,20 @@ export class Subwords {
     ids = subwordsOf(word)
       .map((gram) => this.#ids.get(gram))
       .filter((id) => id !== undefined);
-    // Words come from outside: a cache without an end would be a leak.
-    this.#cachedIds += ids.length + 1;
-    if (this.#cachedIds > CACHED_IDS) {
-      this.#cache.clear();
-      this.#cachedIds = ids.length + 1;
-    }
-    this.#cache.set(word, ids);
+    if (word.length <= CACHED_LENGTH) this.#keep(word, ids);
     return ids;
+  }
+
+  /** Words come from outside: a cache without an end would be a leak. */
+  #keep(word: string, ids: number[]): void {
+    const bytes = ENTRY_BYTES + 2 * word.length + 8 * ids.length;
+    this.#cachedBytes += bytes;
+    if (this.#cachedBytes > CACHE_BYTES) {
+      this.#cache.clear();
+      this.#cachedBytes = bytes;
+    }
+    // A copy: V8's part of a text keeps the whole of it.
+    this.#cache.set(Buffer.from(word, 'utf16le').toString('utf16le'), ids);
   }
 
   /** The start mark, the words, the end mark; at least as many places as the widest filter needs. */

@@ -41,6 +41,8 @@ interface Attack {
   bodies: () => Buffer[];
 }
 
+/** How long each attack is kept up, at the least: one that is refused at once comes again, so that enough is asked beside it. */
+const LEAST_MS = 2_000;
 const PREDICT = '/v1/models/intents:predict';
 const INFER = '/v2/models/intents/infer';
 const MEGABYTE = 1024 * 1024;
@@ -130,6 +132,16 @@ export async function attackModelServer({
         PREDICT,
         instances(200, (row) => words(60, row)),
       );
+    // And a body of each size was there, of words that are all different.
+    for (let round = 0; round < 4; round += 1)
+      for (const rows of [500, 2_500])
+        await post(
+          agent,
+          port,
+          'POST',
+          PREDICT,
+          instances(rows, (row) => `${round}x${row} `.repeat(3) + words(60, row)),
+        );
     await sleep(settle * 1_000);
     const before = await resident(child);
     for (const { name, path, bodies } of attacks.slice(0, only)) {
@@ -173,7 +185,7 @@ async function one(agent: Agent, port: number, child: ChildProcess, path: string
       await sleep(2);
     }
   })();
-  const answers = await postFromElsewhere({ port, path, bodies });
+  const answers = await postFromElsewhere({ port, path, bodies, leastMs: LEAST_MS });
   running = false;
   await beside;
   for (const status of answers) statuses[status] = (statuses[status] ?? 0) + 1;
@@ -184,7 +196,9 @@ async function one(agent: Agent, port: number, child: ChildProcess, path: string
 /** In a thread of its own, so that what is measured is the server and not this process. */
 function postFromElsewhere(data: PostData): Promise<number[]> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./post.ts', import.meta.url), { workerData: data });
+    // Given away, because to copy them would take this thread's time, which is measured.
+    const transferList = data.bodies.map(({ buffer }) => buffer as ArrayBuffer);
+    const worker = new Worker(new URL('./post.ts', import.meta.url), { workerData: data, transferList });
     worker.once('message', resolve);
     worker.once('error', reject);
   });
