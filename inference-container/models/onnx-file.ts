@@ -38,7 +38,7 @@ export interface GraphNode {
   attributes: ReadonlyMap<string, Attribute>;
 }
 
-export interface Attribute {
+interface Attribute {
   int?: number;
   text?: string;
   ints?: number[];
@@ -47,7 +47,7 @@ export interface Attribute {
   graph?: true;
 }
 
-export interface Weight {
+interface Weight {
   dims: number[];
   /** Its elements, where they are few and whole numbers; null otherwise. */
   ints: number[] | null;

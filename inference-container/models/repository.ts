@@ -22,6 +22,8 @@ export interface IndexEntry {
   version: string;
   state: 'READY' | 'LOADING' | 'UNLOADING' | 'UNAVAILABLE';
   reason: string;
+  /** Whether requests are joined, of what is served: `proven`, `declared`, or `off (…)`. */
+  batching?: string;
 }
 
 /** Files larger than this are served at once and checked while they serve: reading them whole takes seconds. */
@@ -93,7 +95,15 @@ export class Repository {
 
   index(): IndexEntry[] {
     const serving = this.names.flatMap((name) =>
-      this.versions(name).map((version): IndexEntry => ({ name, version, state: 'READY', reason: '' })),
+      this.versions(name).map(
+        (version): IndexEntry => ({
+          name,
+          version,
+          state: 'READY',
+          reason: '',
+          batching: this.#models.get(name)!.get(version)!.signature.batching,
+        }),
+      ),
     );
     const failed = [...this.#failed.values()].map(({ stamp: _stamp, ...entry }) => entry);
     const unloaded = [...this.#unloaded].map(
@@ -206,7 +216,8 @@ export class Repository {
       this.#failed.delete(key);
       await this.#revoke(name);
       this.#metrics.models.set({ model: name, version }, 1);
-      this.#log.info({ model: name, version, ms: Math.round(performance.now() - started) }, 'model loaded');
+      const { batching } = signature;
+      this.#log.info({ model: name, version, batching, ms: Math.round(performance.now() - started) }, 'model loaded');
       void this.#verifyLater(name, version, folder, later);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

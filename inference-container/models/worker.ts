@@ -5,6 +5,7 @@ import { collectSoon } from '../garbage.ts';
 import { limitParsed } from '../protocol/json.ts';
 import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
 import type { Manifest } from './manifest.ts';
+import { probe } from './probe.ts';
 import { type Loaded, open, type Signature } from './session.ts';
 import { sizeOf } from './size.ts';
 
@@ -78,7 +79,7 @@ async function handle(job: Job): Promise<JobResult> {
   switch (job.kind) {
     case 'load': {
       // A worker that was started meanwhile is told twice.
-      const opening = models.get(job.model) ?? open(job.folder, job.manifest);
+      const opening = models.get(job.model) ?? openProbed(job.folder, job.manifest);
       models.set(job.model, opening);
       try {
         const { signature } = await opening;
@@ -109,6 +110,17 @@ async function handle(job: Job): Promise<JobResult> {
       for (const model of models.keys()) await unload(model);
       return { kind: 'done' };
   }
+}
+
+/** What is joined shows first that it may be. */
+async function openProbed(folder: string, manifest: Manifest): Promise<Loaded> {
+  const loaded = await open(folder, manifest);
+  const { signature } = loaded;
+  // How long an open-ended one takes depends on what it is given.
+  if (!signature.batchable || signature.openEnded || manifest.batching.maxRows === 1) return loaded;
+  const why = await probe(loaded);
+  if (why) Object.assign(signature, { batchable: false, batching: `off (${why})` });
+  return loaded;
 }
 
 async function unload(model: string): Promise<void> {

@@ -64,7 +64,9 @@ function signatureOf({ manifest, signature }: Served): { inputs: TensorMetadata[
 
 export function modelMetadata(model: Model, repository: Repository) {
   const { inputs, outputs } = signatureOf(model);
-  return { name: model.name, versions: repository.versions(model.name), platform: 'onnxruntime_onnx', inputs, outputs };
+  const versions = repository.versions(model.name);
+  const { batching } = model.signature;
+  return { name: model.name, versions, platform: 'onnxruntime_onnx', inputs, outputs, parameters: { batching } };
 }
 
 /** POST /v2/models/{model}[/versions/{version}]/infer */

@@ -137,6 +137,7 @@ export async function trainCandidate(
     task: 'text-classification',
     labels,
     preprocessing: { kind: 'ngrams', vocabulary: 'vocabulary.json' },
+    batching: { rows: 'independent' },
     trainedOn: {
       sha256: prepared.sha256,
       examples: prepared.train.length + validation.inside.length + validation.outside.length,

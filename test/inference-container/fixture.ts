@@ -238,6 +238,7 @@ export interface Entry {
   version: string;
   state: string;
   reason: string;
+  batching?: string;
 }
 
 /** POST /v2/repository/index, of one model or all. */

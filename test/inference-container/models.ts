@@ -226,6 +226,154 @@ export function stretching(): Uint8Array {
   });
 }
 
+const ROW: Dim[] = ['batch', 4];
+
+/** Models of one input x[batch,4] and one output y, in which what stands in one row reaches another's answer. */
+export const mixing: Record<string, () => Uint8Array> = {
+  'a mean over the rows': () =>
+    ofRows([node('ReduceMean', ['x'], 'mean', { axes: [0], keepdims: 1 }), node('Sub', ['x', 'mean'], 'y')]),
+  'softmax over the rows': () => ofRows([node('Softmax', ['x'], 'y', { axis: 0 })]),
+  'rows in order': () =>
+    ofRows(
+      [
+        node('Shape', ['x'], 'shape'),
+        node('Slice', ['shape', 'first', 'second'], 'rows'),
+        { ...node('TopK', ['x', 'rows'], 'y', { axis: 0 }), output: ['y', 'places'] },
+      ],
+      [ints('first', [1], [0]), ints('second', [1], [1])],
+    ),
+  'attention between the rows': () =>
+    ofRows([
+      node('Transpose', ['x'], 'keys', { perm: [1, 0] }),
+      node('MatMul', ['x', 'keys'], 'likeness'),
+      node('Softmax', ['likeness'], 'shares', { axis: 1 }),
+      node('MatMul', ['shares', 'x'], 'y'),
+    ]),
+  'rows as the steps of a sequence': () =>
+    model({
+      inputs: [['x', 'FP32', ['seq', 1, 4]]],
+      outputs: [['y', 'FP32', ['seq', 1, 4]]],
+      nodes: [node('LSTM', ['x', 'w', 'r'], 'steps', { hidden_size: 4 }), node('Squeeze', ['steps', 'direction'], 'y')],
+      weights: [floats('w', [1, 16, 4], waves(64)), floats('r', [1, 16, 4], waves(64)), ints('direction', [1], [1])],
+    }),
+  'one scale for all rows': () =>
+    ofRows([
+      {
+        opType: 'DynamicQuantizeLinear',
+        input: ['x'],
+        output: ['q', 'scale', 'zero'],
+        name: 'quantize',
+        attribute: [],
+      },
+      node('DequantizeLinear', ['q', 'scale', 'zero'], 'y'),
+    ]),
+  'a running sum over the rows': () => ofRows([node('CumSum', ['x', 'axis'], 'y')], [ints('axis', [], [0])]),
+  'rows folded into columns': () =>
+    ofRows(
+      [
+        node('Reshape', ['x', 'wide'], 'folded'),
+        node('Softmax', ['folded'], 'shares', { axis: 1 }),
+        node('Reshape', ['shares', 'back'], 'y'),
+      ],
+      [ints('wide', [2], [4, -1]), ints('back', [2], [-1, 4])],
+    ),
+};
+
+/** x[batch,4] → y[batch,4]: steps over what was, each with its name and axis, in random order; see row-independence.test.ts. */
+export function chain(steps: { step: string; axis: number }[]): Uint8Array {
+  const nodes: Node[] = [];
+  let last = 'x';
+  for (const [at, { step, axis }] of steps.entries()) {
+    const name = (part: string) => `${part}${at}`;
+    const [a, b, c, y] = [name('a'), name('b'), name('c'), name('y')];
+    const made: Record<string, Node[]> = {
+      tanh: [node('Tanh', [last], y)],
+      double: [node('Add', [last, last], y)],
+      weigh: [node('MatMul', [last, 'square'], y)],
+      gemm: [node('Gemm', [last, 'square', 'vector'], y, { transB: 1 })],
+      bias: [node('Mul', [last, 'vector'], y)],
+      softmax: [node('Softmax', [last], y, { axis })],
+      centre: [node('ReduceMean', [last], a, { axes: [axis], keepdims: 1 }), node('Sub', [last, a], y)],
+      norm: [node('LpNormalization', [last], y, { axis })],
+      sum: [node('CumSum', [last, axis === 0 ? 'zero' : 'one'], y)],
+      turn: [
+        node('Transpose', [last], a, { perm: [1, 0] }),
+        node('Softmax', [a], b, { axis }),
+        node('Transpose', [b], y, { perm: [1, 0] }),
+      ],
+      attend: [
+        node('Transpose', [last], a, { perm: [1, 0] }),
+        node('MatMul', [last, a], b),
+        node('Tanh', [b], c),
+        node('MatMul', [c, last], y),
+      ],
+      deepen: [
+        node('Reshape', [last, axis === 0 ? 'columns' : 'pairs'], a),
+        node('Softmax', [a], b, { axis: -1 }),
+        node('Reshape', [b, 'flat'], y),
+      ],
+      fold: [
+        node('Reshape', [last, 'folded'], a),
+        node('Tanh', [a], b),
+        node('Softmax', [b], c, { axis }),
+        node('Reshape', [c, 'flat'], y),
+      ],
+      widen: [node('Concat', [last, last], a, { axis: 1 }), node('Slice', [a, 'two', 'six', 'oneAxis'], y)],
+      pick: [node('Gather', [last, 'reversed'], y, { axis: 1 })],
+      first: [
+        node('Gather', [last, 'zero'], a, { axis }),
+        node('ReduceSum', [a], b, { keepdims: 1 }),
+        node('Add', [last, b], y),
+      ],
+      row: [node('Gather', [last, 'zero'], a, { axis: 0 }), node('Add', [last, a], y)],
+      flatten: [
+        node('Flatten', [last], a, { axis }),
+        node('Softmax', [a], b, { axis: -1 }),
+        node('Reshape', [b, 'flat'], y),
+      ],
+      argmax: [
+        node('ArgMax', [last], a, { axis, keepdims: 1 }),
+        node('Cast', [a], b, { to: types.FP32 }),
+        node('Add', [last, b], y),
+      ],
+      like: [node('Shape', [last], a), node('ConstantOfShape', [a], b), node('Add', [last, b], y)],
+      counted: [
+        node('Shape', [last], a),
+        node('Cast', [a], b, { to: types.FP32 }),
+        node('ReduceSum', [b], c, { keepdims: 0 }),
+        node('Mul', [last, c], y),
+      ],
+    };
+    nodes.push(...made[step]!);
+    last = y;
+  }
+  nodes.push(node('Identity', [last], 'y'));
+  return ofRows(nodes, [
+    floats('square', [4, 4], waves(16)),
+    floats('vector', [4], waves(4)),
+    ints('zero', [], [0]),
+    ints('one', [], [1]),
+    ints('columns', [3], [-1, 1, 4]),
+    ints('pairs', [3], [-1, 2, 2]),
+    ints('folded', [2], [4, -1]),
+    ints('flat', [2], [-1, 4]),
+    ints('two', [1], [2]),
+    ints('six', [1], [6]),
+    ints('oneAxis', [1], [1]),
+    ints('reversed', [4], [3, 2, 1, 0]),
+  ]);
+}
+
+/** What {@link chain} may be made of. */
+export const steps =
+  'tanh double weigh gemm bias softmax centre norm sum turn attend deepen fold widen pick first row flatten argmax like counted'.split(
+    ' ',
+  );
+
+function ofRows(nodes: Node[], weights: object[] = []): Uint8Array {
+  return model({ inputs: [['x', 'FP32', ROW]], outputs: [['y', 'FP32', ROW]], nodes, weights });
+}
+
 /** image → its mean red, green and blue, from 0 to 1. */
 export const meanColour = (layout: 'nchw' | 'nhwc'): Uint8Array =>
   model({

@@ -60,10 +60,12 @@ test('the index has every model with version, state and reason; on request only 
   await writeModel(folder, 'hopeless', '1', 'no model');
   await load('hopeless');
   const all = await index(server);
-  for (const entry of all) assert.deepEqual(Object.keys(entry).sort(), ['name', 'reason', 'state', 'version']);
+  const keys = ['name', 'reason', 'state', 'version'];
+  for (const entry of all)
+    assert.deepEqual(Object.keys(entry).sort(), entry.state === 'READY' ? ['batching', ...keys] : keys);
   assert.deepEqual(
     all.find(({ name }) => name === 'steady'),
-    { name: 'steady', version: '1', state: 'READY', reason: '' },
+    { name: 'steady', version: '1', state: 'READY', reason: '', batching: 'proven' },
   );
   assert.ok(all.some(({ name, state }) => name === 'hopeless' && state === 'UNAVAILABLE'));
   const ready = (await call(server, 'POST', '/v2/repository/index', { ready: true })).body as { state: string }[];

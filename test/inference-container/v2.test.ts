@@ -68,6 +68,7 @@ test('metadata names versions, platform, and every tensor with its datatype and 
       { name: 'sum', datatype: 'FP32', shape: [-1, 2] },
       { name: 'difference', datatype: 'FP32', shape: [-1, 2] },
     ],
+    parameters: { batching: 'proven' },
   });
   for (const type of models.allDatatypes) {
     const metadata = (await get(`/v2/models/of-${type}`)).body;
