@@ -84,9 +84,12 @@ export class StreamedRequest implements Transaction {
         // Of a length that is told, each piece is put where it belongs: to join a large body at its end would hold up everybody.
         const whole = length > JOINED_BYTES ? Buffer.allocUnsafeSlow(length) : null;
         request.on('data', (chunk: Buffer) => {
-          whole?.set(chunk, size);
           size += chunk.length;
           arriving.bytes += chunk.length;
+          if (whole) {
+            whole.set(chunk, size - chunk.length);
+            release(chunk);
+          }
           // One that is larger than the limit by itself is let in when no other arrives.
           const others = arriving.bytes - size;
           const refused =
@@ -109,4 +112,13 @@ export class StreamedRequest implements Transaction {
       if (size > JOINED_BYTES) collectSoon();
     }
   }
+}
+
+/**
+ * Gives the memory of a piece back at once. Left to V8, a thousand of them would wait to be collected, and what is allocated
+ * meanwhile beyond them keeps the C library from ever returning their room.
+ */
+function release({ buffer, length }: Buffer): void {
+  // Of a pool, or a part: others are in it too.
+  if (buffer.byteLength === length && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
