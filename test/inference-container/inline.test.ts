@@ -152,7 +152,8 @@ test('a job that grows goes to the worker, and the small ones of its model do no
   const order: string[] = [];
   const { ended } = await occupy(server.it, second / 2);
   const slow = ended.then(() => order.push('slow'));
-  const data = Array.from({ length: 300_000 }, (_, at) => at);
+  // Of a size for the shared worker: a larger one has a worker of its own.
+  const data = Array.from({ length: 120_000 }, (_, at) => at);
   const inputs = [{ name: 'x', datatype: 'INT64', shape: [data.length], data }];
   const grown = infer(server.it, 'growing', inputs).then((answer) => {
     order.push('grown');
