@@ -15,6 +15,10 @@ param cosmosDatabase string
 param inferenceUrl string
 param stagingUrl string
 param inferenceSite string
+param intentModel string
+param subnetId string
+@secure()
+param inferenceKey string
 param registryUrl string
 param botName string
 param shopUrl string
@@ -59,6 +63,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // Where its calls come from, so that the model server knows them.
+    virtualNetworkSubnetId: subnetId
     keyVaultReferenceIdentity: identityId
     functionAppConfig: {
       deployment: {
@@ -96,6 +102,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       COSMOS_ENDPOINT: cosmosEndpoint
       COSMOS_DATABASE: cosmosDatabase
       INFERENCE_URL: inferenceUrl
+      INFERENCE_KEY: inferenceKey
+      INTENT_MODEL: intentModel
       STAGING_URL: stagingUrl
       INFERENCE_SITE: inferenceSite
       INFERENCE_RESOURCE_GROUP: resourceGroup().name

@@ -6,6 +6,10 @@ param sku string
 param instances int
 param isPublic bool
 param allowedAddresses array
+param gatewaySubnetId string
+param requiredModels string
+@secure()
+param inferenceKey string
 param productionImage string
 param stagingImage string
 param identityId string
@@ -15,7 +19,10 @@ param workspaceId string
 // Answers nothing of ours; the first release replaces it.
 var placeholder = 'mcr.microsoft.com/appsvc/staticsite:latest'
 
-var settings = [
+// Open to the internet only with a key that everybody must show.
+var isOpen = isPublic && !empty(inferenceKey)
+
+var fixed = [
   { name: 'PORT', value: '8080' }
   { name: 'WEBSITES_PORT', value: '8080' }
   { name: 'WEBSITES_CONTAINER_START_TIME_LIMIT', value: '230' }
@@ -24,13 +31,22 @@ var settings = [
   { name: 'WEBSITE_SWAP_WARMUP_PING_STATUSES', value: '200' }
   { name: 'WEBSITES_ENABLE_APP_SERVICE_STORAGE', value: 'false' }
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
+  { name: 'REQUIRED_MODELS', value: requiredModels }
 ]
+// Without REPOSITORY_KEY nobody loads or unloads models: a release is an image.
+var settings = union(fixed, empty(inferenceKey) ? [] : [{ name: 'INFERENCE_KEY', value: inferenceKey }])
 
-var rules = [
+var gatewayRule = {
+  name: 'gateway'
+  action: 'Allow'
+  priority: 100
+  vnetSubnetResourceId: gatewaySubnetId
+}
+var addressRules = [
   for (range, index) in allowedAddresses: {
     name: 'allowed-${index}'
     action: 'Allow'
-    priority: 100 + index
+    priority: 200 + index
     ipAddress: range
   }
 ]
@@ -40,11 +56,12 @@ var configuration = {
   http20Enabled: true
   minTlsVersion: '1.2'
   ftpsState: 'Disabled'
-  healthCheckPath: '/v2/health/ready'
+  // Whether the process is alive: one model that can't be served must take no instance away.
+  healthCheckPath: '/v2/health/live'
   acrUseManagedIdentityCreds: true
   acrUserManagedIdentityID: identityClientId
-  ipSecurityRestrictionsDefaultAction: isPublic ? 'Allow' : 'Deny'
-  ipSecurityRestrictions: rules
+  ipSecurityRestrictionsDefaultAction: isOpen ? 'Allow' : 'Deny'
+  ipSecurityRestrictions: concat([gatewayRule], addressRules)
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {

@@ -27,11 +27,15 @@ param gatewayMaxInstances int = 100
 @allowed([512, 2048, 4096])
 param gatewayMemory int = 2048
 
-@description('Whether the model server answers the public network; false: only the addresses of allowedAddresses, and Azure services that are given a private endpoint.')
-param publicInference bool = true
+@description('Whether the model server answers the public network, where inferenceKey is set; otherwise only the gateway and allowedAddresses.')
+param publicInference bool = false
 
-@description('CIDR ranges that may reach the model server when it is not public.')
-param allowedAddresses array = []
+@description('CIDR ranges that may reach the model server beside the gateway, separated by commas: of who swaps releases.')
+param allowedAddresses string = ''
+
+@description('What who asks the model server must show, 16 characters or more; blank: nothing, and it is closed to the public network.')
+@secure()
+param inferenceKey string = ''
 
 @description('Images that the slots run, as registry/repository@sha256:…; blank: a placeholder until the first release. The hook before a deployment sets them to what is live, so that a deployment never undoes a release.')
 param productionImage string = ''
@@ -79,6 +83,7 @@ var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var gatewayName = 'func-${token}'
 var inferenceName = 'app-${token}'
+var intentModel = 'intents'
 var gatewayUrl = 'https://${gatewayName}.azurewebsites.net'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -129,6 +134,12 @@ module registry 'registry.bicep' = {
   }
 }
 
+module network 'network.bicep' = {
+  name: 'network'
+  scope: group
+  params: { token: token, location: location, tags: tags }
+}
+
 module inference 'inference.bicep' = {
   name: 'inference'
   scope: group
@@ -139,7 +150,10 @@ module inference 'inference.bicep' = {
     sku: inferenceSku
     instances: inferenceInstances
     isPublic: publicInference
-    allowedAddresses: allowedAddresses
+    allowedAddresses: empty(allowedAddresses) ? [] : split(allowedAddresses, ',')
+    gatewaySubnetId: network.outputs.gatewaySubnetId
+    requiredModels: intentModel
+    inferenceKey: inferenceKey
     productionImage: productionImage
     stagingImage: stagingImage
     identityId: identity.outputs.inferenceId
@@ -181,6 +195,9 @@ module gateway 'gateway.bicep' = {
     inferenceUrl: inference.outputs.productionUrl
     stagingUrl: inference.outputs.stagingUrl
     inferenceSite: inferenceName
+    intentModel: intentModel
+    subnetId: network.outputs.gatewaySubnetId
+    inferenceKey: inferenceKey
     registryUrl: registry.outputs.url
     botName: bot.outputs.name
     shopUrl: shopUrl

@@ -106,6 +106,8 @@ async function step(release: Release): Promise<Release> {
     case 'pushed':
       return await verify(release);
     case 'verified':
+      // Without a model it would never be ready, and production must not get it.
+      if (release.models.length === 0) return move(release, 'base', Date.now(), { note: 'kept, and not staged' });
       return await toStaging(release);
     case 'staging':
       return await serving(release);
@@ -117,8 +119,9 @@ async function step(release: Release): Promise<Release> {
 /** The digest of a newer release that is under way or beyond: there is one staging slot. */
 async function overtaken({ digest, pushedAt }: Release): Promise<string | undefined> {
   const others = await listReleases(20);
-  return others.find((other) => other.pushedAt > pushedAt && other.digest !== digest && other.state !== 'failed')
-    ?.digest;
+  return others.find(
+    (other) => other.pushedAt > pushedAt && other.digest !== digest && !['failed', 'base'].includes(other.state),
+  )?.digest;
 }
 
 function registryOf({ repository }: Release): Registry {
@@ -134,7 +137,7 @@ async function verify(release: Release): Promise<Release> {
   return move(release, 'verified', Date.now(), {
     models: label.models.map(({ golden: _golden, ...model }) => model),
     release: content,
-    note: label.models.map(({ name, version }) => `${name} ${version}`).join(', '),
+    note: label.models.map(({ name, version }) => `${name} ${version}`).join(', ') || 'the server alone',
   });
 }
 
@@ -147,7 +150,7 @@ async function inspect(release: Release): Promise<{ label: ReleaseLabel; content
   const [label, content] = [labelOf(image), releaseOf(image)];
   if (!label || !content) throw new Rejected('registry', 'the image was not made by npm run release: it has no label');
   const { INTENT_MODEL: needed } = settings();
-  if (!label.models.some(({ name }) => name === needed))
+  if (label.models.length > 0 && !label.models.some(({ name }) => name === needed))
     throw new Rejected('registry', `the image has no model ${needed}, which the bot asks`);
   return { label, content };
 }

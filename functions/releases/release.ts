@@ -31,6 +31,8 @@ export interface Release {
 export type State =
   | 'pushed'
   | 'verified'
+  /** An image of the server without a model: others are made of it, and it is not staged. */
+  | 'base'
   | 'staging'
   | 'warm'
   | 'ready'
@@ -62,7 +64,8 @@ export interface Checks {
 /** Where a release may go from each state. */
 const NEXT: Record<State, readonly State[]> = {
   pushed: ['verified', 'failed', 'superseded'],
-  verified: ['staging', 'failed', 'superseded'],
+  verified: ['base', 'staging', 'failed', 'superseded'],
+  base: [],
   staging: ['warm', 'failed', 'superseded'],
   warm: ['ready', 'failed', 'superseded'],
   ready: ['live', 'failed', 'superseded'],

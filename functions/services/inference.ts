@@ -15,6 +15,12 @@ const answer = z.object({
 const predictions = z.object({ predictions: z.array(z.object({ label: z.string() })) });
 const server = z.object({ release: z.string().nullish() });
 
+/** What shows a model server who asks. */
+function authorization(): Record<string, string> {
+  const { INFERENCE_KEY: key } = settings();
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
+}
+
 /** Labels of instances by a model of any container, and the milliseconds that took. Throws Unavailable or Rejected. */
 export async function classify(
   url: string,
@@ -26,7 +32,7 @@ export async function classify(
     'inference',
     `${pathTo('inference', `${url}/v1/models`, model)}:predict`,
     predictions,
-    { method: 'POST', body: { instances }, timeout: 10_000, attempts: 2 },
+    { method: 'POST', headers: authorization(), body: { instances }, timeout: 10_000, attempts: 2 },
   );
   if (labels.length !== instances.length)
     throw new Rejected('inference', `${model} does not answer with one label an instance`);
@@ -36,7 +42,8 @@ export async function classify(
 /** The release that a container says it serves, once it is ready; null before, or where it does not say. */
 export async function servedRelease(url: string): Promise<string | null> {
   await call('inference', `${url}/v2/health/ready`, { timeout: 3_000, attempts: 1 });
-  return (await callJson('inference', `${url}/v2`, server, { timeout: 3_000, attempts: 1 })).release ?? null;
+  const options = { headers: authorization(), timeout: 3_000, attempts: 1 };
+  return (await callJson('inference', `${url}/v2`, server, options)).release ?? null;
 }
 
 /** Asks the inference container what a text means. Throws Unavailable (try again) or Rejected. */
@@ -48,6 +55,7 @@ export async function understand(text: string): Promise<Understanding> {
     answer,
     {
       method: 'POST',
+      headers: authorization(),
       body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] },
       timeout: seconds * 1_000,
       attempts: 2,

@@ -54,6 +54,11 @@ const schema = z.object({
   AZURE_CLIENT_ID: z.string().optional(),
 
   INFERENCE_URL: url,
+  /** What the model server asks for (its INFERENCE_KEY); unset where it is reached by nobody else. */
+  INFERENCE_KEY: z
+    .string()
+    .regex(/^[!-~]{16,512}$/, 'must have 16 to 512 characters, without blanks')
+    .optional(),
   INTENT_MODEL: z
     .string()
     .regex(/^[\w.-]{1,64}$/)

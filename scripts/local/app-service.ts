@@ -173,7 +173,7 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
       id: `${BASE}/config/web`,
       name: SITE,
       type: 'Microsoft.Web/sites/config',
-      properties: { linuxFxVersion: slot.image ? `DOCKER|${slot.image}` : '', healthCheckPath: '/v2/health/ready' },
+      properties: { linuxFxVersion: slot.image ? `DOCKER|${slot.image}` : '', healthCheckPath: '/v2/health/live' },
     });
     if (method === 'GET' && rest === '/config/web') return { status: 200, body: configuration() };
     if (method === 'PATCH' && rest === '/config/web') {

@@ -18,7 +18,7 @@ export async function currentImage(registry: Registry, say: (text: string) => vo
   const releases = await listReleases(50);
   const state = releases.find(({ digest }) => digest === last.digest)?.state;
   if (state !== 'failed' && state !== 'rolled-back') return last;
-  const sound = releases.find((other) => !['failed', 'rolled-back', 'superseded'].includes(other.state));
+  const sound = releases.find((other) => !['failed', 'rolled-back', 'superseded', 'base'].includes(other.state));
   const image = (sound && (await registry.image(sound.digest))) ?? (await registry.image(SERVER)) ?? null;
   say(
     `  the last image ${state === 'failed' ? 'failed' : 'was rolled back'}: built on ${sound && image?.digest === sound.digest ? named(sound) : 'the server alone'}`,

@@ -90,9 +90,7 @@ async function releaseServer(registry: Registry): Promise<string> {
     const under = current ? (values.base ? withModels(base, current) : current) : base;
     const label: ReleaseLabel = { commit: commit(), models: current ? (labelOf(current)?.models ?? []) : [] };
     const layer = { kind: 'server', folders: { app: files.folder } };
-    // Without a model there is nothing to stage.
-    const tags = label.models.length > 0 ? [STAGING, SERVER] : [SERVER];
-    const composed = await push(registry, under, layer, label, tags, commit());
+    const composed = await push(registry, under, layer, label, [STAGING, SERVER], commit());
     return done(composed, 'the server', label.models.length > 0);
   } finally {
     await files.remove();
@@ -139,7 +137,7 @@ function done({ digest, uploaded, bytes }: Composed, what: string, staged = true
     : 'nothing to upload: the registry has this layer';
   const next = staged
     ? 'Next: the webhook stages and checks it.  npm run releases  shows how far it is,  npm run swap  makes it live.'
-    : 'Next: release a model onto it.  npm run release -- <model folder>';
+    : 'It has no model, so it is verified and kept as a base, and not staged. Next: release a model onto it.  npm run release -- <model folder>';
   return `Released ${what}: ${layer}\n  ${digest}\n${next}`;
 }
 

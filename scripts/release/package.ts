@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checksum } from '../../inference-container/models/checksum.ts';
 import { type Manifest, manifest as manifestSchema } from '../../inference-container/models/manifest.ts';
+import { isVersion, VERSION_RULE } from '../../inference-container/models/version.ts';
 import { startServer } from '../../inference-container/server.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
 
@@ -39,6 +40,7 @@ async function describe(folder: string): Promise<Manifest> {
   if (!(await stat(join(folder, 'model.onnx')).catch(() => null)))
     throw new PackageError(`${folder} has no model.onnx; give the folder of one version, <name>/<version>`);
   const [name, version] = [basename(dirname(folder)), basename(folder)];
+  if (!isVersion(version)) throw new PackageError(`${version} would not be served: ${VERSION_RULE}`);
   const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => null);
   let json: unknown = { name, version };
   try {
@@ -69,6 +71,8 @@ async function answers(folder: string, { name, version, task, golden }: Manifest
     HOST: '127.0.0.1',
     MODEL_DIR: repository,
     MODEL_WATCH_SECONDS: '0',
+    // It lies there whole.
+    MODEL_SETTLE_SECONDS: '0',
     LOG_LEVEL: 'silent',
   });
   const server = await startServer(settings, {
@@ -103,7 +107,7 @@ async function served(url: string, name: string, version: string): Promise<void>
     const index = (await response.json()) as { name: string; version: string; state: string; reason: string }[];
     const entry = index.find((one) => one.name === name && one.version === version);
     if (entry?.state === 'READY') return;
-    if (entry?.reason) throw new PackageError(`the model can't be served: ${entry.reason}`);
+    if (entry?.state === 'UNAVAILABLE') throw new PackageError(`the model can't be served: ${entry.reason}`);
     await new Promise((done) => setTimeout(done, 20));
   }
   throw new PackageError(`the model was not served within ${READY_MS / 1_000} s`);

@@ -226,11 +226,11 @@ test('the gateway is a Flex Consumption app whose every connection is its identi
 test('the model server has a staging slot that only a healthy image may leave', () => {
   const { variables } = file('inference');
   const configuration = variables.configuration as Tree;
-  assert.equal(configuration.healthCheckPath, '/v2/health/ready');
+  assert.equal(configuration.healthCheckPath, '/v2/health/live');
   assert.equal(configuration.alwaysOn, true);
   assert.equal(configuration.acrUseManagedIdentityCreds, true);
   assert.equal(text(configuration.acrUserManagedIdentityID), 'identityClientId');
-  const settings = Object.fromEntries((variables.settings as Tree[]).map(({ name, value }) => [String(name), value]));
+  const settings = Object.fromEntries((variables.fixed as Tree[]).map(({ name, value }) => [String(name), value]));
   assert.equal(settings.WEBSITE_SWAP_WARMUP_PING_PATH, '/v2/health/ready');
   assert.equal(settings.WEBSITE_SWAP_WARMUP_PING_STATUSES, '200');
   assert.equal(settings.WEBSITES_CONTAINER_START_TIME_LIMIT, '230');
@@ -247,6 +247,28 @@ test('the model server has a staging slot that only a healthy image may leave', 
     skus.decorators.some((decorator) => /allowed/.test(decorator) && !/'[FB]\d/.test(decorator)),
     'slots need Standard',
   );
+});
+
+test('the model server lets in the gateway and listed addresses, and is open only with a key', () => {
+  const { variables, params } = file('inference');
+  const configuration = variables.configuration as Tree;
+  assert.match(text(configuration.ipSecurityRestrictionsDefaultAction), /isOpen \? 'Allow' : 'Deny'/);
+  assert.match(text(variables.isOpen), /isPublic && !empty\(inferenceKey\)/);
+  assert.match(text(configuration.ipSecurityRestrictions), /gatewayRule/);
+  assert.equal(text((variables.gatewayRule as Tree).vnetSubnetResourceId), 'gatewaySubnetId');
+  assert.match(text(variables.settings), /INFERENCE_KEY/);
+  assert.doesNotMatch(JSON.stringify(variables), /REPOSITORY_KEY/, 'nobody loads models by HTTP');
+  assert.ok(params.find(({ name }) => name === 'inferenceKey')!.decorators.some((one) => /secure/.test(one)));
+  const main = file('main');
+  const isDefault = (name: string) => text(main.params.find((param) => param.name === name)!.default);
+  assert.equal(isDefault('publicInference'), 'false');
+  assert.equal(text(at(only('gateway', 'site').body, 'properties.virtualNetworkSubnetId')), 'subnetId');
+  const subnet = properties(only('network', 'gateway'));
+  assert.match(JSON.stringify(subnet.delegations), /Microsoft\.App\/environments/);
+  assert.match(JSON.stringify(subnet.serviceEndpoints), /Microsoft\.Web/);
+  const given = JSON.parse(readFileSync(join(root, 'main.parameters.json'), 'utf8')).parameters;
+  assert.match(given.publicInference.value, /PUBLIC_INFERENCE=false/);
+  assert.ok(given.allowedAddresses && given.inferenceKey);
 });
 
 test('the registry tells the gateway of pushes to the release tag, with the secret in a header', () => {

@@ -208,14 +208,19 @@ const digests: Record<'server' | 'first' | 'second', string> = { server: '', fir
 let builtIn: string | undefined;
 
 describe('from an empty registry to production and back', () => {
-  test('the server: one layer, and nothing is staged yet', async () => {
+  test('the server: one layer, verified and kept as a base, and not staged', async () => {
     const { digest, text } = await release('--server');
     digests.server = digest;
     assert.match(text, /Released the server: one layer of [\d.]+ MB uploaded/);
     assert.match(text, /Next: release a model onto it/);
     assert.equal(uploads(), 2, 'its layer and the config');
     assert.equal((await skopeo('server')).Digest, digest);
-    assert.deepEqual(await releases(), []);
+    const found = await reaches(digest, 'base');
+    assert.deepEqual(
+      found.steps.map(({ state }) => state),
+      ['pushed', 'verified', 'base'],
+    );
+    assert.equal(stagings(digest), 0);
   });
 
   test('a model: the webhook stages it, it is checked, and is ready; production is as it was', async () => {

@@ -19,6 +19,7 @@ const DIGEST = `sha256:${'a'.repeat(64)}`;
 const STATES: State[] = [
   'pushed',
   'verified',
+  'base',
   'staging',
   'warm',
   'ready',
@@ -63,7 +64,8 @@ test('the whole way, each step recorded with who did it', () => {
 test('every transition is either on the list or refused', () => {
   const allowed: Record<State, State[]> = {
     pushed: ['verified', 'failed', 'superseded'],
-    verified: ['staging', 'failed', 'superseded'],
+    verified: ['base', 'staging', 'failed', 'superseded'],
+    base: [],
     staging: ['warm', 'failed', 'superseded'],
     warm: ['ready', 'failed', 'superseded'],
     ready: ['live', 'failed', 'superseded'],
@@ -81,7 +83,7 @@ test('every transition is either on the list or refused', () => {
 
 test('nothing but a check makes a release ready, and nothing but ready or a swap back makes it live', () => {
   for (const state of STATES.filter((one) => one !== 'warm')) assert.throws(() => move(inState(state), 'ready', 1));
-  for (const state of ['pushed', 'verified', 'staging', 'warm', 'failed'] as const)
+  for (const state of ['pushed', 'verified', 'base', 'staging', 'warm', 'failed'] as const)
     assert.throws(() => move(inState(state), 'live', 1));
 });
 
