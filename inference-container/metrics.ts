@@ -1,22 +1,45 @@
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, type MetricValue, Registry } from 'prom-client';
 import { Histogram, type Series } from './histogram.ts';
 import type { Named } from './models/scheduler.ts';
 import type { Timing } from './models/session.ts';
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const SECONDS_NAME = 'maru_inference_seconds';
+const ROWS_NAME = 'maru_inference_batch_rows';
+const LAST_NAME = 'maru_inference_last_request_timestamp_seconds';
 const labelNames = ['model', 'version'] as const;
-const phases = ['queue', 'preprocess', 'compute', 'postprocess', 'total'] as const;
+const phases = ['queue', 'preprocess', 'compute', 'postprocess', 'total', 'refused'] as const;
+type Phase = (typeof phases)[number];
 
 /** What a thread has counted, as it is sent to another. */
 export type MetricsJson = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
+type Value = MetricValue<string> & { metricName?: string };
+
 /** What is counted of one version of a model. */
 interface Counted {
-  seconds: Record<(typeof phases)[number], Series>;
+  seconds: Record<Phase, Series>;
   rows: Series;
   /** Answers by status, since the metrics were last shown. */
   answers: Map<number, number>;
+  /** When the last one had its answer, in milliseconds since 1970. */
+  last: number;
+}
+
+/** How often, and how long or how many altogether. */
+export interface Total {
+  count: number;
+  sum: number;
+}
+
+/** What was counted of a version, over all threads. Seconds by phase; `rows`: of each batch. */
+export interface Statistics extends Record<Phase, Total> {
+  model: string;
+  version: string;
+  rows: Total;
+  /** Milliseconds since 1970; 0: never. */
+  last: number;
 }
 
 /** What `/metrics` shows, for Prometheus: of the process, and the sum of what its threads have counted. */
@@ -33,11 +56,11 @@ export class Metrics {
     collect: () => this.#count(),
   });
   readonly #seconds = new Histogram(
-    'maru_inference_seconds',
-    'Seconds by phase: queue (each request), preprocess, compute and postprocess (each group of requests), total (each request)',
+    SECONDS_NAME,
+    'Seconds by phase: queue (each request), preprocess, compute and postprocess (each group of requests), total (each request), refused (each that had no 2xx)',
     SECONDS,
   );
-  readonly #rows = new Histogram('maru_inference_batch_rows', 'Rows of each batch', ROWS);
+  readonly #rows = new Histogram(ROWS_NAME, 'Rows of each batch', ROWS);
   readonly #waiting = new Gauge({
     name: 'maru_inference_queue_requests',
     help: 'Requests that wait',
@@ -52,6 +75,20 @@ export class Metrics {
     registers: [this.#own],
   });
 
+  readonly failed = new Gauge({
+    name: 'maru_models_failed',
+    help: 'Versions that can not be served; the repository index says why',
+    labelNames,
+    registers: [this.#own],
+  });
+
+  readonly #last = new Gauge({
+    name: LAST_NAME,
+    help: 'When the last request had its answer',
+    labelNames,
+    aggregator: 'max',
+    registers: [this.#own],
+  });
   readonly threads = new Gauge({
     name: 'maru_http_threads',
     help: 'Threads that serve HTTP',
@@ -84,12 +121,37 @@ export class Metrics {
     return [...(await this.#own.getMetricsAsJSON()), this.#seconds.json(), this.#rows.json()];
   }
 
+  /** What was counted of versions, over all threads. */
+  async statistics(versions: Named[]): Promise<Statistics[]> {
+    const values = [await this.json(), ...(await this.others())]
+      .flat()
+      .flatMap(({ name, values: own }) =>
+        (own as Value[]).map((value) => ({ ...value, metricName: value.metricName ?? name })),
+      );
+    return versions.map(({ name: model, version }) => {
+      const own = values.filter(({ labels }) => labels.model === model && labels.version === version);
+      const total = (metric: string, phase?: Phase): Total => {
+        const sum = (name: string) =>
+          own
+            .filter((value) => value.metricName === name && (phase === undefined || value.labels.phase === phase))
+            .reduce((all, { value }) => all + value, 0);
+        return { count: sum(`${metric}_count`), sum: sum(`${metric}_sum`) };
+      };
+      const seconds = Object.fromEntries(phases.map((phase) => [phase, total(SECONDS_NAME, phase)]));
+      const rows = total(ROWS_NAME);
+      const times = own.filter(({ metricName }) => metricName === LAST_NAME).map(({ value }) => value * 1_000);
+      return { model, version, ...(seconds as Record<Phase, Total>), rows, last: Math.max(0, ...times) };
+    });
+  }
+
   #count(): void {
-    for (const { rows, answers } of this.#counted.values())
+    for (const { rows, answers, last } of this.#counted.values()) {
+      if (last > 0) this.#last.set(rows.labels, last / 1_000);
       for (const [code, count] of answers) {
         this.#requests.inc({ ...rows.labels, code }, count);
         answers.set(code, 0);
       }
+    }
   }
 
   #of({ key, name, version }: Named): Counted {
@@ -97,7 +159,7 @@ export class Metrics {
     if (known) return known;
     const labels = { model: name, version };
     const seconds = Object.fromEntries(phases.map((phase) => [phase, this.#seconds.series({ ...labels, phase })]));
-    const counted = { seconds, rows: this.#rows.series(labels), answers: new Map() } as Counted;
+    const counted = { seconds, rows: this.#rows.series(labels), answers: new Map(), last: 0 } as Counted;
     this.#counted.set(key, counted);
     return counted;
   }
@@ -115,9 +177,12 @@ export class Metrics {
 
   /** A request has its answer, so many milliseconds after it came. */
   answered(model: Named, status: number, ms: number): void {
-    const { seconds, answers } = this.#of(model);
+    const counted = this.#of(model);
+    const { seconds, answers } = counted;
     answers.set(status, (answers.get(status) ?? 0) + 1);
     seconds.total.observe(ms / 1_000);
+    if (status >= 300) seconds.refused.observe(ms / 1_000);
+    counted.last = Date.now();
   }
 
   /** A group of requests ran: the milliseconds each had waited, and what the worker measured. */

@@ -9,6 +9,7 @@ import { Inline } from './models/inline.ts';
 import { Pool } from './models/pool.ts';
 import { Repository } from './models/repository.ts';
 import { Scheduler } from './models/scheduler.ts';
+import { Access } from './protocol/access.ts';
 import { Inference } from './protocol/inference.ts';
 import { limitParsed } from './protocol/json.ts';
 import { answer, type Services } from './protocol/router.ts';
@@ -49,10 +50,14 @@ export async function startServer(
   const others = fronts
     ? new Fronts(fronts.script, settings, log, inline, (head, call) => answer(head, services, call))
     : null;
-  const repository = new Repository(roots, pool, inline, scheduler, metrics, log, (name) => others?.revoke(name));
+  const options = { required: settings.REQUIRED_MODELS, settleMs: settings.MODEL_SETTLE_SECONDS * 1_000 };
+  const repository = new Repository(roots, options, pool, inline, scheduler, metrics, log, (name) =>
+    others?.revoke(name),
+  );
   others?.attach(repository);
   metrics.others = () => others?.metrics() ?? Promise.resolve([]);
-  const services: Services = { repository, inference, metrics, release: settings.RELEASE };
+  const access = new Access(settings);
+  const services: Services = { repository, inference, metrics, access, release: settings.RELEASE };
 
   const listener = new Listener(settings, log, metrics, (request, call) => answer(request, services, call));
   // A port that threads share could be shared with another process too: it is asked for alone first.
@@ -71,7 +76,7 @@ export async function startServer(
   };
   const look = async () => {
     try {
-      await blobs?.fetch();
+      await blobs?.fetch((name, version) => repository.isFinal(name, version));
     } catch (error) {
       log.error(
         { error: error instanceof Error ? error.message : String(error) },
@@ -101,6 +106,7 @@ export async function startServer(
     port,
     async stop() {
       clearInterval(watch);
+      repository.stop();
       listener.refuse();
       await others?.refuse();
       const clean = (await Promise.all([listener.finish(), others?.stop() ?? true])).every(Boolean);

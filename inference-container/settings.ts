@@ -1,7 +1,11 @@
 import { z } from 'zod';
+import { isName, NAME_RULE } from './models/version.ts';
 
 /** All settings of the model server, validated once; every problem is reported together. */
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+/** A key that can't be guessed, as a header can carry it. */
+const key = z.string().regex(/^[!-~]{16,512}$/, 'must have 16 to 512 characters, without blanks');
 
 const schema = z.object({
   PORT: count(0, 65_535).default(8080),
@@ -17,6 +21,23 @@ const schema = z.object({
   CACHE_DIR: z.string().default('/tmp/maru-models'),
   /** How often the repository is looked at for changes; 0: only by the repository API. */
   MODEL_WATCH_SECONDS: count(0, 86_400).default(10),
+  /** How long the files of a version must rest before it is loaded, where it has no checksums that say it is whole. */
+  MODEL_SETTLE_SECONDS: z.coerce.number().min(0).max(3_600).default(2),
+  /** Models that must be served before this server is ready, beside those in MODEL_DIR: names with commas between. */
+  REQUIRED_MODELS: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(z.string().refine(isName, `a model's name ${NAME_RULE}`))),
+  /** What who loads and unloads models must show (`Authorization: Bearer …`); without it, nobody may. */
+  REPOSITORY_KEY: key.optional(),
+  /** What who asks for anything but health must show; without it, everybody may who reaches the server. */
+  INFERENCE_KEY: key.optional(),
   /** Threads that run ONNX Runtime, one intra-op thread each. */
   WORKERS: count(1, 64).optional(),
   /** Threads that serve HTTP on the one port, each of which runs what is quick by itself; more than one needs Linux. */

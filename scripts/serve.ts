@@ -14,7 +14,8 @@ The repository is a folder <name>/<version>/model.onnx; any ONNX file is served 
 Options
   --port <port>        8080
   --workers <count>    threads that run ONNX Runtime; one less than the cores
-Other settings are environment variables: inference-container/settings.ts
+Other settings are environment variables (inference-container/settings.ts), among them REPOSITORY_KEY, with which models may be
+loaded and unloaded by HTTP, and INFERENCE_KEY, which everybody must then show. docs/model-server.md has the whole API.
 `;
 
 const { values, positionals } = parseArgs({

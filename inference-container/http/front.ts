@@ -79,10 +79,10 @@ async function handle(message: ToFront): Promise<void> {
 
 const place = (name: string, version: string | undefined) => `${name}/${version ?? ''}`;
 
-function take({ name, asked, target, folder, manifest, limit }: Lease): void {
+function take({ name, asked, target, package: from, limit }: Lease): void {
   const at = place(name, asked);
-  if (leases.get(at)?.key !== target.key) leases.set(at, { ...target, inFlight: 0 });
-  inline.lend(target.key, folder, manifest, limit);
+  if (leases.get(at)?.key !== target.key) leases.set(at, { ...target, inFlight: 0, used: true });
+  inline.lend(target.key, from, limit);
 }
 
 /** The model changes, or goes: requests that came before finish with it, and those that come are the main thread's to answer. */

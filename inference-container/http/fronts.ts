@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { MetricsJson } from '../metrics.ts';
 import type { Inline } from '../models/inline.ts';
-import type { Manifest } from '../models/manifest.ts';
+import type { Package } from '../models/package.ts';
 import type { Model, Repository } from '../models/repository.ts';
 import type { Named, Target } from '../models/scheduler.ts';
 import { type Answer, refused } from '../protocol/answer.ts';
@@ -18,8 +18,7 @@ export interface Lease {
   /** The version that was asked for; undefined: the one that serves by default. */
   asked: string | undefined;
   target: Target;
-  folder: string;
-  manifest: Manifest;
+  package: Package;
   /** Bytes of a job that is quick. */
   limit: number;
 }
@@ -187,8 +186,8 @@ export class Fronts {
     const asked = url.includes(`/versions/${version}/`) ? version : undefined;
     const model: Model | undefined = this.#repository.find(name, asked);
     if (model?.key !== key) return null;
-    const { maxRows, maxDelayMs, batchable, folder, manifest } = model;
-    return { name, asked, target: { key, name, version, maxRows, maxDelayMs, batchable }, folder, manifest, limit };
+    const { maxRows, maxDelayMs, batchable, package: from } = model;
+    return { name, asked, target: { key, name, version, maxRows, maxDelayMs, batchable }, package: from, limit };
   }
 
   #ask(

@@ -4,12 +4,15 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import type { Named } from '../models/scheduler.ts';
+import { Access } from '../protocol/access.ts';
 import { type Answer, refused } from '../protocol/answer.ts';
 import { type Head, header } from '../protocol/header.ts';
 import type { Call } from '../protocol/inference.ts';
 import type { Settings } from '../settings.ts';
+import { Arriving } from './arriving.ts';
+import { codingFor, codingOf, packed, unpacked } from './coding.ts';
 import { PlainConnection } from './plain-connection.ts';
-import { Arriving, StreamedRequest } from './streamed-request.ts';
+import { StreamedRequest } from './streamed-request.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How long a shutdown leaves connections open on which nothing comes. */
@@ -32,9 +35,11 @@ class Request implements Connected {
   deadline: number;
   model: Named | undefined = undefined;
   readonly #mostBytes: number;
+  readonly #arriving: Arriving;
 
-  constructor(transaction: Transaction, { REQUEST_SECONDS, BODY_MEGABYTES }: Settings) {
+  constructor(transaction: Transaction, { REQUEST_SECONDS, BODY_MEGABYTES }: Settings, arriving: Arriving) {
     this.transaction = transaction;
+    this.#arriving = arriving;
     const given = header(transaction.head, 'x-request-id');
     this.id = given !== undefined && REQUEST_ID.test(given) ? given : `${THREAD}-${(requests++).toString(36)}`;
     this.deadline = Date.now() + REQUEST_SECONDS * 1_000;
@@ -42,7 +47,9 @@ class Request implements Connected {
   }
 
   read<T>(go: (body: Buffer) => T | Promise<T>, most = this.#mostBytes): T | Promise<T> {
-    return this.transaction.read(go, most);
+    const coding = codingOf(this.transaction.head);
+    if (!coding) return this.transaction.read(go, most);
+    return this.transaction.read((body) => unpacked(body, coding, most, this.#arriving).then(go), most);
   }
 
   gone(): boolean {
@@ -63,6 +70,7 @@ export class Listener {
   readonly #settings: Settings;
   readonly #log: Logger;
   readonly #metrics: Metrics;
+  readonly #access: Access;
   readonly #answer: Answerer;
   readonly #plain = new Set<PlainConnection>();
   // Connections without a request are not idle to Node, but nobody waits on them.
@@ -77,6 +85,7 @@ export class Listener {
     this.#settings = settings;
     this.#log = log;
     this.#metrics = metrics;
+    this.#access = new Access(settings);
     this.#answer = answer;
     this.#arriving = new Arriving(settings.QUEUE_MEGABYTES * 1024 * 1024);
     const server = createServer((request, response) =>
@@ -145,9 +154,10 @@ export class Listener {
   }
 
   #respond(transaction: Transaction): void {
-    const call = new Request(transaction, this.#settings);
+    const call = new Request(transaction, this.#settings, this.#arriving);
     let answer: Answer | Promise<Answer>;
     try {
+      this.#access.admit(transaction.head);
       answer = this.#answer(transaction.head, call);
     } catch (error) {
       answer = refused(error);
@@ -168,7 +178,14 @@ export class Listener {
     // A server that stops says so: what a client sends over a connection that is about to end would be lost. Only when no
     // thread accepts any more: who is told comes again, and would be cut off with the last socket that listens.
     const last = this.#finishing;
-    const sent = transaction.send({ status, body, requestId, headers, last });
+    // Only what a model answered: clients that ask for packed answers do not look whether others are.
+    const coding = call.model && status === 200 ? codingFor(transaction.head, body) : null;
+    const sent = coding
+      ? packed(body, coding).then((bytes) => {
+          const coded = { ...headers, 'content-encoding': coding, vary: 'Accept-Encoding' };
+          return transaction.send({ status, body: bytes, requestId, headers: coded, last });
+        })
+      : transaction.send({ status, body, requestId, headers, last });
     if (sent) void sent.then(() => this.#sent(call, status));
     else this.#sent(call, status);
   }

@@ -4,23 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { collectSoon } from '../garbage.ts';
 import { header } from '../protocol/header.ts';
 import { HttpError, tooLarge } from '../protocol/http-error.ts';
+import { type Arriving, JOINED_BYTES } from './arriving.ts';
 import type { Reply, Transaction } from './transaction.ts';
 
 /** How long the rest of a refused body is read for. */
 const REFUSED_BODY_MS = 5_000;
-
-/** Smaller bodies are joined when they are whole. */
-const JOINED_BYTES = 1024 * 1024;
-
-/** Bytes of bodies that are still arriving at a thread, and how many there may be. */
-export class Arriving {
-  readonly most: number;
-  bytes = 0;
-
-  constructor(most: number) {
-    this.most = most;
-  }
-}
 
 /** A request by Node's own HTTP, whose body arrives piece by piece. */
 export class StreamedRequest implements Transaction {
@@ -85,19 +73,11 @@ export class StreamedRequest implements Transaction {
         const whole = length > JOINED_BYTES ? Buffer.allocUnsafeSlow(length) : null;
         request.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          arriving.bytes += chunk.length;
-          if (whole) {
+          const refused = arriving.add(chunk.length, size, most);
+          if (whole && !refused) {
             whole.set(chunk, size - chunk.length);
             release(chunk);
           }
-          // One that is larger than the limit by itself is let in when no other arrives.
-          const others = arriving.bytes - size;
-          const refused =
-            size > most
-              ? tooLarge(most)
-              : others > 0 && arriving.bytes > arriving.most
-                ? new HttpError(503, `bodies of ${others} bytes arrive`, { 'retry-after': '1' })
-                : null;
           if (refused) {
             request.removeAllListeners('data');
             reject(refused);
@@ -107,7 +87,7 @@ export class StreamedRequest implements Transaction {
         request.once('error', () => reject(new HttpError(499, 'the client is gone')));
       });
     } finally {
-      arriving.bytes -= size;
+      arriving.remove(size);
       // Of what was cut off or refused nobody else hears.
       if (size > JOINED_BYTES) collectSoon();
     }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
-import type { Manifest } from './manifest.ts';
+import type { Package } from './package.ts';
 import { type Loaded, open } from './session.ts';
 
 /** What a quick job takes at most; health must answer within 50 ms, whatever runs. */
@@ -20,8 +20,7 @@ const GROW = 2.5;
 const SHRINK = 0.7;
 
 interface Known {
-  folder: string;
-  manifest: Manifest;
+  package: Package;
   /** Quick jobs so far, until it is opened. */
   proof: number;
   /** Bytes of bodies that are expected to be quick together. */
@@ -39,18 +38,18 @@ interface Known {
 export class Inline {
   readonly #models = new Map<string, Known>();
 
-  add(key: string, folder: string, manifest: Manifest, openEnded: boolean): void {
-    this.#models.set(key, { folder, manifest, proof: 0, limit: 0, loaded: null, closed: openEnded });
+  add(key: string, from: Package, openEnded: boolean): void {
+    this.#models.set(key, { package: from, proof: 0, limit: 0, loaded: null, closed: openEnded });
   }
 
   /** Opens a model with a limit that another thread has learned, or raises the limit to that. */
-  lend(key: string, folder: string, manifest: Manifest, limit: number): void {
+  lend(key: string, from: Package, limit: number): void {
     const known = this.#models.get(key);
     if (known) {
       known.limit = Math.max(known.limit, limit);
       return;
     }
-    const lent: Known = { folder, manifest, proof: PROOF, limit, loaded: null, closed: false };
+    const lent: Known = { package: from, proof: PROOF, limit, loaded: null, closed: false };
     this.#models.set(key, lent);
     void this.#open(key, lent);
   }
@@ -93,7 +92,8 @@ export class Inline {
   async #open(key: string, known: Known): Promise<void> {
     known.closed = true;
     // It was opened by every worker before: what fails here is not the model (its folder may be gone), and the workers go on.
-    const { preprocessing } = known.manifest;
+    const { folder, manifest } = known.package;
+    const { preprocessing } = manifest;
     const text =
       preprocessing?.kind === 'ngrams'
         ? preprocessing.vocabulary
@@ -101,12 +101,12 @@ export class Inline {
           ? preprocessing.tokenizer
           : null;
     const sizeOf = (file: string) =>
-      stat(join(known.folder, file)).then(
+      stat(join(folder, file)).then(
         ({ size }) => size,
         () => Number.POSITIVE_INFINITY,
       );
     const small = (await sizeOf('model.onnx')) <= FILE_BYTES && (text === null || (await sizeOf(text)) <= TEXT_BYTES);
-    const loaded = small ? await open(known.folder, known.manifest).catch(() => null) : null;
+    const loaded = small ? await open(known.package).catch(() => null) : null;
     if (!loaded) return;
     if (this.#models.get(key) !== known) await loaded.session.release();
     else {

@@ -14,7 +14,11 @@ export interface OnnxFile {
   initializers: { name: string; dims: number[]; rawOffset: number; rawLength: number }[];
   /** Least and greatest id that an int input may hold, where the graph looks its values up in a table. */
   bounds: Map<string, [number, number]>;
-  /** The same model with weights of at least `least` bytes left in `location`, as external data. */
+  /** Files of weights beside it, by their path from its folder. */
+  externals: string[];
+  /** Its outputs were sequences or maps in the file, and are tensors in what `stub` gives. */
+  unpacked: boolean;
+  /** The same model with weights of at least `least` bytes left in `location`, as external data, and outputs as `graph` has them. */
   stub(location: string, least: number): Uint8Array;
 }
 
@@ -22,10 +26,19 @@ export interface Graph {
   /** Versions of the operators' sets, by domain; the standard one is blank. */
   opsets: ReadonlyMap<string, number>;
   /** Without weights; a dimension is its size, its name, or null where neither is said. Dims null: not said, or no tensor. */
-  inputs: { name: string; dims: (number | string | null)[] | null }[];
-  outputs: { name: string; dims: (number | string | null)[] | null }[];
+  inputs: Value[];
+  outputs: Value[];
   nodes: GraphNode[];
   weights: ReadonlyMap<string, Weight>;
+}
+
+/** An input or output of the model. */
+export interface Value {
+  name: string;
+  kind: 'tensor' | 'sequence' | 'sequence of maps' | 'map' | 'optional' | 'value';
+  dims: (number | string | null)[] | null;
+  /** What its columns stand for, where the file says so. */
+  labels?: (string | number)[];
 }
 
 export interface GraphNode {
@@ -41,6 +54,7 @@ export interface GraphNode {
 interface Attribute {
   int?: number;
   text?: string;
+  texts?: string[];
   ints?: number[];
   tensor?: Weight;
   /** A graph of its own: a loop or a branch. */
@@ -109,8 +123,11 @@ function read(file: ByteFile, path: string): OnnxFile {
   );
 
   const named = new Set(initializers.map(({ name }) => name));
-  const described = (number: number) =>
-    inside.filter((field) => field.number === number && field.wire === 2).map((field) => valueInfo(file, field));
+  const described = (number: number) => messages(inside, number).map((field) => valueInfo(file, field));
+  const nodes = messages(inside, 1).map((field) => ({ field, node: graphNode(file, field) }));
+  const outputs = messages(inside, 12).map((field) => ({ field, value: valueInfo(file, field) }));
+  const given = described(11).filter(({ name }) => !named.has(name));
+  const unpacking = unpack(file, nodes, outputs, given[0]?.dims?.[0] ?? null);
   return {
     opset: main?.find((field) => field.number === 2)?.value ?? 0,
     graph: {
@@ -118,14 +135,16 @@ function read(file: ByteFile, path: string): OnnxFile {
         opsets.map((opset) => [string(file, opset, 1), opset.find((field) => field.number === 2)?.value ?? 0]),
       ),
       // Older files list their weights among the inputs.
-      inputs: described(11).filter(({ name }) => !named.has(name)),
-      outputs: described(12),
-      nodes: inside.filter((field) => field.number === 1 && field.wire === 2).map((field) => graphNode(file, field)),
+      inputs: given,
+      outputs: outputs.flatMap(({ field, value }) => unpacking.get(field)?.values ?? [value]),
+      nodes: nodes.flatMap(({ field, node }) => unpacking.get(field)?.nodes ?? [node]),
       weights: new Map(initializers.map((known) => [known.name, weight(file, known)])),
     },
     openEnded: model.some((field) => field.number === 25) || openEnded(file, inside, inputs),
     initializers: initializers.map(({ name, dims, rawOffset, rawLength }) => ({ name, dims, rawOffset, rawLength })),
     bounds: lookupBounds(file, inside, initializers, inputs),
+    externals: [...new Set(initializers.flatMap((known) => externalFile(file, known)))],
+    unpacked: unpacking.size > 0,
     stub(location, least) {
       const again = new ByteFile(path);
       try {
@@ -134,7 +153,7 @@ function read(file: ByteFile, path: string): OnnxFile {
         );
         const graphBytes = inside.flatMap((field) => {
           const known = field.number === 5 ? large.get(field.offset) : undefined;
-          return known ? external(again, field, known, location) : copy(again, field);
+          return known ? external(known, again, location) : (unpacking.get(field)?.bytes ?? copy(again, field));
         });
         return Buffer.concat(model.flatMap((field) => (field === graph ? framed(7, graphBytes) : copy(again, field))));
       } finally {
@@ -208,6 +227,8 @@ function graphNode(file: ByteFile, field: Field): GraphNode {
     if (int) attribute.int = signed(file, int);
     const text = own.find(({ number }) => number === 4);
     if (text) attribute.text = file.text(text.offset, text.length);
+    const strings = own.filter(({ number }) => number === 9);
+    if (strings.length > 0) attribute.texts = strings.map((known) => file.text(known.offset, known.length));
     const ints = own.filter(({ number }) => number === 8);
     if (ints.length > 0)
       attribute.ints = ints.flatMap((known) =>
@@ -229,14 +250,121 @@ function graphNode(file: ByteFile, field: Field): GraphNode {
   };
 }
 
+function messages(parts: Field[], number: number): Field[] {
+  return parts.filter((field) => field.number === number && field.wire === 2);
+}
+
+/** The file of a weight's external data, where its path stays in the folder. */
+function externalFile(file: ByteFile, { inside }: ReturnType<typeof initializer>): string[] {
+  if (!inside.some(({ number, value }) => number === 14 && value === 1)) return [];
+  return messages(inside, 13)
+    .map((entry) => fields(file, entry.offset, entry.length))
+    .filter((entry) => string(file, entry, 1) === 'location')
+    .map((entry) => string(file, entry, 2).replace(/^(?:\.\/)+/, ''))
+    .filter((path) => path !== '' && !path.startsWith('/') && !path.split('/').includes('..'));
+}
+
+/** What takes the place of a node or an output. */
+interface Unpacked {
+  nodes?: GraphNode[];
+  values?: Value[];
+  bytes: Buffer[];
+}
+
+/**
+ * Outputs that are no tensors, as tensors, where that says the same: of ZipMap, which names the columns of a matrix, the matrix and
+ * its labels; of SequenceConstruct, which lists tensors, each of them. `rows`: the first dimension of the input, which is said to be
+ * theirs too: nobody joins requests without a proof that it is.
+ */
+function unpack(
+  file: ByteFile,
+  nodes: { field: Field; node: GraphNode }[],
+  outputs: { field: Field; value: Value }[],
+  rows: number | string | null,
+): Map<Field, Unpacked> {
+  const unpacked = new Map<Field, Unpacked>();
+  for (const { field, value } of outputs) {
+    if (!value.kind.startsWith('sequence')) continue;
+    const made = nodes.find(({ node }) => node.outputs.includes(value.name));
+    // Another node that takes the sequence would find it gone.
+    if (!made || nodes.some(({ node }) => node.inputs.includes(value.name))) continue;
+    const { operator, attributes, inputs } = made.node;
+    if (operator === 'ZipMap') {
+      const labels = attributes.get('classlabels_strings')?.texts ?? attributes.get('classlabels_int64s')?.ints ?? [];
+      const type = tensorType(FLOAT, [null, labels.length]);
+      unpacked.set(made.field, renamed([[inputs[0] ?? '', value.name]]));
+      unpacked.set(field, {
+        values: [{ name: value.name, kind: 'tensor', dims: [rows, labels.length], labels }],
+        bytes: outputInfo(value.name, type),
+      });
+    } else if (operator === 'SequenceConstruct') {
+      const type = elementType(file, field);
+      if (!type) continue;
+      const names = inputs.map((_, at) => `${value.name}.${at}`);
+      unpacked.set(made.field, renamed(inputs.map((input, at) => [input, names[at]!])));
+      unpacked.set(field, {
+        values: names.map((name) => ({ name, kind: 'tensor', dims: [rows] })),
+        bytes: names.flatMap((name) => outputInfo(name, type)),
+      });
+    }
+  }
+  return unpacked;
+}
+
+/** Nodes that give values another name. */
+function renamed(pairs: [string, string][]): Unpacked {
+  const text = (number: number, value: string) => framed(number, [Buffer.from(value)]);
+  return {
+    nodes: pairs.map(([input, output]) => ({
+      name: '',
+      operator: 'Identity',
+      domain: '',
+      inputs: [input],
+      outputs: [output],
+      attributes: new Map(),
+    })),
+    bytes: pairs.flatMap(([input, output]) =>
+      framed(1, [...text(1, input), ...text(2, output), ...text(4, 'Identity')]),
+    ),
+  };
+}
+
+const FLOAT = 1;
+
+/** ValueInfoProto of an output. */
+function outputInfo(name: string, type: Buffer[]): Buffer[] {
+  return framed(12, [...framed(1, [Buffer.from(name)]), ...framed(2, type)]);
+}
+
+/** TypeProto of a tensor. */
+function tensorType(type: number, dims: (number | null)[]): Buffer[] {
+  const shape = dims.flatMap((size) => framed(1, size === null ? [] : [tag(1, 0), varint(size)]));
+  return framed(1, [tag(1, 0), varint(type), ...framed(2, shape)]);
+}
+
+/** TypeProto of the tensors in a sequence; null where it holds none. */
+function elementType(file: ByteFile, output: Field): Buffer[] | null {
+  const within = (parts: Field[], number: number) =>
+    messages(parts, number).flatMap((found) => fields(file, found.offset, found.length));
+  const sequence = within(within(fields(file, output.offset, output.length), 2), 4);
+  const [element] = messages(sequence, 1);
+  const tensor = element && messages(fields(file, element.offset, element.length), 1)[0];
+  return tensor ? copy(file, tensor) : null;
+}
+
+/** Fields of TypeProto. */
+const MAP = 5;
+const KINDS: Record<number, Value['kind']> = { 1: 'tensor', 4: 'sequence', [MAP]: 'map', 9: 'optional' };
+
 /** ValueInfoProto → TypeProto → Tensor → TensorShapeProto. */
-function valueInfo(file: ByteFile, field: Field): Graph['inputs'][number] {
+function valueInfo(file: ByteFile, field: Field): Value {
   const inside = fields(file, field.offset, field.length);
   const within = (parts: Field[] | undefined, number: number) => {
     const found = parts?.find((known) => known.number === number && known.wire === 2);
     return found && fields(file, found.offset, found.length);
   };
-  const shape = within(within(within(inside, 2), 1), 2);
+  const type = within(inside, 2);
+  const shape = within(within(type, 1), 2);
   const dims = shape
     ?.filter(({ number }) => number === 1)
     .map((dim) => {
@@ -244,7 +372,9 @@ function valueInfo(file: ByteFile, field: Field): Graph['inputs'][number] {
       const size = own.find(({ number, wire }) => number === 1 && wire === 0);
       return size ? size.value : string(file, own, 2) || null;
     });
-  return { name: string(file, inside, 1), dims: dims ?? null };
+  const [kind] = (type ?? []).flatMap(({ number }) => KINDS[number] ?? []);
+  const maps = kind === 'sequence' && within(within(type, 4), 1)?.some(({ number }) => number === MAP);
+  return { name: string(file, inside, 1), kind: maps ? 'sequence of maps' : (kind ?? 'value'), dims: dims ?? null };
 }
 
 /** Follows values from the inputs through the graph, whose nodes stand in the order they run in. */
@@ -303,9 +433,8 @@ function lookupBounds(
 
 /** A tensor as external data: everything but its raw data, and where that is. */
 function external(
-  file: ByteFile,
-  _field: Field,
   { inside, rawOffset, rawLength }: ReturnType<typeof initializer>,
+  file: ByteFile,
   location: string,
 ): Buffer[] {
   const kept = inside.filter(({ number }) => ![9, 13, 14].includes(number)).flatMap((field) => copy(file, field));

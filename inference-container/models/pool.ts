@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Answered, Request } from '../protocol/requests.ts';
-import type { Manifest } from './manifest.ts';
+import type { Package } from './package.ts';
 import type { Signature } from './session.ts';
 import { LONG_BYTES, type Size, sizeOf } from './size.ts';
 import type { Job, JobResult, Reply, WorkerData } from './worker.ts';
@@ -43,11 +43,6 @@ interface Slot {
   timer: NodeJS.Timeout | undefined;
 }
 
-interface Load {
-  folder: string;
-  manifest: Manifest;
-}
-
 /**
  * Worker threads that each hold every model; weights are mapped from files, so they share one copy. A worker that
  * crashes is replaced, with every model loaded before it takes work.
@@ -59,7 +54,7 @@ export class Pool {
   readonly #large: Slot[] = [];
   readonly #mostLarge: number;
   readonly #requestMegabytes: number;
-  readonly #models = new Map<string, Load>();
+  readonly #models = new Map<string, Package>();
   readonly #onIdle: () => void;
   readonly #onCrash: (error: Error) => void;
   /** When the next worker for large bodies may be started. */
@@ -94,21 +89,26 @@ export class Pool {
     return this.#slots.some((slot) => slot.ready && slot.load === 0);
   }
 
-  /** Loads a model in every worker. Throws {@link JobFailed} with the reason. */
-  async load(model: string, folder: string, manifest: Manifest): Promise<Signature> {
+  /** Loads a model in every worker, each from the same files. Throws {@link JobFailed} with the reason. */
+  async load(model: string, from: Package): Promise<Signature> {
     // A worker that is about to end must not be opening a model: that ends the process by a fault.
     if (this.#closed) throw new WorkerCrashed('the server is stopping');
     const results = await Promise.allSettled(
-      this.#slots.map((slot) => this.#call(slot, { kind: 'load', model, folder, manifest })),
+      this.#slots.map(async (slot) => {
+        const result = await this.#call(slot, { kind: 'load', model, package: from });
+        return (result as Extract<JobResult, { kind: 'signature' }>).signature;
+      }),
     );
+    const opened = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const [signature] = opened;
     const failed = results.find((result) => result.status === 'rejected');
-    if (failed) {
+    const changed = opened.some(({ stamp }) => stamp !== signature?.stamp);
+    if (failed || changed || !signature) {
       await this.unload(model);
-      throw failed.reason;
+      throw failed?.reason ?? new JobFailed('its files changed while it was opened');
     }
-    this.#models.set(model, { folder, manifest });
-    const [first] = results as PromiseFulfilledResult<Extract<JobResult, { kind: 'signature' }>>[];
-    return first!.value.signature;
+    this.#models.set(model, { ...from, stamp: signature.stamp });
+    return signature;
   }
 
   async unload(model: string): Promise<void> {
@@ -175,7 +175,7 @@ export class Pool {
     const known = this.#models.get(model);
     if (!known) throw new JobFailed(`${model} is not loaded any more`);
     slot.models.add(model);
-    await this.#call(slot, { kind: 'load', model, ...known }).catch((error) => {
+    await this.#call(slot, { kind: 'load', model, package: known }).catch((error) => {
       slot.models.delete(model);
       throw error;
     });
@@ -241,8 +241,8 @@ export class Pool {
     if (this.#closed) return;
     const slot = this.#spawn(false, false, (ended) => void this.#replace(ended));
     this.#slots[this.#slots.indexOf(dead)] = slot;
-    for (const [model, { folder, manifest }] of this.#models)
-      await this.#call(slot, { kind: 'load', model, folder, manifest }).catch((error) => this.#onCrash(error));
+    for (const [model, known] of this.#models)
+      await this.#call(slot, { kind: 'load', model, package: known }).catch((error) => this.#onCrash(error));
     slot.ready = !slot.ended;
     this.#onIdle();
   }

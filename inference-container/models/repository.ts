@@ -1,20 +1,31 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { checksum } from './checksum.ts';
 import { filesOnly, isFile } from './files-only.ts';
 import type { Inline } from './inline.ts';
-import { type Manifest, manifest as manifestSchema, type VersionPolicy, versionPolicy } from './manifest.ts';
+import { listModels, listVersions, type Misplaced } from './listing.ts';
+import { type Manifest, type VersionPolicy, versionPolicy } from './manifest.ts';
+import { allFiles, filesOf, type Package, partsOf, readManifest } from './package.ts';
 import { type Pool, WorkerCrashed } from './pool.ts';
 import type { Scheduler, Target } from './scheduler.ts';
 import type { Signature } from './session.ts';
+import { byVersion } from './version.ts';
 
 export interface Model extends Target {
   manifest: Manifest;
-  folder: string;
+  /** What it was opened from. */
+  package: Package;
   signature: Signature;
   inFlight: number;
+  /** It has been asked for an answer: from then on its files are final. */
+  used: boolean;
+  /** Checksums of its files, as far as they are read. */
+  sums: Promise<ReadonlyMap<string, string>>;
+  /** What whoever publishes should know of it though it serves; blank: nothing. */
+  remark: string;
 }
 
 export interface IndexEntry {
@@ -26,17 +37,38 @@ export interface IndexEntry {
   batching?: string;
 }
 
+/** A version is still arriving: its files change, or have changed a moment ago. */
+export class StillArriving extends Error {}
+
+/** A version that was seen, and is looked at again. */
+interface Arriving {
+  name: string;
+  version: string;
+  stamp: string;
+  /** When its files were first seen as they are now. */
+  since: number;
+}
+
 /** Files larger than this are served at once and checked while they serve: reading them whole takes seconds. */
 const CHECK_FIRST_BYTES = 64 * 1024 * 1024;
-const NAME = /^[\w.-]{1,64}$/;
+/** A model that has not changed for so long is tried though something beside it still changes. */
+const LONGEST_SETTLE_MS = 60_000;
+
+export interface RepositoryOptions {
+  /** Models that must be served before this server is ready, beside those of the first root. */
+  required: string[];
+  /** How long the files of a version must rest before it is loaded. */
+  settleMs: number;
+}
 
 /**
  * The models that are served: `<name>/<version>/model.onnx` below one or more folders, the newest version by default,
  * `config.json` beside the versions for another policy. A version that can't be loaded leaves the others serving and says
- * why in the index. A version's files never change: one whose checksum differs is refused.
+ * why in the index. A version may arrive slowly, and be replaced until it has been asked; from then on its files are final.
  */
 export class Repository {
   readonly #roots: string[];
+  readonly #options: RepositoryOptions;
   readonly #pool: Pool;
   readonly #inline: Inline;
   readonly #scheduler: Scheduler;
@@ -45,19 +77,28 @@ export class Repository {
   readonly #revoke: (name: string) => Promise<void> | undefined;
   readonly #models = new Map<string, Map<string, Model>>();
   readonly #failed = new Map<string, IndexEntry & { stamp: string }>();
-  /** Checksums of versions that have been served, for those that come back. */
-  readonly #seen = new Map<string, string>();
+  readonly #arriving = new Map<string, Arriving>();
+  /** What lies in the folders and is no version, by where it was seen: `` the roots, or a model. */
+  readonly #misplaced = new Map<string, Misplaced[]>();
+  /** Checksums of files by version, of versions that have been asked, for those that come back. */
+  readonly #final = new Map<string, ReadonlyMap<string, string>>();
   /** Names that were unloaded by hand: a scan leaves them so. */
   readonly #unloaded = new Map<string, string>();
+  /** Models of the first root. */
+  #own = new Set<string>();
+  /** What is being opened now. */
+  #opening: { name: string; version: string } | null = null;
   #changes: Promise<void> = Promise.resolve();
-  /** A whole scan has ended with something to serve. */
-  #served = false;
+  readonly #looks = new Set<NodeJS.Timeout>();
+  /** The folders have been read once. */
+  #read = false;
   /** Nothing more is about to come (a Blob container may be on its way when the folders have been read). */
   settled = false;
 
   /** `revoke`: has whoever remembers what serves under a name forget it. */
   constructor(
     roots: string[],
+    options: RepositoryOptions,
     pool: Pool,
     inline: Inline,
     scheduler: Scheduler,
@@ -66,6 +107,7 @@ export class Repository {
     revoke: (name: string) => Promise<void> | undefined,
   ) {
     this.#roots = roots;
+    this.#options = options;
     this.#pool = pool;
     this.#inline = inline;
     this.#scheduler = scheduler;
@@ -74,9 +116,20 @@ export class Repository {
     this.#revoke = revoke;
   }
 
-  /** What there is is served, or there is nothing to serve and nothing to come. */
+  /** Every model that should be there has a version that serves, and there is one at least. */
   get ready(): boolean {
-    return this.#served || (this.settled && this.#failed.size === 0);
+    const expected = [...this.#own, ...this.#options.required];
+    // Where nobody says what should be there, it is what has come when no more is on its way.
+    const known = expected.length > 0 || this.settled;
+    return this.#read && known && this.#models.size > 0 && expected.every((name) => this.#models.has(name));
+  }
+
+  /** Whether what is not served may be in a moment. */
+  awaited(name: string, version?: string): boolean {
+    if (this.#unloaded.has(name)) return this.#isOpening(name, version);
+    if (!this.#read || !this.settled) return !this.#hasFailed(name, version);
+    if (this.#isOpening(name, version)) return true;
+    return [...this.#arriving.values()].some((known) => isOf(known, name, version));
   }
 
   get names(): string[] {
@@ -93,55 +146,106 @@ export class Repository {
     return versions?.get(version ?? this.versions(name).at(-1) ?? '');
   }
 
+  /** Every version that serves. */
+  all(): Model[] {
+    return this.names.flatMap((name) => this.versions(name).map((version) => this.find(name, version)!));
+  }
+
+  /** Whether a version's files are final: it has been asked. */
+  isFinal(name: string, version: string): boolean {
+    return this.#final.has(`${name}/${version}`) || this.find(name, version)?.used === true;
+  }
+
+  /** What there is, once each, and why what is not served is not. */
   index(): IndexEntry[] {
-    const serving = this.names.flatMap((name) =>
-      this.versions(name).map(
-        (version): IndexEntry => ({
-          name,
-          version,
-          state: 'READY',
-          reason: '',
-          batching: this.#models.get(name)!.get(version)!.signature.batching,
-        }),
-      ),
-    );
-    const failed = [...this.#failed.values()].map(({ stamp: _stamp, ...entry }) => entry);
-    const unloaded = [...this.#unloaded].map(
-      ([name, version]): IndexEntry => ({ name, version, state: 'UNAVAILABLE', reason: 'unloaded' }),
-    );
-    return [...serving, ...failed, ...unloaded];
+    const entries = new Map<string, IndexEntry>();
+    const add = (entry: IndexEntry) => {
+      const key = `${entry.name}/${entry.version}`;
+      if (!entries.has(key)) entries.set(key, entry);
+    };
+    for (const { name, version, remark, signature } of this.all())
+      add({ name, version, state: 'READY', reason: remark, batching: signature.batching });
+    if (this.#opening) add({ ...this.#opening, state: 'LOADING', reason: '' });
+    for (const { name, version } of this.#arriving.values())
+      add({ name, version, state: 'LOADING', reason: 'its files are still arriving' });
+    for (const { stamp: _stamp, ...entry } of this.#failed.values()) add(entry);
+    for (const [name, version] of this.#unloaded) add({ name, version, state: 'UNAVAILABLE', reason: 'unloaded' });
+    for (const found of [...this.#misplaced.values()].flat()) add({ ...found, state: 'UNAVAILABLE' });
+    for (const name of this.#options.required)
+      if (![...entries.values()].some((entry) => entry.name === name))
+        add({ name, version: '', state: 'UNAVAILABLE', reason: 'it is required (REQUIRED_MODELS), and not there' });
+    return [...entries.values()];
   }
 
   /** Makes what is served follow the folders. One change at a time. */
   scan(): Promise<void> {
     return this.#change(async () => {
-      const names = new Set((await Promise.all(this.#roots.map(folders))).flat());
-      for (const name of this.#models.keys()) names.add(name);
-      for (const name of names) if (NAME.test(name) && !this.#unloaded.has(name)) await this.#follow(name);
-      this.#served ||= this.#models.size > 0;
+      const listings = await Promise.all(this.#roots.map(listModels));
+      this.#misplaced.set(
+        '',
+        listings.flatMap(({ misplaced }) => misplaced),
+      );
+      const names = new Set([...listings.flatMap((listing) => listing.names), ...this.#models.keys()]);
+      for (const { name } of [...this.#failed.values(), ...this.#arriving.values()]) names.add(name);
+      const own = new Set(listings[0]?.names);
+      for (const name of this.#own) if (!own.has(name)) this.#own.delete(name);
+      for (const name of this.#unloaded.keys()) if (!names.has(name)) this.#unloaded.delete(name);
+      for (const name of this.#misplaced.keys()) if (name !== '' && !names.has(name)) this.#misplaced.delete(name);
+      for (const name of names) if (!this.#unloaded.has(name)) await this.#look(name);
+      this.#read = true;
     });
   }
 
-  /** Loads a model by its policy. Throws with the reason when none of its versions can be served. */
-  load(name: string): Promise<void> {
-    return this.#change(async () => {
-      this.#unloaded.delete(name);
-      for (const [key, entry] of this.#failed) if (entry.name === name) this.#failed.delete(key);
-      await this.#follow(name);
-      const failed = [...this.#failed.values()].filter((entry) => entry.name === name);
-      if (this.#models.has(name) && failed.length === 0) return;
-      throw new Error(
-        failed.map(({ version, reason }) => `version ${version}: ${reason}`).join('; ') || `there is no model ${name}`,
-      );
-    });
+  /**
+   * Loads a model by its policy, when its files have arrived. Throws with the reason when none of its versions can be served,
+   * and {@link StillArriving} when that is not known by `until` (milliseconds since 1970).
+   */
+  async load(name: string, until: number): Promise<void> {
+    for (;;) {
+      await this.#change(async () => {
+        this.#unloaded.delete(name);
+        for (const [key, entry] of this.#failed) if (entry.name === name) this.#forgive(key);
+        await this.#look(name);
+      });
+      const waits = [...this.#arriving.values()].filter((known) => known.name === name);
+      if (waits.length === 0) break;
+      const ms = Math.max(50, ...waits.map(({ since }) => since + this.#options.settleMs - Date.now()));
+      if (Date.now() + ms > until)
+        throw new StillArriving(
+          `the files of version ${waits.map(({ version }) => version).join()} are still arriving`,
+        );
+      await sleep(ms);
+    }
+    const failed = [...this.#failed.values()].filter((entry) => entry.name === name);
+    if (this.#models.has(name) && failed.length === 0) return;
+    const misplaced = this.#misplaced.get(name) ?? [];
+    const reasons = [...failed, ...misplaced].map(({ version, reason }) =>
+      version ? `version ${version}: ${reason}` : reason,
+    );
+    throw new Error(reasons.join('; ') || `there is no model ${name}`);
   }
 
   /** Takes a model out of service, after what is in flight. */
   unload(name: string): Promise<void> {
     return this.#change(async () => {
       this.#unloaded.set(name, this.versions(name).at(-1) ?? '');
+      for (const [key, known] of this.#arriving) if (known.name === name) this.#arriving.delete(key);
       for (const version of this.versions(name)) await this.#drop(name, version);
     });
+  }
+
+  /** Looks at nothing any more. */
+  stop(): void {
+    for (const timer of this.#looks) clearTimeout(timer);
+    this.#looks.clear();
+  }
+
+  #isOpening(name: string, version?: string): boolean {
+    return this.#opening !== null && isOf(this.#opening, name, version);
+  }
+
+  #hasFailed(name: string, version?: string): boolean {
+    return [...this.#failed.values()].some((entry) => isOf(entry, name, version));
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -150,25 +254,52 @@ export class Repository {
     return result;
   }
 
+  /** Follows one model. A folder that can't be read leaves what is served, and the other models. */
+  async #look(name: string): Promise<void> {
+    try {
+      await this.#follow(name);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#misplaced.set(name, [{ name, version: '', reason }]);
+      this.#log.error({ model: name, reason }, 'the folder of a model was not read');
+    }
+  }
+
   async #follow(name: string): Promise<void> {
+    const policy = await this.#policy(name);
+    const wanted = typeof policy.versions === 'object' && 'only' in policy.versions ? policy.versions.only : [];
     const found = new Map<string, string>();
-    for (const root of this.#roots)
-      for (const version of await folders(join(root, name)))
-        if (NAME.test(version)) found.set(version, join(root, name, version));
-    const { candidates, most } = choose([...found.keys()], await this.#policy(name));
+    const misplaced: Misplaced[] = [];
+    for (const [place, root] of this.#roots.entries()) {
+      const listed = await listVersions(root, name, wanted);
+      for (const version of listed.versions) found.set(version, join(root, name, version));
+      misplaced.push(...listed.misplaced);
+      if (place > 0) continue;
+      if (listed.versions.length > 0) this.#own.add(name);
+      else this.#own.delete(name);
+    }
+    // That a root has no version of it is nothing where another has one, or where nobody has heard of it.
+    const isThere = (await Promise.all(this.#roots.map((root) => stat(join(root, name)).catch(() => null)))).some(
+      Boolean,
+    );
+    this.#misplaced.set(
+      name,
+      misplaced.filter(({ version }) => version !== '' || (isThere && found.size === 0)),
+    );
+    const { candidates, most } = choose([...found.keys()], policy);
     const kept: string[] = [];
     for (const version of candidates) {
       if (kept.length === most) break;
-      if (!this.#models.get(name)?.has(version)) await this.#add(name, version, found.get(version)!);
-      if (this.#models.get(name)?.has(version)) kept.push(version);
+      if (await this.#serves(name, version, found.get(version)!)) kept.push(version);
     }
     // A version leaves only when those that replace it serve: a broken new one must not stop the old.
     const replaced =
       most < Number.POSITIVE_INFINITY ? kept.length > 0 : kept.length === candidates.length && kept.length > 0;
     for (const version of this.versions(name))
       if (!kept.includes(version) && (replaced || !found.has(version))) await this.#drop(name, version);
-    for (const [key, entry] of this.#failed)
-      if (entry.name === name && !found.has(entry.version)) this.#failed.delete(key);
+    for (const [key, entry] of this.#failed) if (entry.name === name && !found.has(entry.version)) this.#forgive(key);
+    for (const [key, known] of this.#arriving)
+      if (known.name === name && !found.has(known.version)) this.#arriving.delete(key);
   }
 
   async #policy(name: string): Promise<VersionPolicy> {
@@ -188,80 +319,188 @@ export class Repository {
     return versionPolicy.parse(undefined);
   }
 
-  async #add(name: string, version: string, folder: string): Promise<void> {
+  /** Sees that a version is served as it lies there, where it can be; whether it is. */
+  async #serves(name: string, version: string, folder: string): Promise<boolean> {
+    const model = this.#models.get(name)?.get(version);
+    if (!model) return await this.#add(name, version, folder);
+    const { stamp } = await filesOf(folder, partsOf(model.manifest, model.signature.externals));
+    if (stamp === model.package.stamp) return true;
+    if (!model.used) {
+      // Nobody has seen an answer of it: what is there now is the version.
+      if (!(await this.#rests(name, version, folder))) return true;
+      // It may have been asked meanwhile.
+      if (!model.used) {
+        await this.#drop(name, version);
+        return await this.#add(name, version, folder);
+      }
+    }
+    if (model.remark === '') {
+      model.remark =
+        'its files have changed since it was first asked, and what it was is served: publish a new version';
+      this.#log.warn({ model: name, version }, 'the files of a version that is served have changed');
+    }
+    return true;
+  }
+
+  async #add(name: string, version: string, folder: string): Promise<boolean> {
     const key = `${name}/${version}`;
-    const stamp = await stampOf(folder);
-    if (this.#failed.get(key)?.stamp === stamp) return;
+    const { stamp: seen } = await filesOf(folder, await allFiles(folder));
+    if (this.#failed.get(key)?.stamp === seen) return false;
+    if (!(await this.#rests(name, version, folder))) {
+      this.#forgive(key);
+      return false;
+    }
     const started = performance.now();
+    this.#opening = { name, version };
     try {
       await filesOnly(folder);
       const manifest = await readManifest(folder, name, version);
       const later = await this.#verify(key, folder, manifest);
-      const signature = await this.#pool.load(key, folder, manifest);
-      const { maxRows, maxDelayMs } = manifest.batching;
-      const model: Model = {
-        key,
-        name,
-        version,
-        manifest,
-        folder,
-        signature,
-        inFlight: 0,
-        maxRows,
-        maxDelayMs,
-        batchable: signature.batchable || manifest.task !== 'tensor',
-      };
-      this.#inline.add(key, folder, manifest, signature.openEnded);
+      const model = await this.#open(name, version, folder, manifest);
+      this.#inline.add(key, model.package, model.signature.openEnded);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
-      this.#failed.delete(key);
+      this.#forgive(key);
       await this.#revoke(name);
       this.#metrics.models.set({ model: name, version }, 1);
-      const { batching } = signature;
+      const { batching } = model.signature;
       this.#log.info({ model: name, version, batching, ms: Math.round(performance.now() - started) }, 'model loaded');
-      void this.#verifyLater(name, version, folder, later);
+      void this.#verifyLater(model, later);
+      return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // A worker that died says nothing of the version: the next look tries again.
-      const known = error instanceof WorkerCrashed ? '' : stamp;
-      this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp: known });
+      this.#fail(key, { name, version, reason, stamp: error instanceof WorkerCrashed ? '' : seen });
       this.#log.error({ model: name, version, reason }, 'model not loaded');
+      return false;
+    } finally {
+      this.#opening = null;
+    }
+  }
+
+  /** Opens a version in every worker. Throws with the reason when it can't be, or is not what it was when that began. */
+  async #open(name: string, version: string, folder: string, manifest: Manifest): Promise<Model> {
+    const key = `${name}/${version}`;
+    const signature = await this.#pool.load(key, { folder, manifest, stamp: null });
+    const parts = partsOf(manifest, signature.externals);
+    const { stamp } = await filesOf(folder, parts);
+    if (stamp !== signature.stamp) {
+      await this.#pool.unload(key);
+      throw new Error('its files changed while it was opened');
+    }
+    const { maxRows, maxDelayMs } = manifest.batching;
+    return {
+      key,
+      name,
+      version,
+      manifest,
+      package: { folder, manifest, stamp },
+      signature,
+      inFlight: 0,
+      used: false,
+      maxRows,
+      maxDelayMs,
+      batchable: signature.batchable || manifest.task !== 'tensor',
+      sums:
+        Object.keys(manifest.files).length > 0
+          ? Promise.resolve(new Map(Object.entries(manifest.files)))
+          : sumsOf(folder, parts),
+      remark: '',
+    };
+  }
+
+  /**
+   * Whether a version's files have arrived: they have their checksums, or nothing of them has changed for a moment. Where not, it is
+   * looked at again.
+   */
+  async #rests(name: string, version: string, folder: string): Promise<boolean> {
+    const key = `${name}/${version}`;
+    const files = await allFiles(folder);
+    const { stamp, youngest } = await filesOf(folder, files);
+    const known = this.#arriving.get(key);
+    const now = Date.now();
+    const since = known?.stamp === stamp ? known.since : now;
+    const { settleMs } = this.#options;
+    // By the files' own times, or by what was seen of them: the clock of a file server may be another.
+    const rests =
+      now - youngest >= settleMs ||
+      now - since >= settleMs ||
+      (await this.#isWhole(folder, name, version)) ||
+      now - (await filesOf(folder, ['model.onnx'])).youngest >= Math.max(settleMs, LONGEST_SETTLE_MS);
+    if (rests) {
+      this.#arriving.delete(key);
+      return true;
+    }
+    this.#arriving.set(key, { name, version, stamp, since });
+    this.#lookAgain(name, Math.max(50, since + settleMs - now));
+    return false;
+  }
+
+  #lookAgain(name: string, ms: number): void {
+    const timer = setTimeout(() => {
+      this.#looks.delete(timer);
+      void this.#change(async () => {
+        if (!this.#unloaded.has(name)) await this.#look(name);
+      });
+    }, ms).unref();
+    this.#looks.add(timer);
+  }
+
+  /** Whether a version has all that its `model.json` says, by its checksums. */
+  async #isWhole(folder: string, name: string, version: string): Promise<boolean> {
+    try {
+      const { files } = await readManifest(folder, name, version);
+      if (!files['model.onnx']) return false;
+      for (const [file, sum] of Object.entries(files)) {
+        const found = await stat(join(folder, file));
+        if (!found.isFile() || found.size > CHECK_FIRST_BYTES || (await checksum(join(folder, file))) !== sum)
+          return false;
+      }
+      return true;
+    } catch {
+      return false;
     }
   }
 
   /** Checks the small files now, and returns the large ones with what they must be. */
   async #verify(key: string, folder: string, { files }: Manifest): Promise<[string, string][]> {
     const later: [string, string][] = [];
-    const expected = Object.entries(files);
-    // Files without a manifest are remembered as they were when they were first served.
-    if (expected.length === 0)
-      for (const file of await readdir(folder)) expected.push([file, this.#seen.get(`${key}/${file}`) ?? '']);
+    const given = Object.entries(files);
+    const expected = given.length > 0 ? given : [...(this.#final.get(key) ?? [])];
     for (const [file, sum] of expected) {
       const { size } = await stat(join(folder, file));
-      if (size > CHECK_FIRST_BYTES) {
-        later.push([file, sum]);
-        continue;
-      }
-      const actual = await checksum(join(folder, file));
-      if (sum && actual !== sum) throw new Error(`${file} does not have its checksum ${sum}`);
-      this.#seen.set(`${key}/${file}`, actual);
+      if (size > CHECK_FIRST_BYTES) later.push([file, sum]);
+      else if ((await checksum(join(folder, file))) !== sum) throw new Error(otherwise(file, sum, given.length > 0));
     }
     return later;
   }
 
-  async #verifyLater(name: string, version: string, folder: string, files: [string, string][]): Promise<void> {
-    const key = `${name}/${version}`;
+  async #verifyLater(
+    { key, name, version, manifest, package: { folder } }: Model,
+    files: [string, string][],
+  ): Promise<void> {
     for (const [file, sum] of files) {
       const actual = await checksum(join(folder, file)).catch(() => 'unreadable');
-      if (!sum) this.#seen.set(`${key}/${file}`, actual);
-      if (!sum || actual === sum) continue;
-      const reason = `${file} does not have its checksum ${sum}`;
+      if (actual === sum) continue;
+      const reason = otherwise(file, sum, Object.keys(manifest.files).length > 0);
       this.#log.error({ model: name, version, reason }, 'model withdrawn');
-      const stamp = await stampOf(folder);
+      const { stamp } = await filesOf(folder, await allFiles(folder));
       await this.#change(async () => {
         await this.#drop(name, version);
-        this.#failed.set(key, { name, version, state: 'UNAVAILABLE', reason, stamp });
+        this.#fail(key, { name, version, reason, stamp });
       });
     }
+  }
+
+  #fail(key: string, failed: Omit<IndexEntry, 'state'> & { stamp: string }): void {
+    this.#failed.set(key, { ...failed, state: 'UNAVAILABLE' });
+    this.#metrics.failed.set({ model: failed.name, version: failed.version }, 1);
+  }
+
+  #forgive(key: string): void {
+    const entry = this.#failed.get(key);
+    if (!entry) return;
+    this.#failed.delete(key);
+    this.#metrics.failed.remove({ model: entry.name, version: entry.version });
   }
 
   async #drop(name: string, version: string): Promise<void> {
@@ -272,38 +511,32 @@ export class Repository {
     if (versions.size === 0) this.#models.delete(name);
     await this.#revoke(name);
     // Nobody finds it any more; those who have found it finish first.
-    while (model.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (model.inFlight > 0) await sleep(5);
     this.#scheduler.forget(model.key);
     await this.#inline.remove(model.key);
     await this.#pool.unload(model.key);
+    if (model.used) this.#final.set(model.key, await model.sums);
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');
   }
 }
 
-/** `model.json`, or what can be said of a model without it. */
-async function readManifest(folder: string, name: string, version: string): Promise<Manifest> {
-  const text = await readFile(join(folder, 'model.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (text === null) return manifestSchema.parse({ name, version });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new Error('model.json is not JSON');
-  }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success)
-    throw new Error(
-      `model.json: ${parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
-    );
-  if (parsed.data.name !== name || parsed.data.version !== version)
-    throw new Error(
-      `model.json is of ${parsed.data.name}/${parsed.data.version}, but its folder is ${name}/${version}`,
-    );
-  return parsed.data;
+function isOf(known: { name: string; version: string }, name: string, version?: string): boolean {
+  return known.name === name && (version === undefined || known.version === version);
+}
+
+function otherwise(file: string, sum: string, given: boolean): string {
+  return given
+    ? `${file} does not have its checksum ${sum}`
+    : `${file} is not what it was when this version was served (checksum ${sum}): publish a new version`;
+}
+
+/** Checksums of those files that there are. */
+async function sumsOf(folder: string, files: string[]): Promise<ReadonlyMap<string, string>> {
+  const sums = new Map<string, string>();
+  for (const file of files)
+    if (await isFile(join(folder, file))) sums.set(file, await checksum(join(folder, file)).catch(() => 'unreadable'));
+  return sums;
 }
 
 /** The versions that a policy asks for, in the order to try them, and how many of them are to serve. */
@@ -314,34 +547,4 @@ function choose(versions: string[], { versions: policy }: VersionPolicy): { cand
   // An older one serves where the newest can't, after a start too.
   if ('latest' in policy) return { candidates: sorted.reverse(), most: policy.latest };
   return { candidates: sorted.filter((version) => policy.only.includes(version)), most: all };
-}
-
-/** 1.10 comes after 1.9. */
-function byVersion(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
-}
-
-/** Says whether a folder that failed has changed since. */
-async function stampOf(folder: string): Promise<string> {
-  const names = await readdir(folder).catch(() => []);
-  const stats = await Promise.all(names.sort().map((file) => stat(join(folder, file)).catch(() => null)));
-  return names.map((file, index) => `${file}:${stats[index]?.size}:${stats[index]?.mtimeMs}`).join();
-}
-
-async function folders(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw error;
-  });
-  const found: string[] = [];
-  for (const entry of entries) {
-    // A name with a dot in front is one that is still being written.
-    if (entry.name.startsWith('.')) continue;
-    if (
-      entry.isDirectory() ||
-      (entry.isSymbolicLink() && (await stat(join(root, entry.name)).catch(() => null))?.isDirectory())
-    )
-      found.push(entry.name);
-  }
-  return found;
 }

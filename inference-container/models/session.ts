@@ -6,7 +6,8 @@ import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
 import { filesOnly } from './files-only.ts';
 import type { Manifest } from './manifest.ts';
-import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
+import { type OnnxFile, readOnnxFile, type Value } from './onnx-file.ts';
+import { filesOf, type Package, partsOf } from './package.ts';
 import { provesRows } from './row-independence.ts';
 import { datatypeOf, datatypes, type TensorData, type TensorMetadata } from './tensor.ts';
 
@@ -23,6 +24,10 @@ export interface Signature {
   batching: string;
   /** Least and greatest id of inputs that are looked up in a table. */
   bounds: Record<string, [number, number]>;
+  /** Files of weights that its graph names, within its folder. */
+  externals: string[];
+  /** Of the files it was opened from ({@link Files.stamp}). */
+  stamp: string;
 }
 
 export type RowResult = { ok: true; value: unknown } | { ok: false; reason: string };
@@ -58,25 +63,20 @@ Object.assign(globalThis, { Float16Array: undefined });
 new Tensor('float32', new Float32Array(1), [1]);
 Object.assign(globalThis, { Float16Array: Half });
 
-/** Opens a model. Throws with the reason when it can't be served. */
-export async function open(folder: string, manifest: Manifest): Promise<Loaded> {
+/**
+ * Opens a model. Throws with the reason when it can't be served, or when its files are not those that `stamp` is of (its folder may
+ * hold something else by now).
+ */
+export async function open({ folder, manifest, stamp: expected }: Package): Promise<Loaded> {
   await filesOnly(folder);
   const path = join(folder, 'model.onnx');
   const file = readOnnxFile(path);
-  const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };
-  // One thread a session: the default spins on every core and collapses beside another process. Not its own log
-  // (severity 4: fatal): it writes lines with input values to stderr, beside the JSON of this process.
-  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 as const };
-  const { size } = await stat(path);
-  const session =
-    size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES)
-      ? await InferenceSession.create(file.stub('model.onnx', KEEP_BYTES), {
-          ...threads,
-          extra: { session: { ...extra, model_external_initializers_file_folder_path: folder } },
-        })
-      : await InferenceSession.create(path, { ...threads, extra: { session: extra } });
-  const inputs = session.inputMetadata.map(metadata);
-  const outputs = session.outputMetadata.map(metadata);
+  const { stamp } = await filesOf(folder, partsOf(manifest, file.externals));
+  if (expected !== null && stamp !== expected) throw new Error('its files have changed since it was first opened');
+  const session = await create(folder, path, file, manifest);
+  const { graph } = file;
+  const inputs = session.inputMetadata.map((given) => metadata(given, graph.inputs));
+  const outputs = session.outputMetadata.map((given) => metadata(given, graph.outputs));
   const joining = joined(manifest, file, inputs, outputs);
   const signature: Signature = {
     inputs,
@@ -85,10 +85,63 @@ export async function open(folder: string, manifest: Manifest): Promise<Loaded> 
     openEnded: file.openEnded,
     ...joining,
     bounds: Object.fromEntries(file.bounds),
+    externals: file.externals,
+    stamp,
   };
   if (manifest.task === 'tensor') return { manifest, session, signature, runner: null };
   const runner = await tasks[manifest.task].createRunner(manifest, folder, session.inputNames);
   return { manifest, session, signature, runner };
+}
+
+async function create(folder: string, path: string, file: OnnxFile, manifest: Manifest): Promise<InferenceSession> {
+  const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };
+  // One thread a session: the default spins on every core and collapses beside another process. Not its own log
+  // (severity 4: fatal): it writes lines with input values to stderr, beside the JSON of this process.
+  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 as const };
+  const { size } = await stat(path);
+  const mapped = size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES);
+  try {
+    if (!mapped && !file.unpacked)
+      return await InferenceSession.create(path, { ...threads, extra: { session: extra } });
+    return await InferenceSession.create(file.stub('model.onnx', mapped ? KEEP_BYTES : Number.POSITIVE_INFINITY), {
+      ...threads,
+      extra: { session: { ...extra, model_external_initializers_file_folder_path: folder } },
+    });
+  } catch (error) {
+    throw explained(error, file);
+  }
+}
+
+/** Types of tensors that are not served, by their number in ONNX (TensorProto.DataType). */
+const UNSERVED: Record<number, string> = {
+  14: 'complex64',
+  15: 'complex128',
+  16: 'bfloat16',
+  17: 'float8e4m3fn',
+  18: 'float8e4m3fnuz',
+  19: 'float8e5m2',
+  20: 'float8e5m2fnuz',
+  21: 'uint4',
+  22: 'int4',
+  23: 'float4e2m1',
+  24: 'float8e8m0',
+  25: 'uint2',
+  26: 'int2',
+};
+
+/** What ONNX Runtime says, with what to do about it where that is known. */
+function explained(error: unknown, { graph }: OnnxFile): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, type] = /Unsupported data type: (\d+)/.exec(message) ?? [];
+  if (type !== undefined)
+    return new Error(
+      `a tensor is of ${UNSERVED[Number(type)] ?? `ONNX's type ${type}`}, which the Open Inference Protocol does not have: cast it in the model`,
+    );
+  if (!/locale/i.test(message)) return error;
+  const locales = graph.nodes.flatMap(({ attributes }) => attributes.get('locale')?.text ?? []);
+  return new Error(
+    `the model needs the locale ${[...new Set(locales)].join(', ') || 'en_US'}, which this machine does not have: install it (Debian: apt-get install locales, then locale-gen), or export without it; ${message}`,
+  );
 }
 
 /** Whether requests may be joined: by the word of the package, or by proof. */
@@ -108,15 +161,27 @@ function joined(
   return proof.proven ? { batchable: true, batching: 'proven' } : { batchable: false, batching: `off (${proof.why})` };
 }
 
-function metadata(given: InferenceSession.ValueMetadata): TensorMetadata {
+/** An input or output as the protocols have it. Throws with what to do about one that they have not. */
+function metadata(given: InferenceSession.ValueMetadata, values: Value[]): TensorMetadata {
+  const value = values.find(({ name }) => name === given.name);
   const datatype = given.isTensor ? datatypeOf(given.type) : undefined;
-  if (!given.isTensor || !datatype)
-    throw new Error(`${given.name}: only tensors of the Open Inference Protocol's types can be served`);
-  return {
+  if (!given.isTensor) {
+    const kind = value?.kind ?? 'value';
+    const how = kind === 'sequence of maps' ? ' (scikit-learn: options={"zipmap": False})' : '';
+    throw new Error(
+      `${given.name} can't be served, for it is no tensor (${kind}): export the model with tensors${how}`,
+    );
+  }
+  if (!datatype)
+    throw new Error(
+      `${given.name} is of ${given.type}, which the Open Inference Protocol does not have: cast it in the model`,
+    );
+  const described: TensorMetadata = {
     name: given.name,
     datatype,
     shape: given.shape.map((size) => (typeof size === 'number' && size >= 0 ? size : -1)),
   };
+  return value?.labels ? { ...described, labels: value.labels } : described;
 }
 
 /** Rows that are made ready before others of the thread have their turn; a run of the model is a turn of its own. */

@@ -47,6 +47,8 @@ export interface TensorMetadata {
   datatype: Datatype;
   /** −1: any size. */
   shape: number[];
+  /** What the columns of an output stand for. */
+  labels?: (string | number)[];
 }
 
 const byOnnx = new Map<string, Datatype>(Object.entries(datatypes).map(([name, { onnx }]) => [onnx, name as Datatype]));

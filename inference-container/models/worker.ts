@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { collectSoon } from '../garbage.ts';
 import { limitParsed } from '../protocol/json.ts';
 import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
-import type { Manifest } from './manifest.ts';
+import type { Package } from './package.ts';
 import { probe } from './probe.ts';
 import { type Loaded, open, type Signature } from './session.ts';
 import { sizeOf } from './size.ts';
@@ -14,7 +14,7 @@ import { sizeOf } from './size.ts';
  * the thread it runs on, and parsing a large body does too, so both happen here; but what is quick runs where HTTP is served (inline.ts).
  */
 export type Job =
-  | { kind: 'load'; id: number; model: string; folder: string; manifest: Manifest }
+  | { kind: 'load'; id: number; model: string; package: Package }
   | { kind: 'unload'; id: number; model: string }
   | { kind: 'answer'; id: number; model: string; requests: Request[] }
   | { kind: 'close'; id: number };
@@ -79,7 +79,7 @@ async function handle(job: Job): Promise<JobResult> {
   switch (job.kind) {
     case 'load': {
       // A worker that was started meanwhile is told twice.
-      const opening = models.get(job.model) ?? openProbed(job.folder, job.manifest);
+      const opening = models.get(job.model) ?? openProbed(job.package);
       models.set(job.model, opening);
       try {
         const { signature } = await opening;
@@ -113,9 +113,9 @@ async function handle(job: Job): Promise<JobResult> {
 }
 
 /** What is joined shows first that it may be. */
-async function openProbed(folder: string, manifest: Manifest): Promise<Loaded> {
-  const loaded = await open(folder, manifest);
-  const { signature } = loaded;
+async function openProbed(from: Package): Promise<Loaded> {
+  const loaded = await open(from);
+  const { signature, manifest } = loaded;
   // How long an open-ended one takes depends on what it is given.
   if (!signature.batchable || signature.openEnded || manifest.batching.maxRows === 1) return loaded;
   const why = await probe(loaded);

@@ -39,7 +39,7 @@ export function tensorsPayload(model: Served, feeds: Record<string, Feed>, outpu
   checkBounds(feeds, model);
   const given = Object.values(feeds);
   const rows = given[0]?.shape[0] ?? 1;
-  const joinable = rows > 0 && given.every(({ shape }) => shape[0] === rows);
+  const joinable = given.length > 0 && rows > 0 && given.every(({ shape }) => shape[0] === rows);
   return { kind: 'tensors', feeds, outputs, rows: Math.max(1, rows), joinable };
 }
 

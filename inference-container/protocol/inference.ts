@@ -23,6 +23,8 @@ export interface Call extends Client {
 /** A model that is asked: it is not let go of while requests are under way. */
 export interface Asked extends Target {
   inFlight: number;
+  /** It has been asked at least once. */
+  used: boolean;
 }
 
 /** From a request's bytes to its answer; each failure as the status a client can act on. */
@@ -34,6 +36,7 @@ export class Inference {
   }
 
   answer(model: Asked, request: Request, client: Client): Promise<Answer> {
+    model.used = true;
     model.inFlight += 1;
     return this.#scheduler.run(model, request, client).then(
       (answer) => {

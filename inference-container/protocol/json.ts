@@ -59,8 +59,38 @@ function parse(bytes: Buffer, read: (text: string) => unknown): unknown {
   try {
     return read(text);
   } catch {
+    // Python writes numbers that JSON does not have.
+    const quoted = quoteSpecial(text);
+    try {
+      if (quoted !== null) return read(quoted);
+    } catch {
+      // Nor is it JSON without them.
+    }
     throw badRequest('the body is not JSON');
   }
+}
+
+const SPECIAL = ['NaN', '-Infinity', 'Infinity'];
+
+/** A text with NaN, Infinity and -Infinity, where they stand outside of strings, in quotes; null: it has none. */
+function quoteSpecial(text: string): string | null {
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE)
+      for (at += 1; at < text.length && text.charCodeAt(at) !== QUOTE; at += 1)
+        if (text.charCodeAt(at) === BACKSLASH) at += 1;
+    // N, I and −.
+    if (code !== 0x4e && code !== 0x49 && code !== 0x2d) continue;
+    const word = SPECIAL.find((special) => text.startsWith(special, at));
+    if (!word) continue;
+    parts.push(text.slice(from, at), `"${word}"`);
+    at += word.length - 1;
+    from = at + 1;
+  }
+  if (parts.length === 0) return null;
+  return parts.join('') + text.slice(from);
 }
 
 const QUOTE = 0x22;

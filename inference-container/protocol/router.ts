@@ -1,5 +1,7 @@
 import type { Metrics } from '../metrics.ts';
-import type { Model, Repository } from '../models/repository.ts';
+import { type Model, type Repository, StillArriving } from '../models/repository.ts';
+import { isName, NAME_RULE } from '../models/version.ts';
+import type { Access } from './access.ts';
 import type { Answer } from './answer.ts';
 import { type Head, header } from './header.ts';
 import { badRequest, HttpError } from './http-error.ts';
@@ -13,6 +15,7 @@ export interface Services {
   repository: Repository;
   inference: Inference;
   metrics: Metrics;
+  access: Access;
   /** What the image says it is. */
   release: string | undefined;
 }
@@ -30,6 +33,15 @@ export function answer(request: Head, services: Services, call: Call): Answer | 
       const model = find(services.repository, v1.scoredModel(body));
       return ask(model, { protocol: 'score', body, headerLength: undefined, deadline: call.deadline }, services, call);
     });
+  }
+  if (path === '/') {
+    only(method, 'GET');
+    return json({ status: 'alive' });
+  }
+  if (path === '/openapi.json') {
+    only(method, 'GET');
+    // Only who asks for it needs what makes it.
+    return import('./openapi.ts').then(({ openApi }) => json(openApi()));
   }
   if (path === '/healthcheck') {
     only(method, 'GET');
@@ -50,8 +62,12 @@ function openInference(
   services: Services,
   call: Call,
 ): Answer | Promise<Answer> {
-  const { repository } = services;
+  const { repository, metrics } = services;
   const [first, name = '', third, version, fifth] = parts;
+  if (first === 'models' && name === 'stats' && parts.length === 2) {
+    only(method, 'GET');
+    return metrics.statistics(repository.all()).then((counted) => json(v2.modelStatistics(counted)));
+  }
   if (first === 'models' && name) {
     const versioned = third === 'versions' && version ? version : undefined;
     const action = versioned === undefined ? third : fifth;
@@ -66,9 +82,15 @@ function openInference(
         return ask(model, { protocol: 'v2', body, headerLength, deadline: call.deadline }, services, call);
       });
     }
+    const found = ['ready', 'config', 'stats', undefined].includes(action);
+    if (!found) throw nothing(`/v2/${parts.join('/')}`);
     only(method, 'GET');
-    if (action === undefined) return json(v2.modelMetadata(find(repository, name, versioned), repository));
-    if (action === 'ready') return json({ name, ready: find(repository, name, versioned) !== undefined });
+    const model = find(repository, name, versioned);
+    if (action === 'ready') return json({ name, ready: true });
+    if (action === 'config') return json(v2.modelConfig(model));
+    if (action === undefined) return json(v2.modelMetadata(model, repository));
+    const asked = versioned === undefined ? repository.all().filter((other) => other.name === name) : [model];
+    return metrics.statistics(asked).then((counted) => json(v2.modelStatistics(counted)));
   }
   if (parts.length === 0 || (parts.length === 1 && first === '')) {
     only(method, 'GET');
@@ -79,7 +101,7 @@ function openInference(
     if (name === 'live') return json({ live: true });
     if (name === 'ready') return json({ ready: repository.ready }, repository.ready ? 200 : 503);
   }
-  if (first === 'repository') return repositoryExtension(method, parts.slice(1), services, call);
+  if (first === 'repository') return repositoryExtension(method, parts.slice(1), request, services, call);
   throw nothing(`/v2/${parts.join('/')}`);
 }
 
@@ -89,7 +111,8 @@ const REQUEST_BYTES = 64 * 1024;
 async function repositoryExtension(
   method: string,
   parts: string[],
-  { repository }: Services,
+  request: Head,
+  { repository, access }: Services,
   call: Call,
 ): Promise<Answer> {
   const [first, name = '', action] = parts;
@@ -102,12 +125,20 @@ async function repositoryExtension(
   }
   if (first === 'models' && parts.length === 3 && (action === 'load' || action === 'unload')) {
     only(method, 'POST');
-    await call.read(() => undefined, REQUEST_BYTES);
-    // Not a dot in front: that is a folder that is still being written.
-    if (!/^[\w-][\w.-]{0,63}$/.test(name)) throw badRequest('a model name has 1 to 64 letters, digits or any of . _ -');
+    access.admitToRepository(request);
+    const options = loadParameters(await call.read((body) => body, REQUEST_BYTES));
+    if (!isName(name)) throw badRequest(`a model's name ${NAME_RULE}`);
     if (action === 'load') {
-      await repository.load(name).catch((error: Error) => {
-        throw badRequest(`failed to load ${name}: ${error.message}`);
+      for (const option of Object.keys(options))
+        if (option === 'config' || option.startsWith('file:'))
+          throw badRequest(
+            `parameters.${option.slice(0, 100)}: models are read from the repository, and not from the request`,
+          );
+      await repository.load(name, call.deadline).catch((error: Error) => {
+        const message = `failed to load ${name}: ${error.message}`;
+        throw error instanceof StillArriving
+          ? new HttpError(503, message, { 'retry-after': '2' })
+          : badRequest(message);
       });
     } else {
       if (!repository.find(name)) throw v2.notServed(name, undefined);
@@ -118,6 +149,13 @@ async function repositoryExtension(
   throw nothing(`/v2/repository/${parts.join('/')}`);
 }
 
+/** Parameters of a request to load or unload: none where its body is empty. */
+function loadParameters(bytes: Buffer): object {
+  const body = bytes.length > 0 ? parseJson(bytes) : {};
+  const parameters = typeof body === 'object' && body !== null && 'parameters' in body ? body.parameters : {};
+  return typeof parameters === 'object' && parameters !== null ? parameters : {};
+}
+
 function kserve(method: string, parts: string[], services: Services, call: Call): Answer | Promise<Answer> {
   const { repository } = services;
   const [last = ''] = parts;
@@ -126,6 +164,7 @@ function kserve(method: string, parts: string[], services: Services, call: Call)
     return json({ models: repository.names });
   }
   if (parts.length > 1) throw nothing(`/v1/models/${parts.join('/')}`);
+  if (/:(?!predict$)\w+$/.test(last)) throw new HttpError(404, `${last.slice(0, 100)} is not offered; :predict is`);
   const predict = last.endsWith(':predict');
   only(method, predict ? 'POST' : 'GET');
   if (!predict) return json({ name: find(repository, last).name, ready: true });
@@ -143,8 +182,9 @@ function ask(model: Model, request: Request, { inference }: Services, call: Call
 
 function find(repository: Repository, name: string, version?: string): Model {
   const model = repository.find(name, version);
-  if (!model) throw v2.notServed(name.slice(0, 100), version?.slice(0, 100));
-  return model;
+  if (model) return model;
+  const said = [name.slice(0, 100), version?.slice(0, 100)] as const;
+  throw repository.awaited(name, version) ? v2.notYetServed(...said) : v2.notServed(...said);
 }
 
 function json(body: unknown, status = 200): Answer {

@@ -23,6 +23,13 @@ const INTEGERS: Partial<Record<Datatype, [bigint, bigint]>> = {
   INT64: [-(2n ** 63n), 2n ** 63n - 1n],
 };
 
+/** Numbers that JSON has no way to write (null is NaN, too), by the strings that stand for them (as in the JSON mapping of Protocol Buffers). */
+const NOT_FINITE = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+]);
+
 /** Checks a shape: whole, not negative, and of no more elements than a body could hold. */
 export function checkShape(name: string, shape: unknown): number[] {
   if (
@@ -35,33 +42,33 @@ export function checkShape(name: string, shape: unknown): number[] {
   return shape as number[];
 }
 
-/** A tensor from JSON: a flat or nested list in row-major order, every element checked against the datatype. */
+/** A tensor from JSON: a flat list in row-major order, or lists nested as its shape says; every element checked against the datatype. */
 export function fromJson(name: string, datatype: Datatype, shape: number[], given: unknown): Feed {
   if (!Array.isArray(given)) throw badRequest(`${name}: data must be a list`);
   const count = elements(shape);
-  const flat = given.length === count && !Array.isArray(given[0]) ? given : flatten(name, given, count);
+  const flat = given.length === count && !Array.isArray(given[0]) ? given : flatten(name, given, shape);
   if (flat.length !== count)
     throw badRequest(`${name}: shape [${shape}] needs ${count} elements, and data has ${flat.length}`);
   return { datatype, shape, data: convert(name, datatype, flat) };
 }
 
-/** Elements of nested lists in order; stops when there are more than expected. */
-function flatten(name: string, given: unknown[], most: number): unknown[] {
-  const flat: unknown[] = [];
-  // A stack of its own: nesting from outside must not become recursion.
-  const stack: { list: unknown[]; next: number }[] = [{ list: given, next: 0 }];
-  for (let top = stack.at(-1); top; top = stack.at(-1)) {
-    if (top.next === top.list.length) {
-      stack.pop();
-      continue;
+/** Elements of nested lists in order. Throws 400 where the lists are not nested as the shape says. */
+function flatten(name: string, given: unknown[], shape: number[]): unknown[] {
+  if (!given.some(Array.isArray)) return given;
+  const refused = () =>
+    badRequest(`${name}: data must be a flat list, or lists that are nested as its shape [${shape}] says`);
+  if (given.length !== shape[0]) throw refused();
+  let level = given;
+  // Level by level: nesting from outside must not become recursion.
+  for (const size of shape.slice(1)) {
+    const next: unknown[] = [];
+    for (const list of level) {
+      if (!Array.isArray(list) || list.length !== size) throw refused();
+      for (const value of list) next.push(value);
     }
-    const value = top.list[top.next++];
-    if (!Array.isArray(value)) flat.push(value);
-    else if (stack.length >= RANK_LIMIT) throw badRequest(`${name}: data is nested deeper than ${RANK_LIMIT} levels`);
-    else stack.push({ list: value, next: 0 });
-    if (flat.length > most) return flat;
+    level = next;
   }
-  return flat;
+  return level;
 }
 
 function convert(name: string, datatype: Datatype, values: unknown[]): Feed['data'] {
@@ -99,6 +106,13 @@ function element(name: string, datatype: Datatype, value: unknown, index: number
     case 'FP32':
     case 'FP64': {
       const number = typeof value === 'bigint' ? Number(value) : value;
+      if (typeof number === 'string') {
+        const special = NOT_FINITE.get(number);
+        if (special === undefined) break;
+        return special;
+      }
+      // As clients write it whose JSON has no NaN.
+      if (number === null) return Number.NaN;
       if (typeof number !== 'number') break;
       const held = datatype === 'FP16' ? Math.f16round(number) : datatype === 'FP32' ? Math.fround(number) : number;
       if (Number.isFinite(held)) return number;
@@ -171,24 +185,24 @@ export function asText(name: string, tensor: Feed): TensorData {
   return { ...tensor, data };
 }
 
-/** The elements as JSON text, numbers exact. Throws 400 for NaN and the infinities, which JSON can't carry. */
-export function toJson(name: string, { datatype, data }: Pick<TensorData, 'datatype' | 'data'>): string {
+/** The elements as JSON text, numbers exact; NaN and the infinities as strings. */
+export function toJson({ datatype, data }: Pick<TensorData, 'datatype' | 'data'>): string {
   if (Array.isArray(data))
     return JSON.stringify(
       data.map((value) => (typeof value === 'string' ? value : Buffer.from(value).toString('base64'))),
     );
   if (datatype === 'BOOL') return `[${Array.from(data as Uint8Array, (value) => value !== 0).join()}]`;
   if (!datatype.startsWith('FP')) return `[${(data as Int32Array).join()}]`;
-  let signed = false;
-  for (const value of data as Float32Array) {
-    if (!Number.isFinite(value))
-      throw badRequest(`${name} holds NaN or an infinity, which JSON can't carry; ask for binary_data`);
-    signed ||= Object.is(value, -0);
-  }
+  let plain = true;
+  for (const value of data as Float32Array) plain &&= Number.isFinite(value) && !Object.is(value, -0);
+  if (plain) return `[${(data as Float32Array).join()}]`;
+  return `[${Array.from(data as Float32Array, special).join()}]`;
+}
+
+function special(value: number): string {
   // JavaScript writes −0 as 0; JSON has a way to say it.
-  if (signed)
-    return `[${Array.from(data as Float32Array, (value) => (Object.is(value, -0) ? '-0.0' : String(value))).join()}]`;
-  return `[${(data as Float32Array).join()}]`;
+  if (Object.is(value, -0)) return '-0.0';
+  return Number.isFinite(value) ? String(value) : `"${value}"`;
 }
 
 /** The elements as the binary extension wants them. */

@@ -14,16 +14,26 @@ import { badRequest } from './http-error.ts';
 import { parseJson, readJson } from './json.ts';
 import { fromJson, toJson } from './tensors.ts';
 
-/** KServe V1 (`instances` → `predictions`) and the generic scoring API (`data` → `results`), which asks the same in other words. */
-const predictRequest = z.looseObject({ instances: z.array(z.unknown()) });
-const scoreRequest = z.strictObject({ model_name: z.string().max(64), data: z.unknown() });
+/**
+ * KServe V1 (`instances` → `predictions`), with the columns that TensorFlow Serving knows (`inputs` → `outputs`), and the generic
+ * scoring API (`data` → `results`), which asks the same in other words.
+ */
+export const predictRequest = z.union([
+  z.object({ instances: z.array(z.unknown()), inputs: z.null().optional() }),
+  z.object({
+    inputs: z.unknown().refine((value) => value !== undefined && value !== null),
+    instances: z.null().optional(),
+  }),
+]);
+export const scoreRequest = z.object({ model_name: z.string().max(64), data: z.unknown() });
 
 /** POST /v1/models/{model}:predict */
 export function readPredict(model: Served, bytes: Buffer): Exchange {
   return readJson(bytes, (json) => {
     const parsed = predictRequest.safeParse(json);
-    if (!parsed.success) throw badRequest('the body must be {"instances": [...]}');
-    return exchange(model, parsed.data.instances, 'predictions');
+    if (!parsed.success) throw badRequest('the body must be {"instances": [...]}, or {"inputs": ...} of whole columns');
+    const { instances, inputs } = parsed.data as { instances?: unknown[]; inputs?: unknown };
+    return instances ? exchange(model, instances, 'predictions') : columnar(model, inputs);
   });
 }
 
@@ -68,7 +78,7 @@ function exchange(model: Served, instances: unknown[], key: string): Exchange {
       payload: rowsPayload(() =>
         task === 'tensor' ? [] : instances.map((given, at) => row(task, instances, given, at)),
       ),
-      write: (result) => body(JSON.stringify(rowValues(result))),
+      write: (result) => body(rowsJson(rowValues(result))),
     };
   const { inputs } = model.signature;
   const feeds = Object.fromEntries(inputs.map((input) => [input.name, column(input, inputs.length, instances)]));
@@ -76,6 +86,66 @@ function exchange(model: Served, instances: unknown[], key: string): Exchange {
     payload: tensorsPayload(model, feeds, []),
     write: (result) => body(rowsAsJson(model, tensorOutputs(result), instances.length)),
   };
+}
+
+/** Each input whole, by its name, or the one input by itself; the outputs in the same way. */
+function columnar(model: Served, given: unknown): Exchange {
+  const { inputs, outputs } = model.signature;
+  if (model.manifest.task !== 'tensor') {
+    const { payload, write } = exchange(model, Array.isArray(given) ? given : [given], 'outputs');
+    return { payload, write };
+  }
+  const [only] = inputs;
+  const byName = typeof given === 'object' && given !== null && !Array.isArray(given);
+  if (!byName && (inputs.length !== 1 || !only))
+    throw badRequest("inputs must be an object of the model's inputs by name");
+  const columns = (byName ? given : { [only!.name]: given }) as Record<string, unknown>;
+  for (const name of Object.keys(columns))
+    if (!inputs.some((input) => input.name === name)) throw badRequest(`the model has no input ${name.slice(0, 100)}`);
+  const feeds = Object.fromEntries(
+    inputs.map(({ name, datatype, shape: expected }) => {
+      if (!Object.hasOwn(columns, name)) throw badRequest(`input ${name} is missing`);
+      const { values, shape } = fitted(columns[name], expected);
+      if (!fits(expected, shape)) throw badRequest(`${name}: expected shape [${expected}], not [${shape}]`);
+      return [name, fromJson(name, datatype, shape, shape.length === 0 ? [values] : values)];
+    }),
+  );
+  return {
+    payload: tensorsPayload(model, feeds, []),
+    write: (result) => {
+      const tensors = tensorOutputs(result);
+      const parts = outputs.map(({ name }) => [name, nested(tensors[name]!)] as const);
+      const [first] = parts;
+      const body = parts.length === 1 && first ? first[1] : object(parts);
+      return { body: `{"outputs":${body}}` };
+    },
+  };
+}
+
+/** A value and its shape; where the shape that is expected ends with one column, each scalar is one. */
+function fitted(value: unknown, expected: readonly number[]): { values: unknown; shape: number[] } {
+  const shape = shapeOf(value);
+  if (expected.at(-1) !== 1 || shape.length !== expected.length - 1) return { values: value, shape };
+  const wrap = (part: unknown, depth: number): unknown =>
+    depth === 0 ? [part] : (part as unknown[]).map((below) => wrap(below, depth - 1));
+  return { values: wrap(value, shape.length), shape: [...shape, 1] };
+}
+
+function fits(expected: readonly number[], shape: readonly number[]): boolean {
+  return shape.length === expected.length && expected.every((size, index) => size === -1 || size === shape[index]);
+}
+
+function object(parts: (readonly [name: string, json: string])[]): string {
+  return `{${parts.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join()}}`;
+}
+
+/** Rows of a task as JSON, in which a number that JSON does not have is a string and not null. */
+function rowsJson(rows: unknown[]): string {
+  const text = JSON.stringify(rows);
+  if (!text.includes('null')) return text;
+  return JSON.stringify(rows, (_, value) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  );
 }
 
 function row(task: keyof typeof tasks, instances: unknown[], given: unknown, at: number): unknown {
@@ -88,12 +158,15 @@ function rowsAsJson({ signature }: Served, results: Record<string, TensorData>, 
     if (results[name]!.shape[0] !== instances)
       throw badRequest(`output ${name} has not one row an instance; ask for it by V2`);
   const rows = Array.from({ length: instances }, (_, index) => {
-    const parts = signature.outputs.map(({ name }) => [name, nested(name, results[name]!, index)] as const);
-    return parts.length === 1
-      ? parts[0]![1]
-      : `{${parts.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join()}}`;
+    const parts = signature.outputs.map(({ name }) => [name, nested(rowOf(results[name]!, index))] as const);
+    return parts.length === 1 ? parts[0]![1] : object(parts);
   });
   return `[${rows.join()}]`;
+}
+
+/** One row of a tensor, without the dimension of the rows. */
+function rowOf(tensor: TensorData, row: number): TensorData {
+  return { ...rowsOf(tensor, row, row + 1), shape: tensor.shape.slice(1) };
 }
 
 /** One input of all instances: an instance is the input's value, or an object of them by name. */
@@ -106,13 +179,18 @@ function column({ name, datatype, shape }: TensorMetadata, inputs: number, insta
     if (inputs > 1) throw badRequest(`instance ${index} must be an object of the model's inputs by name`);
     return instance;
   });
-  const sizes = shapeOf(values[0]);
   const row = shape.slice(1);
-  const fits = sizes.length === row.length && row.every((size, index) => size === -1 || size === sizes[index]);
-  if (!fits) throw badRequest(`${name}: expected instances of shape [${row}], not [${sizes}]`);
-  if (values.some((value) => shapeOf(value).join() !== sizes.join()))
+  const parts = values.map((value) => fitted(value, row));
+  const sizes = parts[0]!.shape;
+  if (!fits(row, sizes)) throw badRequest(`${name}: expected instances of shape [${row}], not [${sizes}]`);
+  if (parts.some((part) => part.shape.join() !== sizes.join()))
     throw badRequest(`${name}: instances have different shapes`);
-  return fromJson(name, datatype, [values.length, ...sizes], values);
+  return fromJson(
+    name,
+    datatype,
+    [values.length, ...sizes],
+    parts.map((part) => part.values),
+  );
 }
 
 /** The shape of nested lists; throws when lists of one level differ in length. */
@@ -130,11 +208,10 @@ function shapeOf(value: unknown): number[] {
   return shape;
 }
 
-/** One row of an output as nested lists, written element by element so that 64-bit numbers stay exact. */
-function nested(name: string, tensor: TensorData, row: number): string {
-  const { datatype } = tensor;
+/** A tensor as nested lists, written element by element so that 64-bit numbers stay exact. */
+function nested({ datatype, shape, data }: TensorData): string {
   const write = (dims: number[], values: TensorData['data']): string => {
-    const flat = () => toJson(name, { datatype, data: values });
+    const flat = () => toJson({ datatype, data: values });
     if (dims.length === 0) return flat().slice(1, -1);
     if (dims.length === 1) return flat();
     const step = elements(dims.slice(1));
@@ -143,5 +220,5 @@ function nested(name: string, tensor: TensorData, row: number): string {
     );
     return `[${parts.join()}]`;
   };
-  return write(tensor.shape.slice(1), rowsOf(tensor, row, row + 1).data);
+  return write(shape, data);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Statistics, Total } from '../metrics.ts';
 import type { Model, Repository } from '../models/repository.ts';
 import { type Datatype, datatypes, type Feed, type TensorData, type TensorMetadata } from '../models/tensor.ts';
 import { tasks } from '../tasks/index.ts';
@@ -12,7 +13,7 @@ import { asText, checkShape, fromBinary, fromJson, toBinary, toJson } from './te
 const server = {
   name: 'maru-inference',
   version: '0.1.0',
-  extensions: ['binary_tensor_data', 'model_repository'],
+  extensions: ['binary_tensor_data', 'model_repository', 'model_configuration', 'statistics'],
 };
 
 /** GET /v2: with `release`, where the image has one, so that whoever stages an image can see when it is served. */
@@ -20,22 +21,26 @@ export function serverMetadata(release: string | undefined) {
   return release === undefined ? server : { ...server, release };
 }
 
-const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.bigint(), z.boolean()])).optional();
+// What is not known is ignored, and null is absence, as clients of other servers have it (docs/model-server.md).
+const parameters = z.record(z.string(), z.unknown()).nullish();
 // Without checks of lengths, which double its cost; they are made beside it.
-const request = z.strictObject({
-  id: z.string().optional(),
+export const inferRequest = z.object({
+  id: z.string().nullish(),
   parameters,
-  inputs: z.array(
-    z.strictObject({
-      name: z.string(),
-      shape: z.unknown(),
-      datatype: z.string(),
-      parameters,
-      data: z.unknown().optional(),
-    }),
-  ),
-  outputs: z.array(z.strictObject({ name: z.string(), parameters })).optional(),
+  inputs: z
+    .array(
+      z.object({
+        name: z.string(),
+        shape: z.unknown(),
+        datatype: z.string(),
+        parameters,
+        data: z.unknown().optional(),
+      }),
+    )
+    .nullish(),
+  outputs: z.array(z.object({ name: z.string(), parameters })).nullish(),
 });
+type InferRequest = z.infer<typeof inferRequest>;
 
 /** Characters of an id, and tensors of a request. */
 const ID_LIMIT = 128;
@@ -46,7 +51,7 @@ function tooMany(json: unknown): void {
   const { inputs, outputs, parameters } = (json ?? {}) as { inputs?: unknown; outputs?: unknown; parameters?: object };
   for (const list of [inputs, outputs])
     if (Array.isArray(list) && list.length > TENSORS_LIMIT)
-      throw badRequest(`inputs and outputs: a request has 1 to ${TENSORS_LIMIT} tensors`);
+      throw badRequest(`inputs and outputs: at most ${TENSORS_LIMIT} tensors`);
   if (parameters && Object.keys(parameters).length > TENSORS_LIMIT)
     throw badRequest(`parameters: at most ${TENSORS_LIMIT}`);
 }
@@ -62,11 +67,67 @@ function signatureOf({ manifest, signature }: Served): { inputs: TensorMetadata[
   return manifest.task === 'tensor' ? signature : tasks[manifest.task];
 }
 
+const PLATFORM = 'onnxruntime_onnx';
+
 export function modelMetadata(model: Model, repository: Repository) {
   const { inputs, outputs } = signatureOf(model);
-  const versions = repository.versions(model.name);
   const { batching } = model.signature;
-  return { name: model.name, versions, platform: 'onnxruntime_onnx', inputs, outputs, parameters: { batching } };
+  return {
+    name: model.name,
+    versions: repository.versions(model.name),
+    platform: PLATFORM,
+    inputs: inputs.map(described),
+    outputs: outputs.map(described),
+    parameters: { batching },
+  };
+}
+
+function described({ name, datatype, shape, labels }: TensorMetadata) {
+  return labels ? { name, datatype, shape, parameters: { labels } } : { name, datatype, shape };
+}
+
+/** GET …/config, as Triton's clients read it: a batch's dimension is none of `dims` where requests are joined. */
+export function modelConfig(model: Model) {
+  const { inputs, outputs } = signatureOf(model);
+  const joined = model.batchable && [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
+  const tensor = ({ name, datatype, shape }: TensorMetadata) => ({
+    name,
+    data_type: `TYPE_${datatype === 'BYTES' ? 'STRING' : datatype}`,
+    dims: joined ? shape.slice(1) : shape,
+  });
+  const { maxRows, maxDelayMs } = model;
+  return {
+    name: model.name,
+    platform: PLATFORM,
+    backend: 'onnxruntime',
+    max_batch_size: joined ? maxRows : 0,
+    input: inputs.map(tensor),
+    output: outputs.map(tensor),
+    ...(joined ? { dynamic_batching: { max_queue_delay_microseconds: Math.round(maxDelayMs * 1_000) } } : {}),
+  };
+}
+
+/** GET …/stats, as Triton's clients read it. */
+export function modelStatistics(counted: Statistics[]) {
+  const duration = ({ count, sum }: Total) => ({ count, ns: Math.round(sum * 1e9) });
+  return {
+    model_stats: counted.map(({ model, version, rows, last, ...of }) => ({
+      name: model,
+      version,
+      last_inference: Math.round(last),
+      inference_count: rows.sum,
+      execution_count: rows.count,
+      inference_stats: {
+        success: duration({ count: of.total.count - of.refused.count, sum: of.total.sum - of.refused.sum }),
+        fail: duration(of.refused),
+        queue: duration(of.queue),
+        compute_input: duration(of.preprocess),
+        compute_infer: duration(of.compute),
+        compute_output: duration(of.postprocess),
+      },
+      batch_stats: [],
+    })),
+  };
 }
 
 /** POST /v2/models/{model}[/versions/{version}]/infer */
@@ -81,17 +142,18 @@ export function readInfer(model: Served, body: Body): Exchange {
 
 function read(model: Served, json: unknown, binary: Buffer): Exchange {
   tooMany(json);
-  const parsed = request.safeParse(json);
+  const parsed = inferRequest.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw badRequest(`${issue.path.join('.') || 'body'}: ${issue.message}`);
   }
-  const { id, inputs, outputs: wanted = [], parameters: options } = parsed.data;
-  if (id !== undefined && id.length > ID_LIMIT) throw badRequest(`id: more than ${ID_LIMIT} characters`);
-  if (inputs.length === 0) throw badRequest(`inputs and outputs: a request has 1 to ${TENSORS_LIMIT} tensors`);
+  const { id, parameters: options } = parsed.data;
+  const inputs = parsed.data.inputs ?? [];
+  const wanted = parsed.data.outputs ?? [];
+  if (id && id.length > ID_LIMIT) throw badRequest(`id: more than ${ID_LIMIT} characters`);
   const { inputs: expected, outputs: available } = signatureOf(model);
   const feeds = readInputs(inputs, expected, binary);
-  if (options?.timeout !== undefined && !(typeof options.timeout === 'number' && options.timeout > 0))
+  if ((options?.timeout ?? null) !== null && !(typeof options?.timeout === 'number' && options.timeout > 0))
     throw badRequest('parameters.timeout must be microseconds above 0');
   const chosen = choose(wanted, available, options?.binary_data_output === true);
   const answer = (outputs: Record<string, TensorData>) => write(model, id, chosen, outputs);
@@ -118,7 +180,7 @@ interface Chosen {
 
 /** The outputs that are wanted, each once; all where none is named. Throws 400 for one that there is not. */
 function choose(
-  wanted: NonNullable<z.infer<typeof request>['outputs']>,
+  wanted: NonNullable<InferRequest['outputs']>,
   available: TensorMetadata[],
   binaryByDefault: boolean,
 ): Chosen[] {
@@ -127,9 +189,20 @@ function choose(
   for (const { name, parameters: options } of wanted) {
     if (!available.some((output) => output.name === name))
       throw badRequest(`the model has no output ${name.slice(0, 100)}`);
+    refuseUnoffered(name, options);
+    if (options?.classification)
+      throw badRequest(
+        `${name}: parameters.classification is not offered; ask for the scores, or a classification task`,
+      );
     if (!chosen.has(name)) chosen.set(name, { name, binary: Boolean(options?.binary_data ?? binaryByDefault) });
   }
   return [...chosen.values()];
+}
+
+/** What would have another meaning if it were ignored. */
+function refuseUnoffered(name: string, options: InferRequest['parameters']): void {
+  if (options?.shared_memory_region !== undefined)
+    throw badRequest(`${name}: shared memory is not offered; send the tensor in the body`);
 }
 
 /** String tensors as ONNX Runtime takes them. */
@@ -211,7 +284,7 @@ function separate({ bytes, headerLength }: Body): { head: Buffer; binary: Buffer
 }
 
 function readInputs(
-  given: z.infer<typeof request>['inputs'],
+  given: NonNullable<InferRequest['inputs']>,
   expected: TensorMetadata[],
   binary: Buffer,
 ): Record<string, Feed> {
@@ -228,12 +301,13 @@ function readInputs(
       throw badRequest(`${name}: expected datatype ${metadata.datatype}, not ${String(datatype).slice(0, 40)}`);
     const shape = checkShape(name, rawShape);
     fits(metadata, shape);
-    const size = options?.binary_data_size;
+    refuseUnoffered(name, options);
+    const size = options?.binary_data_size ?? undefined;
     if (size === undefined) {
       feeds[name] = fromJson(name, datatype as Datatype, shape, data);
       continue;
     }
-    if (data !== undefined) throw badRequest(`${name} has both data and binary_data_size`);
+    if ((data ?? null) !== null) throw badRequest(`${name} has both data and binary_data_size`);
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || at + size > binary.length)
       throw badRequest(`${name}: binary_data_size leaves the body, which has ${binary.length} bytes of tensors`);
     feeds[name] = fromBinary(name, datatype as Datatype, shape, binary.subarray(at, at + size));
@@ -252,7 +326,7 @@ function fits({ name, shape: expected }: TensorMetadata, shape: number[]): void 
 
 function write(
   { manifest }: Served,
-  id: string | undefined,
+  id: string | null | undefined,
   chosen: Chosen[],
   results: Record<string, TensorData>,
 ): Answer {
@@ -260,13 +334,13 @@ function write(
   const outputs = chosen.map(({ name, binary }) => {
     const tensor = results[name]!;
     const head = `{"name":${JSON.stringify(name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape}]`;
-    if (!binary) return `${head},"data":${toJson(name, tensor)}}`;
+    if (!binary) return `${head},"data":${toJson(tensor)}}`;
     const bytes = toBinary(tensor);
     parts.push(bytes);
     return `${head},"parameters":{"binary_data_size":${bytes.length}}}`;
   });
-  const named = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
-  const json = `{"model_name":"${manifest.name}","model_version":"${manifest.version}",${named}"outputs":[${outputs.join()}]}`;
+  const own = typeof id === 'string' ? `"id":${JSON.stringify(id)},` : '';
+  const json = `{"model_name":"${manifest.name}","model_version":"${manifest.version}",${own}"outputs":[${outputs.join()}]}`;
   if (parts.length === 0) return { body: json };
   const head = Buffer.from(json);
   return {
@@ -276,5 +350,18 @@ function write(
 }
 
 export function notServed(name: string, version: string | undefined): HttpError {
-  return new HttpError(404, `model ${name}${version === undefined ? '' : ` version ${version}`} is not served`);
+  return new HttpError(
+    404,
+    `${named(name, version)} is not served; POST /v2/repository/index says what is, and why not`,
+  );
+}
+
+export function notYetServed(name: string, version: string | undefined): HttpError {
+  return new HttpError(503, `${named(name, version)} is not served yet: the repository is being read`, {
+    'retry-after': '1',
+  });
+}
+
+function named(name: string, version: string | undefined): string {
+  return `model ${name}${version === undefined ? '' : ` version ${version}`}`;
 }

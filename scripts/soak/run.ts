@@ -8,6 +8,8 @@ export interface SoakOptions {
   /** The server, and its process where memory is read. */
   port: number;
   pid: number;
+  /** REPOSITORY_KEY of the server. */
+  key: string;
   seconds: number;
   clients: number;
   /** The model file behind `steady` and `churn`: ids int64[batch, n] in, one float output of [batch, m] out. */
@@ -33,7 +35,16 @@ const KNOWN = 200;
 const TOLERANCE = 1e-5;
 
 /** Full load on a model server whose `churn` model is loaded and unloaded all the while, every answer checked. */
-export async function soak({ port, pid, seconds, clients, file, ids, progress }: SoakOptions): Promise<SoakResult> {
+export async function soak({
+  port,
+  pid,
+  key,
+  seconds,
+  clients,
+  file,
+  ids,
+  progress,
+}: SoakOptions): Promise<SoakResult> {
   const random = new Random(3);
   const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
   const known: { data: number[]; shape: number[]; answer: Float32Array }[] = [];
@@ -51,7 +62,7 @@ export async function soak({ port, pid, seconds, clients, file, ids, progress }:
   const result: SoakResult = { requests: 0, statuses: {}, wrong: 0, changes: 0, memory: [] };
   const agent = new Agent({ keepAlive: true, maxSockets: clients + 2 });
   const end = Date.now() + seconds * 1_000;
-  const post = (path: string, body: object) => send(agent, port, path, JSON.stringify(body));
+  const post = (path: string, body: object) => send(agent, port, path, JSON.stringify(body), key);
 
   const client = async (seed: number) => {
     const own = new Random(seed);
@@ -113,9 +124,19 @@ export function soakFailures({ statuses, wrong, changes, memory, requests }: Soa
   return found;
 }
 
-function send(agent: Agent, port: number, path: string, body: string): Promise<{ status: number; body: string }> {
+function send(
+  agent: Agent,
+  port: number,
+  path: string,
+  body: string,
+  key: string,
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      authorization: `Bearer ${key}`,
+    };
     const asked = request(
       { agent, port, host: '127.0.0.1', method: 'POST', path, headers, timeout: 60_000 },
       (response) => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,6 +38,7 @@ for (const model of ['steady', 'churn']) {
   await cp(join(folder, 'made/free/1'), join(folder, 'models', model, '1'), { recursive: true });
 }
 const { gateway: port } = await freePorts();
+const key = randomUUID();
 const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/inference-container/main.js')], {
   env: {
     ...process.env,
@@ -45,6 +47,7 @@ const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/inf
     HOST: '127.0.0.1',
     MODEL_DIR: join(folder, 'models'),
     WORKERS: values.workers,
+    REPOSITORY_KEY: key,
     LOG_LEVEL: 'error',
   },
   stdio: ['ignore', 'inherit', 'inherit'],
@@ -61,6 +64,7 @@ try {
   const result = await soak({
     port,
     pid: child.pid!,
+    key,
     seconds: Number(values.minutes) * 60,
     clients: Number(values.clients),
     file: await readFile(join(folder, 'models/steady/1/model.onnx')),

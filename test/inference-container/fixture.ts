@@ -11,6 +11,8 @@ import { environment } from '../../inference-container/environment.ts';
 import { type Running, startServer } from '../../inference-container/server.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
 
+/** What loads and unloads models of the servers here. */
+export const REPOSITORY_KEY = 'a-key-of-the-tests';
 export const workerScript = new URL('../../inference-container/models/worker.ts', import.meta.url);
 export const frontScript = new URL('../../inference-container/http/front.ts', import.meta.url);
 
@@ -65,6 +67,9 @@ export async function serve(
     HOST: '127.0.0.1',
     MODEL_DIR: folder,
     MODEL_WATCH_SECONDS: '0',
+    // What a test writes is whole.
+    MODEL_SETTLE_SECONDS: '0',
+    REPOSITORY_KEY,
     LOG_LEVEL: 'silent',
     ...settings,
   };
@@ -72,8 +77,11 @@ export async function serve(
   const running = await startServer(parseSettings(environment), { count: workers, script }, others);
   const served = { ...running, url: `http://127.0.0.1:${running.port}`, folder };
   if (ready) await eventually(async () => (await call(served, 'GET', '/v2/health/ready')).status === 200);
+  const key: Record<string, string> = settings.INFERENCE_KEY
+    ? { authorization: `Bearer ${settings.INFERENCE_KEY}` }
+    : {};
   await eventually(async () =>
-    (await call(served, 'GET', '/metrics')).text.includes(`\nmaru_http_threads ${fronts + 1}\n`),
+    (await call(served, 'GET', '/metrics', undefined, key)).text.includes(`\nmaru_http_threads ${fronts + 1}\n`),
   );
   return served;
 }
@@ -93,7 +101,15 @@ export interface Process {
 /** Starts the server as the container runs it, in a process of its own, and waits until it is ready. */
 export async function startProcess(folder: string, settings: Record<string, string> = {}): Promise<Process> {
   const main = join(import.meta.dirname, '../../inference-container/main.ts');
-  const base = { PORT: '0', HOST: '127.0.0.1', MODEL_DIR: folder, WORKERS: '1', ...environment };
+  const base = {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    MODEL_DIR: folder,
+    WORKERS: '1',
+    MODEL_SETTLE_SECONDS: '0',
+    REPOSITORY_KEY,
+    ...environment,
+  };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { ...process.env, ...base, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -158,9 +174,12 @@ export async function call(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const raw = typeof body === 'string' || body instanceof Uint8Array;
+  const key: Record<string, string> = path.startsWith('/v2/repository/models/')
+    ? { authorization: `Bearer ${REPOSITORY_KEY}` }
+    : {};
   const response = await fetch(`${url}${path}`, {
     method,
-    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...key, ...headers },
     ...(body === undefined ? {} : { body: (raw ? body : JSON.stringify(body)) as BodyInit }),
     ...(signal ? { signal } : {}),
   });

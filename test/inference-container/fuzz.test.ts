@@ -20,7 +20,7 @@ const server = useServer(async (folder) => {
 });
 
 afterEach(async () => {
-  assert.equal((await call(server.it, 'GET', '/v2/health/ready')).status, 200);
+  assert.equal((await call(server.it, 'GET', '/v2/health/live')).status, 200);
   const { body } = await infer(server.it, 'plus', [{ name: 'x', datatype: 'INT64', shape: [1], data: [1] }]);
   assert.deepEqual(body.outputs[0].data, [2]);
 });

@@ -53,7 +53,7 @@ test('a body that would take too much memory is 413 with the limit and what to d
 test('tensors beyond 256 are refused by their number, and not each for what is wrong with it', async () => {
   const many = (key: string) => `{"inputs":[1],"${key}":[${'0,'.repeat(200_000)}0]}`;
   for (const key of ['inputs', 'outputs'])
-    refused(await call(server, 'POST', '/v2/models/total/infer', many(key)), 400, /1 to 256 tensors/);
+    refused(await call(server, 'POST', '/v2/models/total/infer', many(key)), 400, /at most 256 tensors/);
   const parameters = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`p${index}`, 1]));
   refused(await call(server, 'POST', '/v2/models/total/infer', { inputs: [], parameters }), 400, /at most 256/);
 });

@@ -25,11 +25,17 @@ export const allDatatypes = Object.keys(types) as Datatype[];
 
 type Dim = string | number;
 type Node = ReturnType<typeof node>;
-type Attribute = number | number[] | { graph: object };
+type Attribute = number | number[] | string | string[] | { graph: object };
+
+/** An output that is no tensor, as ONNX describes it. */
+interface ValueInfo {
+  name: string;
+  type: object;
+}
 
 interface Graph {
   inputs: [name: string, type: Datatype, shape: Dim[]][];
-  outputs: [name: string, type: Datatype, shape: Dim[]][];
+  outputs: ([name: string, type: Datatype, shape: Dim[]] | ValueInfo)[];
   nodes: Node[];
   weights?: object[];
   opset?: number;
@@ -260,6 +266,7 @@ export const mixing: Record<string, () => Uint8Array> = {
     ofRows([
       {
         opType: 'DynamicQuantizeLinear',
+        domain: '',
         input: ['x'],
         output: ['q', 'scale', 'zero'],
         name: 'quantize',
@@ -533,6 +540,63 @@ export function large(elsewhere?: string): Uint8Array {
   });
 }
 
+const sequenceOf = (element: object) => ({ sequenceType: { elemType: element } });
+const matrix = { tensorType: { elemType: types.FP32, shape: { dim: [{ dimParam: 'batch' }, {}] } } };
+
+/**
+ * x[batch,3] → label[batch], and probabilities as scikit-learn's and LightGBM's converters give them by default: a sequence of maps
+ * from the class to its probability.
+ */
+export const zipped = (labels: string[] | number[]): Uint8Array => {
+  const ofTexts = typeof labels[0] === 'string';
+  const key = ofTexts ? types.BYTES : types.INT64;
+  const map = { mapType: { keyType: key, valueType: { tensorType: { elemType: types.FP32, shape: {} } } } };
+  return model({
+    inputs: [['x', 'FP32', ['batch', 3]]],
+    outputs: [['label', 'INT64', ['batch']], { name: 'probabilities', type: sequenceOf(map) }],
+    nodes: [
+      node('Softmax', ['x'], 'matrix', { axis: -1 }),
+      node('ArgMax', ['matrix'], 'label', { axis: 1, keepdims: 0 }),
+      node('ZipMap', ['matrix'], 'probabilities', {
+        [ofTexts ? 'classlabels_strings' : 'classlabels_int64s']: labels,
+      }),
+    ],
+  });
+};
+
+/** x[batch,2] → a sequence of x and 2x, as scikit-learn gives the outputs of several classifiers. */
+export const listed = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch', 2]]],
+    outputs: [{ name: 'all', type: sequenceOf(matrix) }],
+    nodes: [node('Add', ['x', 'x'], 'double'), node('SequenceConstruct', ['x', 'double'], 'all')],
+  });
+
+/** x[batch,2] → a sequence of its rows, of which nobody knows how many there will be. */
+export const split = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch', 2]]],
+    outputs: [{ name: 'rows', type: sequenceOf(matrix) }],
+    nodes: [node('SplitToSequence', ['x'], 'rows', { axis: 0 })],
+  });
+
+/** Nothing → y[2] = 3, 4. */
+export const constant = (): Uint8Array =>
+  model({
+    inputs: [],
+    outputs: [['y', 'INT64', [2]]],
+    nodes: [node('Identity', ['kept'], 'y')],
+    weights: [ints('kept', [2], [3, 4])],
+  });
+
+/** x[batch] → y[batch] in lower case, by the rules of a language. */
+export const lowered = (locale: string): Uint8Array =>
+  model({
+    inputs: [['x', 'BYTES', ['batch']]],
+    outputs: [['y', 'BYTES', ['batch']]],
+    nodes: [node('StringNormalizer', ['x'], 'y', { case_change_action: 'LOWER', locale })],
+  });
+
 /** A model that asks for operators that no ONNX Runtime has yet. */
 export const ofTheFuture = (): Uint8Array =>
   model({
@@ -554,14 +618,17 @@ function model({ inputs, outputs, nodes, weights = [], opset = 17 }: Graph): Uin
   const graph = onnx.GraphProto.create({
     name: 'test',
     input: inputs.map((input) => value(...input)),
-    output: outputs.map((output) => value(...output)),
+    output: outputs.map((output) => (Array.isArray(output) ? value(...output) : output)),
     initializer: weights,
     node: nodes,
   });
   const made = onnx.ModelProto.create({
     irVersion: 8,
     producerName: 'test',
-    opsetImport: [{ domain: '', version: opset }],
+    opsetImport: [
+      { domain: '', version: opset },
+      { domain: 'ai.onnx.ml', version: 2 },
+    ],
     graph,
   });
   return onnx.ModelProto.encode(made).finish();
@@ -576,10 +643,17 @@ function node(opType: string, input: string[], output: string, attributes: Recor
   const { AttributeType } = onnx.AttributeProto;
   const attribute = Object.entries(attributes).map(([name, given]) => {
     if (typeof given === 'number') return { name, i: given, type: AttributeType.INT };
+    if (typeof given === 'string') return { name, s: Buffer.from(given), type: AttributeType.STRING };
+    if (isTexts(given)) return { name, strings: given.map((text) => Buffer.from(text)), type: AttributeType.STRINGS };
     if (Array.isArray(given)) return { name, ints: given, type: AttributeType.INTS };
     return { name, g: given.graph, type: AttributeType.GRAPH };
   });
-  return { opType, input, output: [output], name: output, attribute };
+  const domain = ['ZipMap', 'LabelEncoder'].includes(opType) ? 'ai.onnx.ml' : '';
+  return { opType, domain, input, output: [output], name: output, attribute };
+}
+
+function isTexts(given: Attribute): given is string[] {
+  return Array.isArray(given) && typeof given[0] === 'string';
 }
 
 function floats(name: string, dims: number[], data: Float32Array) {

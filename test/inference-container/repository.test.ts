@@ -204,6 +204,7 @@ test('files that do not have the checksum of model.json are refused', async () =
 test('a version whose bytes change while it is away does not come back', async () => {
   const target = await writeModel(folder, 'changed', '1', models.plus(1));
   await load('changed');
+  assert.equal(await answered('changed'), 2);
   await unload('changed');
   await writeFile(join(target, 'model.onnx'), models.plus(2));
   await unloadable('changed', /checksum/);
@@ -213,6 +214,7 @@ test('a version whose external weights change while it is away does not come bac
   const files = { 'weights.bin': models.externalWeights() };
   const target = await writeModel(folder, 'changed-weights', '1', models.external('weights.bin'), { files });
   assert.equal((await load('changed-weights')).status, 200);
+  assert.equal((await infer(server, 'changed-weights', ids(0))).status, 200);
   await unload('changed-weights');
   await writeFile(join(target, 'weights.bin'), models.externalWeights(2));
   await unloadable('changed-weights', /checksum/);
@@ -470,8 +472,10 @@ test('a Blob container is a repository: copied whole, checked, and followed', as
     await put('remote/1/model.onnx', models.plus(1));
     await put('forged/1/model.json', manifest('forged', sha256(models.plus(1))));
     await put('forged/1/model.onnx', models.plus(2));
-    await put('external/1/weights.bin', models.externalWeights());
-    await put('external/1/model.onnx', models.external('weights.bin'));
+    await put('external/1/weights/all.bin', models.externalWeights());
+    await put('external/1/model.onnx', models.external('weights/all.bin'));
+    await put('late/1/model.onnx', models.external('weights.bin'));
+    await put('mended/1/model.onnx', 'no model');
     await put('deep/1/escaped/model.onnx', models.plus(1));
     await put('escaped name/1/model.onnx', models.plus(1));
     const cache = join(root, 'cache');
@@ -489,6 +493,15 @@ test('a Blob container is a repository: copied whole, checked, and followed', as
     assert.equal(forged?.state, 'UNAVAILABLE');
     assert.match(forged.reason, /checksum/);
     assert.ok((await index(follower)).every(({ name }) => !name.includes('escaped')));
+    // What comes later, or is replaced by a good one, is copied again; what has been asked is final.
+    await put('late/1/weights.bin', models.externalWeights());
+    await put('mended/1/model.onnx', models.plus(4));
+    await put('external/1/weights/all.bin', models.externalWeights(2));
+    await eventually(async () => (await infer(follower!, 'late', ids(1))).status === 200);
+    await eventually(async () => (await infer(follower!, 'mended', one)).status === 200);
+    assert.equal((await infer(follower, 'mended', one)).body.outputs[0].data[0], 5);
+    assert.deepEqual((await infer(follower, 'external', ids(1))).body.outputs[0].data, [2, 3]);
+    assert.equal((await index(follower, 'external'))[0]?.reason, '');
     await put('remote/2/model.onnx', models.plus(2));
     await eventually(async () => (await infer(follower!, 'remote', one)).body.model_version === '2');
     // What was copied serves on when the container can't be reached any more, and after a restart.

@@ -160,6 +160,39 @@ for (const connections of [8, 32])
     }
   });
 
+/** All requests of the test below; `npm run fuzz` asks 100,000. */
+const REQUESTS = Number(process.env.ROW_REQUESTS ?? 4_000);
+const ROWS = 50;
+
+test(`none of ${REQUESTS} answers of models that mix is wrong over 1, 2, 8 and 32 connections`, async (context) => {
+  const all = [...mixing, { what: 'a word that is not true', name: 'liar' }];
+  let wrong = 0;
+  for (const { what, name } of all) {
+    const shape = /sequence/.test(what) ? [1, 1, 4] : [1, 4];
+    const ask = async (row: number): Promise<string> => {
+      const data = [Math.sin(row), Math.cos(row * 2), row % 5, -row % 3];
+      const { status, body, text } = await infer(server.it, name, x(shape, data));
+      assert.equal(status, 200, `${what}: ${text}`);
+      return body.outputs[0].data.join();
+    };
+    const alone: string[] = [];
+    for (let row = 0; row < ROWS; row += 1) alone.push(await ask(row));
+    for (const connections of [1, 2, 8, 32]) {
+      let left = Math.ceil(REQUESTS / all.length / 4);
+      const client = async () => {
+        while (left > 0) {
+          left -= 1;
+          const row = left % ROWS;
+          if ((await ask(row)) !== alone[row]) wrong += 1;
+        }
+      };
+      await Promise.all(Array.from({ length: connections }, client));
+    }
+  }
+  context.diagnostic(`${wrong} of ${REQUESTS} wrong`);
+  assert.equal(wrong, 0);
+});
+
 test('what is proven is joined', async () => {
   const second = await turnsASecond(server.it);
   const runs = () => metric(server.it, 'maru_inference_batch_rows_count', { model: 'embedding' });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { soak, soakFailures } from '../../scripts/soak/run.ts';
-import { startProcess, writeModel } from './fixture.ts';
+import { REPOSITORY_KEY, startProcess, writeModel } from './fixture.ts';
 import * as models from './models.ts';
 
 /** The short version of `npm run soak`. */
@@ -16,6 +16,7 @@ test('8 seconds of full load while a model is loaded and unloaded: no wrong answ
     const result = await soak({
       port,
       pid: child.pid!,
+      key: REPOSITORY_KEY,
       seconds: 8,
       clients: 8,
       file: models.embedding(),

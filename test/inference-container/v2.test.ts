@@ -258,9 +258,27 @@ const infinite = (type: string, data: string) =>
   `{"parameters":{"binary_data_output":true},"inputs":[{"name":"x","shape":[1,1],"datatype":"${type}","data":[${data}]}]}`;
 
 for (const type of ['FP16', 'FP32', 'FP64'])
-  test(`${type}: what JSON can't say (NaN, infinities) is refused on the way in`, async () => {
-    for (const data of ['NaN', 'Infinity', '-Infinity', '"NaN"', '"Infinity"', 'null', '1e400', '-1e400'])
-      refused(await call(server.it, 'POST', `/v2/models/of-${type}/infer`, infinite(type, data)), 400);
+  test(`${type}: NaN and the infinities come and go as strings, and as nothing else`, async () => {
+    const post = (data: string) => call(server.it, 'POST', `/v2/models/of-${type}/infer`, infinite(type, data));
+    for (const data of ['1e400', '-1e400', '"nan"', '"inf"', '"1"', 'nan', 'NaNs', '+Infinity', '--Infinity'])
+      refused(await post(data), 400);
+    const read = new (type === 'FP64' ? Float64Array : Float32Array)(1);
+    for (const [data, expected] of [
+      ['null', Number.NaN],
+      ['NaN', Number.NaN],
+      ['Infinity', Number.POSITIVE_INFINITY],
+      ['-Infinity', Number.NEGATIVE_INFINITY],
+    ] as const) {
+      const { status, bytes, headers, text } = await post(data);
+      assert.equal(status, 200, text);
+      if (type === 'FP16') continue;
+      new Uint8Array(read.buffer).set(bytes.subarray(Number(headers.get('inference-header-content-length'))));
+      assert.deepEqual(read[0], expected, data);
+    }
+    for (const data of ['NaN', 'Infinity', '-Infinity']) {
+      const { body } = await infer(server.it, `of-${type}`, [input(type, [1, 2], [data, 0.5])]);
+      assert.deepEqual(body.outputs[0].data, [data, 0.5]);
+    }
   });
 
 test('a number beyond its float datatype is refused, as one beyond an integer datatype is', async () => {
@@ -268,10 +286,9 @@ test('a number beyond its float datatype is refused, as one beyond an integer da
   refused(await call(server.it, 'POST', '/v2/models/of-FP32/infer', infinite('FP32', '1e39')), 400);
 });
 
-test('NaN and infinities on the way out are a 400 in JSON that says so', async () => {
-  for (const value of [0, -1])
-    refused(await infer(server.it, 'logarithm', [input('FP32', [1], [value])]), 400, /NaN|infinit/i);
-  assert.deepEqual((await infer(server.it, 'logarithm', [input('FP32', [1], [1])])).body.outputs[0].data, [0]);
+test('NaN and infinities that a model makes are strings in JSON', async () => {
+  const { body } = await infer(server.it, 'logarithm', [input('FP32', [3], [0, -1, 1])]);
+  assert.deepEqual(body.outputs[0].data, ['-Infinity', 'NaN', 0]);
 });
 
 test('a value that is not of its datatype is refused, and the element named', async () => {
@@ -285,9 +302,9 @@ test('a value that is not of its datatype is refused, and the element named', as
     INT16: [-32_769, 32_768],
     INT32: [-2_147_483_649, 2_147_483_648],
     INT64: [0.5, '1', null, {}, 1e30],
-    FP16: ['1', null, true, {}],
-    FP32: ['1', null, true, {}],
-    FP64: ['1', null, true, {}],
+    FP16: ['1', true, {}],
+    FP32: ['1', true, {}],
+    FP64: ['1', true, {}],
     BYTES: [1, null, true, {}],
   };
   for (const [type, values] of Object.entries(wrong))
@@ -357,7 +374,6 @@ test('a body that is not an inference request is refused', async () => {
   refused(await infer(server.it, 'plus', [x], { outputs: 'y' }), 400, /outputs/);
   refused(await infer(server.it, 'plus', [x], { outputs: ['y'] }), 400, /outputs/);
   refused(await infer(server.it, 'plus', [x], { parameters: 1 }), 400, /parameters/);
-  refused(await infer(server.it, 'plus', [x], { parameters: { deep: {} } }), 400, /parameters/);
 });
 
 test('models and versions that are not there are a 404 that names them, on every path', async () => {
@@ -381,7 +397,6 @@ test('models and versions that are not there are a 404 that names them, on every
   refused(await get('/v2/models/plus/ready/more'), 404);
   refused(await get('/v2/models/plus/versions/9/ready/more'), 404);
   refused(await get('/v2/health/nothing'), 404);
-  refused(await get('/'), 404);
   refused(await get('/v2/models/%ff'), 400);
 });
 
