@@ -23,7 +23,10 @@ export interface Conversation {
   delivering: Claim | null;
   /** The last answered turns, oldest first: a duplicate gets the answer that stands here. */
   recent: AnsweredTurn[];
+  /** Of the user who opened it; of others in a group: {@link Conversation.others}. */
   dialog: Dialog;
+  /** The dialogs of the others in a group, by user: nobody's turn moves another's. Absent where there is none. */
+  others?: Record<string, Dialog>;
   /** When the sweep must look at this document; null when nothing is due. */
   wakeAt: number | null;
   /** Sweeps since the last progress: each waits twice as long as the one before. */

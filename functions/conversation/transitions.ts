@@ -77,6 +77,18 @@ export function accept(document: Conversation, incoming: Incoming, channel: Chan
   return { kind: 'accepted', document: next };
 }
 
+/** Where the dialog with one user stands. */
+export function dialogOf(document: Conversation, user: UserId): Dialog {
+  if (user === document.userId) return document.dialog;
+  return document.others?.[user] ?? emptyDialog;
+}
+
+/** The document with another state of the dialog with one user. */
+export function withDialog(document: Conversation, user: UserId, dialog: Dialog): Conversation {
+  if (user === document.userId) return { ...document, dialog };
+  return { ...document, others: { ...document.others, [user]: dialog } };
+}
+
 /** The turn that must be understood now, or null when there is none, it waits for a skill, or it is too early to retry. */
 export function head(document: Conversation, now: number): Turn | null {
   const turn = document.inbox[0];
@@ -261,10 +273,11 @@ export function forget(document: Conversation, user: UserId, at: number, now: nu
   const opener = others.includes(document.userId) ? document.userId : others[0]!;
   if (known.size === document.inbox.length + document.recent.length && opener === document.userId) return null;
   const active = document.active && known.has(document.active.turnId) ? document.active : null;
-  // Nothing says whose the slots of the dialog are.
-  const dialog = { ...document.dialog, scenario: null };
   const outbox = document.outbox.filter(({ turnId }) => known.has(turnId));
-  return progress({ ...document, userId: opener, inbox, recent, active, outbox, dialog }, now);
+  const dialogs = { ...document.others, [document.userId]: document.dialog };
+  delete dialogs[user];
+  const { [opener]: dialog = emptyDialog, ...rest } = dialogs;
+  return progress({ ...document, userId: opener, inbox, recent, active, outbox, dialog, others: rest }, now);
 }
 
 /** What a conversation has of one user: others' turns are theirs. */
@@ -272,16 +285,16 @@ export function partOf(document: Conversation, user: UserId): Conversation {
   const own = (turn: Turn) => turn.userId === user;
   const [inbox, recent] = [document.inbox.filter(own), document.recent.filter(own)];
   const known = new Set([...inbox, ...recent].map(({ id }) => id));
-  const alone = document.participants.every((participant) => participant === user);
+  const { others: _others, ...shared } = document;
   return {
-    ...document,
+    ...shared,
     userId: user,
     participants: [user],
     inbox,
     recent,
     active: document.active && known.has(document.active.turnId) ? document.active : null,
     outbox: document.outbox.filter(({ turnId }) => known.has(turnId)),
-    dialog: alone ? document.dialog : emptyDialog,
+    dialog: dialogOf(document, user),
   };
 }
 
@@ -330,24 +343,27 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
   };
   const push = document.channel.kind === 'activity' && answer.replies.length > 0;
   const outbox = push ? [...document.outbox, { turnId: turn.id, sent: 0, attempts: 0, retryAt: 0 }] : document.outbox;
-  return progress(
-    {
-      ...document,
-      inbox: document.inbox.slice(1),
-      active: null,
-      outbox,
-      recent: [...document.recent, answered],
-      dialog: answer.dialog,
-    },
-    now,
-  );
+  const next = {
+    ...document,
+    inbox: document.inbox.slice(1),
+    active: null,
+    outbox,
+    recent: [...document.recent, answered],
+  };
+  return progress(withDialog(next, turn.userId, answer.dialog), now);
 }
 
 /** Every change ends here: old turns leave, and the sweep is told when to look. */
 function progress(document: Conversation, now: number): Conversation {
   const next = { ...document, recent: trim(document), wakes: 0, updatedAt: now };
   const participants = [...new Set([next.userId, ...[...next.recent, ...next.inbox].map(({ userId }) => userId)])];
-  return { ...next, participants, wakeAt: nextWake(next, now) };
+  const { others, ...rest } = next;
+  // Who has no turn here any more begins anew.
+  const kept = Object.entries(others ?? {}).filter(
+    ([user]) => user !== next.userId && participants.includes(user as UserId),
+  );
+  const dialogs = kept.length > 0 ? { others: Object.fromEntries(kept) } : {};
+  return { ...rest, ...dialogs, participants, wakeAt: nextWake(next, now) };
 }
 
 /** Drops the oldest answered turns that nothing needs any more. */

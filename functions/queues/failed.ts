@@ -1,5 +1,5 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
-import type { Answer } from '../conversation/transitions.ts';
+import { type Answer, dialogOf } from '../conversation/transitions.ts';
 import { Unavailable } from '../services/failure.ts';
 import { apology } from '../skills/fallback.ts';
 import { said } from './answered.ts';
@@ -21,7 +21,7 @@ export function failed(
     apology: {
       said: said(turn),
       replies: [apology(turn.locale)],
-      dialog: { ...document.dialog, scenario: null },
+      dialog: { ...dialogOf(document, turn.userId), scenario: null },
       skill: 'apology',
       understanding,
       outcome: 'failed',

@@ -7,7 +7,7 @@ import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
 import { shop } from '../services/shop.ts';
 import { hop, log } from '../services/telemetry.ts';
-import { choose } from '../skills/choose.ts';
+import { answerBy, choose } from '../skills/choose.ts';
 import type { Outside, Question, Skill, SkillAnswer } from '../skills/skill.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
@@ -56,7 +56,8 @@ async function act(skill: Skill, claimed: Conversation, by: string) {
   const { understanding, timings, since } = claimed.active!;
   const started = Date.now();
   try {
-    const question = { conversationId: claimed.id, turn, understanding, dialog: claimed.dialog, now: started };
+    const dialog = conversation.dialogOf(claimed, turn.userId);
+    const question = { conversationId: claimed.id, turn, understanding, dialog, now: started };
     const result = await withDeadline(skill, question);
     const spent = { ...timings, skillQueue: started - since, skill: Date.now() - started };
     const answer = answered(skill, turn, understanding, result, spent);
@@ -75,7 +76,7 @@ async function withDeadline(skill: Skill, question: Question): Promise<SkillAnsw
   const late = new Unavailable(skill.name, `no answer in ${policy.skillDeadline} ms`);
   const timer = setTimeout(() => limit.reject(late), policy.skillDeadline);
   try {
-    return await Promise.race([skill.run(question, outside), limit.promise]);
+    return await Promise.race([answerBy(skill, question, outside), limit.promise]);
   } finally {
     clearTimeout(timer);
   }
@@ -86,6 +87,6 @@ const outside: Outside = {
   attachments,
   async respond(question) {
     const { skill, dialog } = choose(question);
-    return await skill.run({ ...question, dialog }, outside);
+    return await answerBy(skill, { ...question, dialog }, outside);
   },
 };

@@ -5,7 +5,7 @@ import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
 import * as inference from '../services/inference.ts';
 import { hop, log } from '../services/telemetry.ts';
-import { choose } from '../skills/choose.ts';
+import { answerBy, choose } from '../skills/choose.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
 import { onWakeUp } from './wake-up.ts';
@@ -40,7 +40,10 @@ async function understandHead(conversationId: ConversationId, sentAt: number): P
       const turn = document && conversation.head(document, Date.now());
       // A race lost to a worker that settled this turn is over: that worker goes on with the next.
       if (!document || !turn || (known && known.turnId !== turn.id)) return null;
-      known ??= { turnId: turn.id, meaning: meaning(turn, document.dialog.handover !== null) };
+      known ??= {
+        turnId: turn.id,
+        meaning: meaning(turn, conversation.dialogOf(document, turn.userId).handover !== null),
+      };
       return await outcomeOf(document, turn, known, sentAt);
     },
     transition: (document, outcome) => {
@@ -66,13 +69,20 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
   try {
     const { understanding, ms } = await known.meaning;
     const timings = { queue: Math.max(0, started - Math.max(turn.acceptedAt, sentAt)), inference: ms };
-    const question = { conversationId: document.id, turn, understanding, dialog: document.dialog, now: Date.now() };
+    const question = {
+      conversationId: document.id,
+      turn,
+      understanding,
+      dialog: conversation.dialogOf(document, turn.userId),
+      now: Date.now(),
+    };
     const { skill, dialog } = choose(question);
     if (!skill.inline) {
       const step = { skill: skill.name, understanding, timings };
-      return (current) => conversation.route({ ...current, dialog }, turn.id, step, Date.now());
+      return (current) =>
+        conversation.route(conversation.withDialog(current, turn.userId, dialog), turn.id, step, Date.now());
     }
-    const result = await skill.run({ ...question, dialog }, NO_OUTSIDE);
+    const result = await answerBy(skill, { ...question, dialog }, NO_OUTSIDE);
     const answer = answered(skill, turn, understanding, result, timings);
     return (current) => conversation.answer(current, turn.id, null, answer, Date.now());
   } catch (error) {

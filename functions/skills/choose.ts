@@ -2,15 +2,16 @@ import type { Dialog, Understanding } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import { intents, NONE } from './content.ts';
 import { skillNamed } from './index.ts';
-import type { Question, Skill } from './skill.ts';
+import { interruption } from './interruption.ts';
+import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** Misunderstood turns in a row before a person is asked. */
 const MISSES = 2;
 
 /**
- * Which skill answers a turn, and the dialog it starts from. In this order: images; a person who has the conversation;
- * the scenario in progress where the turn continues it; the intent's skill; otherwise the fallback or, at the second
- * turn in a row that was not understood, a person.
+ * Which skill answers a turn, and the dialog it starts from. In this order: images; a person who has the conversation; who stops
+ * the scenario in progress or wants a moment; that scenario where the turn continues it; the intent's skill; otherwise the scenario,
+ * which asks again, the fallback or, at the second turn in a row that was not understood, a person.
  */
 export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   const { turn, understanding, now } = question;
@@ -18,15 +19,31 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
   if (dialog.handover) return { skill: skillNamed('person'), dialog };
 
+  if (interruption.continues?.({ ...question, dialog })) return { skill: interruption, dialog };
   const owner = dialog.scenario && skillNamed(dialog.scenario.skill);
   if (owner?.continues?.({ ...question, dialog })) return { skill: owner, dialog };
 
   const skill = ofIntent(understanding);
-  // Another wish ends the scenario; what nobody understands goes to the scenario's skill, which asks again.
-  if (skill) return { skill, dialog: { ...dialog, scenario: null, misses: 0 } };
+  // Another wish of the same kind, or for a person, ends the scenario; any other is answered, and the scenario goes on.
+  if (skill) {
+    const ends = skill === owner || skill.name === 'person';
+    return { skill, dialog: { ...dialog, scenario: ends ? null : dialog.scenario, misses: 0 } };
+  }
+  // What nobody understands goes to the scenario's skill, which asks again.
+  if (owner) return { skill: owner, dialog };
   const misses = dialog.misses + 1;
-  if (misses >= MISSES) return { skill: skillNamed('person'), dialog: { ...dialog, scenario: null, misses } };
-  return { skill: owner ?? skillNamed('fallback'), dialog: { ...dialog, misses } };
+  return { skill: skillNamed(misses >= MISSES ? 'person' : 'fallback'), dialog: { ...dialog, misses } };
+}
+
+/** A skill's answer, with what brings the user back to a scenario of another skill that goes on. */
+export async function answerBy(skill: Skill, question: Question, outside: Outside): Promise<SkillAnswer> {
+  const answer = await skill.run(question, outside);
+  const { scenario } = answer.dialog;
+  if (!scenario || scenario.skill === skill.name || scenario !== question.dialog.scenario) return answer;
+  const { now } = question;
+  const dialog = { ...answer.dialog, scenario: { ...scenario, updatedAt: now } };
+  const back = skillNamed(scenario.skill).resume?.({ ...question, dialog }) ?? null;
+  return { replies: back ? [...answer.replies, back] : answer.replies, dialog };
 }
 
 function ofIntent(understanding: Understanding | null): Skill | null {

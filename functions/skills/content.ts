@@ -2,8 +2,11 @@ import { z } from 'zod';
 import intentsJson from '../content/intents.json' with { type: 'json' };
 import personalDetailsJson from '../content/personal-details.json' with { type: 'json' };
 import phrasesJson from '../content/phrases.json' with { type: 'json' };
+import shortAnswersJson from '../content/short-answers.json' with { type: 'json' };
 import type { Locale } from '../conversation/document.ts';
 import type { Detector } from '../conversation/mask.ts';
+import { Chooser } from '../dialog/choice.ts';
+import { ShortAnswers } from '../dialog/short-answer.ts';
 
 /**
  * The bot's content: intents with their answers (functions/content/intents.json, which also trains the model) and the
@@ -32,6 +35,35 @@ export const intents: ReadonlyMap<string, Intent> = new Map(
 
 const phrases = z.record(z.string(), z.object({ en: z.string(), ko: z.string() })).parse(phrasesJson);
 export type Phrase = keyof typeof phrasesJson;
+
+const spoken = z.object({ en: z.array(z.string()), ko: z.array(z.string()) }).transform(({ en, ko }) => [...en, ...ko]);
+
+/** What a whole message says, and the words that choose one of several things (functions/content/short-answers.json). */
+const heard = z
+  .strictObject({
+    yes: spoken,
+    no: spoken,
+    stop: spoken,
+    again: spoken,
+    wait: spoken,
+    /** What is a yes or a no to this question alone. */
+    order_cancel: z.strictObject({ yes: spoken, no: spoken }),
+    places: z.array(spoken),
+    last: spoken,
+    other: spoken,
+    except: spoken,
+    endings: spoken,
+  })
+  .parse(shortAnswersJson);
+
+export const shortAnswers = new ShortAnswers(heard);
+/** To the question whether an order shall be cancelled: what its buttons say, too. */
+export const cancelAnswers = new ShortAnswers({
+  ...heard,
+  yes: [...heard.yes, ...heard.order_cancel.yes, ...Object.values(phrases.cancel_yes ?? {})],
+  no: [...heard.no, ...heard.order_cancel.no, ...Object.values(phrases.cancel_no ?? {})],
+});
+export const chooser = new Chooser(heard);
 
 const detector = z.strictObject({
   kind: z.string().regex(/^[a-z ]{1,24}$/),

@@ -1,6 +1,7 @@
 import type { Dialog, Locale } from '../conversation/document.ts';
 import type { CustomerId } from '../conversation/identifier.ts';
-import { say } from './content.ts';
+import type { Option } from '../dialog/choice.ts';
+import { cancelAnswers, chooser, say, shortAnswers } from './content.ts';
 import type { Order, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /**
@@ -10,125 +11,132 @@ import type { Order, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 export const orders: Skill = {
   name: 'orders',
 
-  continues({ turn, understanding, dialog }) {
-    const scenario = dialog.scenario;
-    if (scenario?.step === 'confirm')
-      return consent(turn.text, understanding) !== null || understanding?.intent === 'order_cancel';
-    return scenario !== null && choice(turn.text, (scenario.slots.orders ?? '').split(' ')) !== null;
+  continues({ turn, understanding, dialog: { scenario } }) {
+    if (!scenario) return false;
+    const shown = optionsOf(scenario);
+    if (scenario.step !== 'confirm')
+      return shortAnswers.read(turn.text) === 'again' || chooser.choose(turn.text, shown, { asked: true }) !== null;
+    if (cancelAnswers.read(turn.text) !== null) return true;
+    if (chooser.choose(turn.text, shown, { present: scenario.slots.order! }) !== null) return true;
+    // It sounds like an answer, and says none clearly: it is asked again.
+    return ['yes', 'no', 'order_cancel'].includes(understanding?.intent ?? '');
+  },
+
+  resume({ turn: { locale }, dialog: { scenario } }) {
+    if (!scenario) return null;
+    if (scenario.step === 'confirm')
+      return {
+        text: say(locale, 'cancel_back', { number: scenario.slots.order! }),
+        suggestions: [say(locale, 'cancel_yes'), say(locale, 'cancel_no')],
+      };
+    return { text: say(locale, 'order_back'), suggestions: optionsOf(scenario).map(({ value }) => value) };
   },
 
   async run(question, outside) {
     const { turn, understanding, dialog } = question;
     if (turn.customerId === null) return end(question, say(turn.locale, 'sign_in'));
-    const customer = turn.customerId;
+    const all = await outside.shop.orders(turn.customerId);
+    const asked: Asked = { question, customer: turn.customerId, all, outside };
     const { scenario } = dialog;
-    if (scenario?.step === 'confirm') return await confirm(question, customer, scenario.slots.order!, outside);
-    if (scenario) {
-      const number = choice(turn.text, (scenario.slots.orders ?? '').split(' '));
-      if (number === null) return await ask(question, customer, scenario.step, outside, 'order_which_again');
-      return scenario.step === 'cancel'
-        ? await startCancel(question, customer, number, outside)
-        : await status(question, customer, number, outside);
-    }
-    const number = orderNumber(turn.text);
+    if (scenario?.step === 'confirm') return await confirm(asked, scenario);
+    if (scenario) return await chosen(asked, scenario);
     const step = understanding?.intent === 'order_cancel' ? 'cancel' : 'status';
-    if (number === null)
-      return await ask(question, customer, step, outside, step === 'cancel' ? 'cancel_which' : 'status_which');
-    return step === 'cancel'
-      ? await startCancel(question, customer, number, outside)
-      : await status(question, customer, number, outside);
+    const choice = chooser.choose(turn.text, all.map(optionOf));
+    if (choice?.kind === 'one') return await take(asked, step, choice.value);
+    // A number as the shop writes it is an order's; any other may be a price, a date or a postcode.
+    const number = named(turn.text);
+    if (number) return await take(asked, step, number);
+    return await ask(asked, step, step === 'cancel' ? 'cancel_which' : 'status_which');
   },
 };
 
-/**
- * The order number in a text, as the shop writes it: with its prefix, after a word for "order", or alone. Other digits
- * are prices, dates and postcodes.
- */
-export function orderNumber(text: string): string | null {
-  const [, prefixed, alone] = NUMBER.exec(text) ?? [];
-  const digits = prefixed ?? alone;
-  return digits ? `ORD-${digits}` : null;
+/** What a step has at hand. */
+interface Asked {
+  question: Question;
+  customer: CustomerId;
+  /** Every order of the customer. */
+  all: Order[];
+  outside: Outside;
 }
 
-const NUMBER =
-  /(?:\bord[\s-]?|#|\border\s+(?:number\s+|no\.?\s+)?|주문\s*(?:(?:번호(?:는|은)?|는|은)\s*)?)(\d{5,8})(?!\d)|^\s*(\d{5,8})\s*(?:번\D*|(?:(?:please|plz|요|이요)\s*)?[.!]*)$/i;
+type Scenario = NonNullable<Dialog['scenario']>;
 
-/** Orders that are offered at once. */
+/** Orders that are offered at once, and that may be chosen by place. */
 const LISTED = 5;
+/** Answers in a row that are not clear, before the scenario ends and a person is offered. */
+const TRIES = 3;
 
-const PLACES = [
-  /^(?:the\s+)?(?:first|1st|1|latest|newest)(?:\s+(?:one|order))?$|^(?:첫\s*번째|1번)(?!.*말고)/i,
-  /^(?:the\s+)?(?:second|2nd|2)(?:\s+(?:one|order))?$|^(?:두\s*번째|2번)(?!.*말고)/i,
-  /^(?:the\s+)?(?:third|3rd|3)(?:\s+(?:one|order))?$|^(?:세\s*번째|3번)(?!.*말고)/i,
-  /^(?:the\s+)?(?:fourth|4th|4)(?:\s+(?:one|order))?$|^(?:네\s*번째|4번)(?!.*말고)/i,
-  /^(?:the\s+)?(?:fifth|5th|5|last)(?:\s+(?:one|order))?$|^(?:다섯\s*번째|5번)(?!.*말고)/i,
-];
-
-/** The order that a short text picks from a list: by number or by place. */
-function choice(text: string, numbers: string[]): string | null {
-  const number = orderNumber(text);
-  if (number) return number;
-  const said = text.trim().replace(/(?<![.!?~])[.!?~]+$/, '');
-  if (said.length > 20) return null;
-  const place = PLACES.findIndex((pattern) => pattern.test(said));
-  return place < 0 ? null : (numbers[place] ?? null);
+/** An order's number where a text has it with the shop's prefix, however that was typed. */
+export function named(text: string): string | null {
+  const [, digits] = NUMBER.exec(text.normalize('NFKC')) ?? [];
+  return digits === undefined ? null : `ORD-${digits}`;
 }
 
-const ASSENT = /^(?:y|yes|yep|yeah|ok|okay|sure|네|넵|예|응|어|그래|ㅇㅇ|ㅇㅋ|좋아)(?![\p{L}\p{N}])/iu;
-const DENIAL = /^(?:n|no|nope|nah|아니|아뇨|아니요|아니오|ㄴㄴ|싫어)(?![\p{L}\p{N}])/iu;
-const NEGATION =
-  /\b(?:not|don'?t|do not|never|stop|wait|keep)\b|하지\s*마|지\s*말|말고|안\s*(?:할|해|취)|취소\s*안|그대로/i;
+const NUMBER = /(?<![a-z])ord[\s\p{Pd}]{0,3}(\d{5,8})(?!\d)/iu;
 
-/** How sure the model must be of a bare yes before anything is cancelled. */
-const SURE = 0.8;
+function optionOf({ number, items }: Order): Option {
+  return { value: number, names: items.flatMap(({ name }) => Object.values(name)) };
+}
 
-/** Yes, no, or neither. A cancellation can't be taken back: what is not clear is asked again. */
-export function consent(text: string, understanding: Question['understanding']): 'yes' | 'no' | null {
-  const said = text.trim();
-  if (DENIAL.test(said)) return 'no';
-  if (NEGATION.test(said)) return understanding?.intent === 'no' ? 'no' : null;
-  if (ASSENT.test(said)) return 'yes';
-  if (!understanding || understanding.score < SURE) return null;
-  // The model hears small talk in signs and single words: only words count as an answer.
-  const words = /\p{L}{2,}/u.test(said);
-  return words &&
-    (understanding.intent === 'yes' || understanding.intent === 'no') &&
-    said.split(/\s+/).length <= 6 &&
-    !/\bwhy\b|왜/i.test(said)
-    ? understanding.intent
-    : null;
+/** What was listed, as the scenario keeps it. */
+function optionsOf({ slots }: Scenario): Option[] {
+  return slots.options === undefined ? [] : (JSON.parse(slots.options) as Option[]);
+}
+
+/** How often it was asked in vain, with this time. */
+function triesOf({ slots }: Scenario): number {
+  return Number(slots.tries ?? 0) + 1;
+}
+
+/** The answer to which order is meant. */
+async function chosen(asked: Asked, scenario: Scenario): Promise<SkillAnswer> {
+  const { question, all } = asked;
+  const { text, locale } = question.turn;
+  const step = scenario.step === 'cancel' ? 'cancel' : 'status';
+  const choice = chooser.choose(text, optionsOf(scenario), { asked: true });
+  if (choice?.kind === 'one') return await take(asked, step, choice.value);
+  // It may be one that was not listed.
+  const other = chooser.choose(text, all.map(optionOf));
+  if (other?.kind === 'one') return await take(asked, step, other.value);
+  const tries = triesOf(scenario);
+  if (tries >= TRIES) return end(question, say(locale, 'order_given_up'), [say(locale, 'ask_person')]);
+  const phrase = choice?.kind === 'unclear' || other ? 'order_several' : 'order_which_again';
+  const again = await ask(asked, step, phrase, tries);
+  if (choice?.kind !== 'unknown') return again;
+  const unknown = { text: say(locale, 'order_unknown', { number: choice.number }) };
+  return { ...again, replies: [unknown, ...again.replies] };
 }
 
 async function ask(
-  question: Question,
-  customer: CustomerId,
-  step: string,
-  outside: Outside,
-  phrase: 'cancel_which' | 'status_which' | 'order_which_again',
-) {
+  { question, all }: Asked,
+  step: 'cancel' | 'status',
+  phrase: 'cancel_which' | 'status_which' | 'order_which_again' | 'order_several',
+  tries = 0,
+): Promise<SkillAnswer> {
   const { turn, now } = question;
   const { locale } = turn;
-  const all = await outside.shop.orders(customer);
   const list = (step === 'cancel' ? all.filter(cancellable) : all).slice(0, LISTED);
   if (list.length === 0) return end(question, say(locale, step === 'cancel' ? 'cancel_none' : 'orders_none'));
-  if (list.length === 1 && step === 'status') return await status(question, customer, list[0]!.number, outside);
+  if (list.length === 1 && step === 'status') return status(question, list[0]!);
   const lines = list.map((order, index) => `${index + 1}. ${describe(order, locale)}`);
-  const slots = { orders: list.map((order) => order.number).join(' ') };
+  const slots = { options: JSON.stringify(list.map(optionOf)), tries: String(tries) };
   return {
     replies: [{ text: [say(locale, phrase), ...lines].join('\n'), suggestions: list.map((order) => order.number) }],
     dialog: { ...question.dialog, scenario: { skill: 'orders', step, slots, updatedAt: now } },
   };
 }
 
-async function status(
-  question: Question,
-  customer: CustomerId,
-  number: string,
-  outside: Outside,
-): Promise<SkillAnswer> {
-  const { locale } = question.turn;
+/** Goes on with an order that was named. */
+async function take(asked: Asked, step: 'cancel' | 'status', number: string): Promise<SkillAnswer> {
+  const { question, customer, outside } = asked;
   const order = await outside.shop.order(customer, number);
-  if (!order) return end(question, say(locale, 'order_unknown', { number }));
+  if (!order) return end(question, say(question.turn.locale, 'order_unknown', { number }));
+  return step === 'status' ? status(question, order) : shown(asked, order);
+}
+
+function status(question: Question, order: Order): SkillAnswer {
+  const { locale } = question.turn;
+  const { number } = order;
   return end(
     question,
     say(locale, `status_${order.status}`, {
@@ -136,56 +144,69 @@ async function status(
       items: items(order, locale),
       date: date(order.deliveryOn, locale),
     }),
-    order.status === 'paid' || order.status === 'preparing' ? [say(locale, 'suggest_cancel', { number })] : [],
+    cancellable(order) ? [say(locale, 'suggest_cancel', { number })] : [],
   );
 }
 
-async function startCancel(
-  question: Question,
-  customer: CustomerId,
-  number: string,
-  outside: Outside,
-): Promise<SkillAnswer> {
+/** Shows what would be cancelled, and asks whether it shall be. */
+function shown({ question, all }: Asked, order: Order): SkillAnswer {
   const { turn, now } = question;
   const { locale } = turn;
-  const order = await outside.shop.order(customer, number);
-  if (!order) return end(question, say(locale, 'order_unknown', { number }));
-  if (order.status !== 'paid' && order.status !== 'preparing')
-    return end(question, say(locale, `cancel_${order.status}`, { number }));
+  const { number } = order;
+  if (!cancellable(order)) return end(question, say(locale, `cancel_${order.status as 'shipped'}`, { number }));
+  const slots = {
+    order: number,
+    shown: fingerprint(order),
+    options: JSON.stringify(all.slice(0, LISTED).map(optionOf)),
+  };
   return {
     replies: [
       {
         text: say(locale, 'cancel_confirm', { number, items: items(order, locale), total: won(order.total, locale) }),
-        suggestions: [say(locale, 'yes'), say(locale, 'no')],
+        suggestions: [say(locale, 'cancel_yes'), say(locale, 'cancel_no')],
       },
     ],
-    dialog: {
-      ...question.dialog,
-      misses: 0,
-      scenario: { skill: 'orders', step: 'confirm', slots: { order: number }, updatedAt: now },
-    },
+    dialog: { ...question.dialog, misses: 0, scenario: { skill: 'orders', step: 'confirm', slots, updatedAt: now } },
   };
 }
 
-async function confirm(
-  question: Question,
-  customer: CustomerId,
-  number: string,
-  outside: Outside,
-): Promise<SkillAnswer> {
-  const { turn, understanding, conversationId } = question;
+/** What a confirmation shows of an order. */
+function fingerprint({ number, items, total }: Order): string {
+  return JSON.stringify([number, total, items.map(({ name, quantity }) => [name.en, quantity])]);
+}
+
+/** The answer to whether an order shall be cancelled: only a clear yes to what was shown last cancels it. */
+async function confirm(asked: Asked, scenario: Scenario): Promise<SkillAnswer> {
+  const { question, customer, all, outside } = asked;
+  const { turn, conversationId } = question;
   const { locale } = turn;
-  const other = orderNumber(turn.text);
-  if (other && other !== number) return await startCancel(question, customer, other, outside);
-  const answer = consent(turn.text, understanding);
+  const number = scenario.slots.order!;
+  const answer = cancelAnswers.read(turn.text);
   if (answer === 'no') return end(question, say(locale, 'cancel_kept', { number }));
-  if (answer === null) {
-    const text = say(locale, 'cancel_confirm_again', { number });
-    return { replies: [{ text, suggestions: [say(locale, 'yes'), say(locale, 'no')] }], dialog: question.dialog };
+  if (answer !== 'yes') {
+    const choice = chooser.choose(turn.text, all.map(optionOf), { present: number });
+    if (choice?.kind === 'one' && choice.value !== number) return await take(asked, 'cancel', choice.value);
+    return again(question, scenario, number);
   }
+  const order = await outside.shop.order(customer, number);
+  if (!order) return end(question, say(locale, 'order_unknown', { number }));
+  // It is another by now, or nothing was shown: what is done is what was confirmed.
+  if (fingerprint(order) !== scenario.slots.shown || !cancellable(order)) return shown(asked, order);
   // The key makes a second run of this turn the same cancellation, not another one.
   const done = await outside.shop.cancelOrder(customer, number, `${conversationId}/${turn.id}`);
   return end(question, say(locale, done ? 'cancel_done' : 'cancel_shipped', { number }));
+}
+
+/** What is not clear is asked again, and in the end left as it is. */
+function again(question: Question, scenario: Scenario, number: string): SkillAnswer {
+  const { turn, dialog, now } = question;
+  const { locale } = turn;
+  const tries = triesOf(scenario);
+  if (tries >= TRIES) return end(question, say(locale, 'cancel_given_up', { number }), [say(locale, 'ask_person')]);
+  const text = say(locale, 'cancel_confirm_again', { number });
+  const suggestions = [say(locale, 'cancel_yes'), say(locale, 'cancel_no')];
+  const next = { ...scenario, slots: { ...scenario.slots, tries: String(tries) }, updatedAt: now };
+  return { replies: [{ text, suggestions }], dialog: { ...dialog, scenario: next, misses: 0 } };
 }
 
 function end({ dialog }: Question, text: string, suggestions: string[] = []): SkillAnswer {

@@ -1,5 +1,5 @@
 import { Rejected } from '../services/failure.ts';
-import { NONE, say } from './content.ts';
+import { NONE, say, shortAnswers } from './content.ts';
 import type { Outside, Skill } from './skill.ts';
 
 /** The desk's answers for a ticket that takes nothing more. */
@@ -19,7 +19,7 @@ export const person: Skill = {
     const free = { ...dialog, scenario: null, misses: 0 };
     if (dialog.handover) {
       const { ticket } = dialog.handover;
-      if (intent === 'back_to_bot') {
+      if (intent === 'back_to_bot' || shortAnswers.read(turn.text) === 'stop') {
         await closeIfOpen(outside, ticket, key);
         return { replies: [{ text: say(locale, 'person_back') }], dialog: { ...free, handover: null } };
       }

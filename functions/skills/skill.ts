@@ -75,5 +75,7 @@ export interface Skill {
   inline?: boolean;
   /** Says whether a turn continues the skill's scenario in progress, whatever else it might mean. */
   continues?(question: Question): boolean;
+  /** What brings a user back to the scenario in progress, after something else was answered. */
+  resume?(question: Question): Reply | null;
   run(question: Question, outside: Outside): Promise<SkillAnswer> | SkillAnswer;
 }

@@ -75,7 +75,7 @@ test('an order is cancelled over several turns, by tapping and typing', async ()
   await page.getByRole('toolbar').getByRole('button', { name: 'ORD-10022' }).click();
   await answered(before, /Shall I cancel order ORD-10022/);
   await picture('chat');
-  await ask('Yes', /ORD-10022 is cancelled/);
+  await ask('Yes, cancel it', /ORD-10022 is cancelled/);
 });
 
 test('products come with their pictures', async () => {

@@ -104,7 +104,7 @@ test('an order is cancelled over several turns, in the shop, once', async () => 
   assert.doesNotMatch(which.body.replies[0].text, /ORD-10023/, 'what is on its way is not offered');
   const sure = await say(platform, id, 'ORD-10022');
   assert.match(sure.body.replies[0].text, /ORD-10022.*Rice cooker/);
-  assert.deepEqual(sure.body.replies[0].suggestions, ['Yes', 'No']);
+  assert.deepEqual(sure.body.replies[0].suggestions, ['Yes, cancel it', 'No, keep it']);
   const done = await say(platform, id, 'yes');
   assert.match(done.body.replies[0].text, /ORD-10022 is cancelled/);
   const orders = await fetch(`${platform.shop.url}/customers/user-of-${id}/orders/ORD-10022`);
@@ -122,13 +122,17 @@ test('the same in Korean, by place, and with a change of mind', async () => {
   assert.match(kept.body.replies[0].text, /그대로/);
 });
 
-test('another wish ends the scenario', async () => {
+test('a question in between is answered, and the bot comes back to what it asked', async () => {
   const id = unique('c');
   await say(fixture.platform, id, 'cancel my order');
+  await say(fixture.platform, id, 'the rice cooker');
   const hours = await say(fixture.platform, id, 'when do you open?');
   assert.equal(hours.body.intent.name, 'store_hours');
-  const yes = await say(fixture.platform, id, 'yes');
-  assert.doesNotMatch(yes.body.replies[0].text, /cancelled/);
+  assert.match(hours.body.replies[1].text, /Back to cancelling order ORD-10022/);
+  const unclear = await say(fixture.platform, id, 'ok leave it');
+  assert.doesNotMatch(unclear.body.replies[0].text, /is cancelled/);
+  const kept = await say(fixture.platform, id, 'No, keep it');
+  assert.match(kept.body.replies[0].text, /stays as it is/);
 });
 
 test('after two turns that nobody understands a person is asked, gets what is written, and gives back', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Channel, Conversation } from '../../../functions/conversation/document.ts';
+import { type Channel, type Conversation, emptyDialog } from '../../../functions/conversation/document.ts';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
 
@@ -101,7 +101,9 @@ test('nothing of who is erased stays, everything of the others does, in its orde
       assert.ok(!JSON.stringify(left).includes(user));
       assert.ok(!JSON.stringify(left).includes(`sender-${gone}`) && !JSON.stringify(left).includes(`text-of-${gone}`));
       assert.deepEqual([...left.recent, ...left.inbox], others);
-      assert.equal(left.dialog.scenario, null, 'nobody knows whose it was');
+      for (const one of users.filter((other) => other !== user && left.participants.includes(other)))
+        assert.deepEqual(conversation.dialogOf(left, one), conversation.dialogOf(document, one), 'theirs goes on');
+      assert.deepEqual(conversation.dialogOf(left, user), emptyDialog);
       const known = new Set(left.recent.map(({ id }) => id));
       assert.ok(left.outbox.every(({ turnId: id }) => known.has(id)));
       assert.deepEqual(

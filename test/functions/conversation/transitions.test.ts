@@ -5,10 +5,11 @@ import {
   type AnsweredTurn,
   type Claim,
   type Conversation,
+  type Dialog,
   emptyDialog,
   type Turn,
 } from '../../../functions/conversation/document.ts';
-import { conversationId, type TurnId, userId } from '../../../functions/conversation/identifier.ts';
+import { conversationId, type TurnId, type UserId, userId } from '../../../functions/conversation/identifier.ts';
 import { policy } from '../../../functions/conversation/policy.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
 import { intents } from '../../../functions/skills/content.ts';
@@ -104,20 +105,7 @@ class World {
   }
 
   accept(id: string, crash: 'before' | 'after' | null, fingerprint = id): void {
-    const turn: Turn = {
-      id: named(id),
-      givenId: id,
-      userId: USER,
-      customerId: null,
-      text: id,
-      attachments: [],
-      locale: 'en',
-      fingerprint,
-      traceparent: '',
-      acceptedAt: this.now,
-      attempts: 0,
-      retryAt: 0,
-    };
+    const turn: Turn = { ...incomingTurn(id, this.now), fingerprint };
     const read = this.stored ?? {
       document: conversation.open(CONVERSATION, USER, this.channel, 'en', this.now),
       version: 0,
@@ -436,6 +424,23 @@ class World {
       'the sweep does not come in vain',
     );
   }
+}
+
+function incomingTurn(id: string, acceptedAt = 1): Turn {
+  return {
+    id: named(id),
+    givenId: id,
+    userId: USER,
+    customerId: null,
+    text: id,
+    attachments: [],
+    locale: 'en',
+    fingerprint: id,
+    traceparent: '',
+    acceptedAt,
+    attempts: 0,
+    retryAt: 0,
+  };
 }
 
 function freeze<T>(value: T): T {
@@ -910,4 +915,48 @@ test('what was answered never keeps the next turn out, however long the answers 
     document = conversation.logged(document, [named(`t${index}`)], now)!;
     assert.ok(size(document) < DATABASE_LIMIT);
   }
+});
+
+test("each user of a group has a dialog of their own: nobody's turn moves another's", () => {
+  const [ann, ben, carl] = ['ann', 'ben', 'carl'].map((name) => userId({ channel: 'x' }, name)) as [
+    UserId,
+    UserId,
+    UserId,
+  ];
+  const confirming = (order: string) => ({
+    ...emptyDialog,
+    scenario: { skill: 'orders', step: 'confirm', slots: { order }, updatedAt: 1 },
+  });
+  let document: Conversation = conversation.open(
+    conversationId({ channel: 'x' }, 'group'),
+    ann,
+    { kind: 'api' },
+    'en',
+    0,
+  );
+  const turn = (user: UserId, id: string, dialog: Dialog) => {
+    const incoming = { ...incomingTurn(id), userId: user };
+    const accepted = conversation.accept(document, incoming, { kind: 'api' }, 1);
+    assert.ok(accepted.kind === 'accepted');
+    const answered = conversation.answer(accepted.document, incoming.id, null, { ...reply(id), dialog }, 2);
+    assert.ok(answered);
+    document = answered;
+  };
+  turn(ann, 'a1', confirming('of-ann'));
+  turn(ben, 'b1', confirming('of-ben'));
+  turn(carl, 'c1', emptyDialog);
+  assert.deepEqual(conversation.dialogOf(document, ann), confirming('of-ann'));
+  assert.deepEqual(conversation.dialogOf(document, ben), confirming('of-ben'));
+  turn(ben, 'b2', emptyDialog);
+  assert.deepEqual(conversation.dialogOf(document, ann), confirming('of-ann'));
+  assert.deepEqual(conversation.dialogOf(document, ben), emptyDialog);
+  const part = conversation.partOf(document, ben);
+  assert.ok(!JSON.stringify(part).includes('of-ann'), "an export has nothing of another's dialog");
+  assert.deepEqual(conversation.partOf(document, ann).dialog, confirming('of-ann'));
+  // Ann opened it, and is erased: her dialog goes, and the others' stay.
+  turn(ben, 'b3', confirming('again-of-ben'));
+  const left = conversation.forget(document, ann, 10, 11);
+  assert.ok(left && left !== 'empty');
+  assert.ok(!JSON.stringify(left).includes('of-ann'));
+  assert.deepEqual(conversation.dialogOf(left, ben), confirming('again-of-ben'));
 });

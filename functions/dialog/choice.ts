@@ -1,0 +1,121 @@
+import { type Message, readMessage } from './message.ts';
+
+/** Something that a user may choose. */
+export interface Option {
+  /** As it is named to the bot, and may be typed or tapped: `ORD-10022`. */
+  value: string;
+  /** Other names of it, in any language: what is in the order. */
+  names: string[];
+}
+
+/** `one`: that; `unclear`: several, or one that is ruled out; `unknown`: a number as options have it, and none of them has. */
+export type Choice = { kind: 'one'; value: string } | { kind: 'unclear' } | { kind: 'unknown'; number: string };
+
+/** Words that choose, in every language of the bot: content. */
+export interface ChoiceWords {
+  /** By place: the first, the second, … */
+  places: readonly (readonly string[])[];
+  last: readonly string[];
+  /** Of two, the one that is not the present. */
+  other: readonly string[];
+  /** What stands beside it is what is not meant. */
+  except: readonly string[];
+  /** What may stand behind a word, or beside it, and says nothing. */
+  endings: readonly string[];
+}
+
+/** Characters of a name or a part of it that are enough to be meant by. */
+const PART = 2;
+/** Words of a message that chooses by place alone: longer ones speak of something else. */
+const SHORT = 5;
+
+/** What a message chooses among options. Null: nothing of it speaks of one. */
+export class Chooser {
+  readonly #places: string[][];
+  readonly #last: string[];
+  readonly #other: string[];
+  readonly #except: Set<string>;
+  readonly #endings: string[];
+
+  constructor({ places, last, other, except, endings }: ChoiceWords) {
+    // The longest first.
+    this.#endings = endings.map((text) => readMessage(text).compact).sort((a, b) => b.length - a.length);
+    const bare = (texts: readonly string[]) => texts.map((text) => this.#bare(readMessage(text)).join(''));
+    this.#places = places.map(bare);
+    this.#last = bare(last);
+    this.#other = bare(other);
+    this.#except = new Set(except.map((text) => readMessage(text).compact));
+  }
+
+  /** `asked`: the bot has just asked for it, so that a place or an unknown number is about it; `present`: what it speaks of now. */
+  choose(
+    text: string,
+    options: readonly Option[],
+    { asked = false, present }: { asked?: boolean; present?: string } = {},
+  ): Choice | null {
+    const message = readMessage(text);
+    const named = this.#byNumber(message, options);
+    const ruledOut = message.words.some((word) => this.#excludes(word));
+    if (named.length > 0) return named.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: named[0]! };
+    const unknown = message.numbers.find((number) => number.length >= 5 && number.length <= 8);
+    if (asked && unknown) return { kind: 'unknown', number: unknown };
+    const bare = this.#bare(message);
+    const meant = bare.filter((word) => !this.#excludes(word));
+    const placed = asked || present !== undefined ? this.#byPlace(meant, message, options, present) : null;
+    if (placed) return ruledOut ? { kind: 'unclear' } : { kind: 'one', value: placed };
+    const parts = options.filter((option) => option.names.some((name) => this.#speaksOf(bare, name)));
+    if (parts.length === 0) return null;
+    return parts.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: parts[0]!.value };
+  }
+
+  #byNumber({ numbers }: Message, options: readonly Option[]): string[] {
+    const own = options.filter(({ value }) => numbers.includes(value.replace(/\D/g, '')));
+    return own.map(({ value }) => value);
+  }
+
+  /** Whether a word says that what stands beside it is not meant. */
+  #excludes(word: string): boolean {
+    const stem = this.#stem(word);
+    if (this.#except.has(word) || this.#except.has(stem)) return true;
+    // Some languages write it behind a word without a blank.
+    return [...this.#except].some((known) => !/^[a-z]/.test(known) && stem.endsWith(known));
+  }
+
+  /** The words that say something, without what may stand behind them. */
+  #bare({ words }: Message): string[] {
+    return words.map((word) => this.#stem(word)).filter((word) => word !== '' && !this.#endings.includes(word));
+  }
+
+  #stem(word: string): string {
+    if (/^[a-z]/.test(word)) return word;
+    const ending = this.#endings.find((known) => known.length < word.length && word.endsWith(known));
+    return ending === undefined ? word : this.#stem(word.slice(0, -ending.length));
+  }
+
+  #byPlace(
+    bare: string[],
+    { numbers }: Message,
+    options: readonly Option[],
+    present: string | undefined,
+  ): string | null {
+    if (bare.length === 0 || bare.length > SHORT) return null;
+    const said = bare.join('');
+    const others = options.filter(({ value }) => value !== present);
+    if (present !== undefined && others.length === 1 && this.#other.includes(said)) return others[0]!.value;
+    if (this.#last.includes(said)) return options.at(-1)?.value ?? null;
+    const [number] = numbers;
+    const count = numbers.length === 1 && number!.length === 1 && bare.length === 1 ? Number(number) - 1 : -1;
+    const place = count >= 0 ? count : this.#places.findIndex((words) => words.includes(said));
+    return options[place]?.value ?? null;
+  }
+
+  /** Whether a word names it, or a part of it that is long enough. */
+  #speaksOf(bare: string[], name: string): boolean {
+    const { words, compact } = readMessage(name);
+    return bare.some((word) => {
+      if (/^[a-z]/.test(word))
+        return word.length > PART && words.some((own) => own === word || own === `${word}s` || `${own}s` === word);
+      return word.length >= PART && !/^\d+$/.test(word) && compact.includes(word);
+    });
+  }
+}
