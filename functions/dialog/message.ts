@@ -2,6 +2,8 @@
 export interface Message {
   /** Without blanks, case, width, marks and signs, but for a question mark at its end. */
   compact: string;
+  /** It ends with a question mark. */
+  asks: boolean;
   /** Its words, without marks and signs. */
   words: string[];
   /** Whole numbers in it, as they stand. */
@@ -23,6 +25,7 @@ export function readMessage(text: string): Message {
   const words = bare.split(/\s+/).filter(Boolean);
   return {
     compact: words.join('') + (asks ? '?' : ''),
+    asks,
     words,
     numbers: plain.match(/\d+/g) ?? [],
   };

@@ -47,7 +47,9 @@ const heard = z
     again: spoken,
     wait: spoken,
     /** What is a yes or a no to this question alone. */
-    order_cancel: z.strictObject({ yes: spoken, no: spoken }),
+    order_cancel: z.strictObject({ yes: spoken, no: spoken, agree_with: spoken }),
+    agree: spoken,
+    agree_with: spoken,
     places: z.array(spoken),
     last: spoken,
     other: spoken,
@@ -62,6 +64,7 @@ export const cancelAnswers = new ShortAnswers({
   ...heard,
   yes: [...heard.yes, ...heard.order_cancel.yes, ...Object.values(phrases.cancel_yes ?? {})],
   no: [...heard.no, ...heard.order_cancel.no, ...Object.values(phrases.cancel_no ?? {})],
+  agree_with: [...heard.agree_with, ...heard.order_cancel.agree_with],
 });
 export const chooser = new Chooser(heard);
 

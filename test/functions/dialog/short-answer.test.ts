@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ShortAnswers } from '../../../functions/dialog/short-answer.ts';
 import { cancelAnswers, shortAnswers } from '../../../functions/skills/content.ts';
@@ -10,7 +12,6 @@ test('a whole message is an answer, however it is typed', () => {
       'YES!',
       'Yes please.',
       'yep',
-      'Ok',
       '네',
       '네!!',
       '넵ㅎㅎ',
@@ -20,7 +21,8 @@ test('a whole message is an answer, however it is typed', () => {
       'ｙｅｓ',
       'sure 🙂',
       'i’m sure',
-      '네 좋아요',
+      'yesss',
+      '네네네 진행해 주세요',
     ],
     no: ['no', 'No.', 'nope', "don't", 'don’t', '아니요', '아뇨 괜찮아요', 'ㄴㄴ', '아니요ㅠㅠ', 'I changed my mind'],
     stop: ['stop', 'never mind', 'Start over', '그만할래요', '처음부터 다시'],
@@ -53,6 +55,17 @@ test('nothing within a longer message is an answer', () => {
     'cancel',
     'x',
     '👍',
+    'ok',
+    '좋아요',
+    'suuure',
+    'yeah right',
+    'yes keep it',
+    'yes no',
+    'no cancel it',
+    'yes cancel it?',
+    'yes cancel it tomorrow',
+    '네 취소 안 할래요',
+    '네 취소하지 마세요',
     '',
     '알겠어요',
     '어...',
@@ -61,6 +74,24 @@ test('nothing within a longer message is an answer', () => {
 });
 
 test('content that says yes and no with the same words is refused', () => {
-  const none = { yes: ['ok'], no: ['OK!'], stop: [], again: [], wait: [] };
+  const none = { yes: ['ok'], no: ['OK!'], stop: [], again: [], wait: [], agree: [], agree_with: [] };
   assert.throws(() => new ShortAnswers(none), /"OK!" is both yes and no/);
+});
+
+test('of the answers that another hand wrote, none that is no clear yes is taken for one', () => {
+  const given = JSON.parse(readFileSync(join(import.meta.dirname, 'consent-answers.json'), 'utf8')) as Record<
+    string,
+    { yes: string[]; not: { text: string }[] }
+  >;
+  for (const { yes, not } of Object.values(given)) {
+    assert.ok(yes.length >= 300 && not.length >= 600);
+    assert.deepEqual(
+      not.filter(({ text }) => cancelAnswers.read(text) === 'yes'),
+      [],
+    );
+    assert.deepEqual(
+      yes.filter((text) => ['no', 'stop'].includes(cancelAnswers.read(text) ?? '')),
+      [],
+    );
+  }
 });
