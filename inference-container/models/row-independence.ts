@@ -70,7 +70,8 @@ type Rule = (given: Value[], node: GraphNode, opset: number) => Value[];
 function apply(node: GraphNode, given: Value[], { opsets }: Graph): Value[] {
   const domain = node.domain === 'ai.onnx' ? '' : node.domain;
   for (const { graph } of node.attributes.values()) if (graph) fail('has a graph of its own, which is not followed');
-  const rule = (domain === '' ? standard : domain === 'ai.onnx.ml' ? classic : {})[node.operator];
+  const table: Record<string, Rule> = domain === '' ? standard : domain === 'ai.onnx.ml' ? classic : {};
+  const rule = Object.hasOwn(table, node.operator) ? table[node.operator] : undefined;
   if (!rule) fail(`has no rule${domain ? ` (${domain})` : ''}`);
   return rule!(given, node, opsets.get(domain) ?? 0);
 }
@@ -142,8 +143,21 @@ function broadcast(given: Value[]): Value {
   return { dims, axis, ints: null };
 }
 
-/** An elementwise operator over as many inputs as it has; `outputs` alike. */
-const elementwise: Rule = (given) => [broadcast(given)];
+/** An elementwise operator over as many inputs as it has; `since`: the version from which on they are broadcast as NumPy does. */
+const elementwise =
+  (since: number): Rule =>
+  (given, _node, opset) => {
+    if (opset < since) alike(given);
+    return [broadcast(given)];
+  };
+
+/** Before they were broadcast as NumPy does, inputs had one shape, or an attribute said how one of them is spread. */
+function alike(given: Value[]): void {
+  const [first] = given;
+  if (given.some(({ axis, dims }) => axis !== first?.axis || dims.length !== first?.dims.length))
+    fail('spreads its inputs as early versions did');
+}
+
 /** One input, and parameters that are the same for all rows. */
 const unary: Rule = ([x, ...parameters]) => {
   notCounted([x!]);
@@ -595,6 +609,7 @@ const quantized: Rule = ([x, ...parameters], node) => {
   notCounted([x!]);
   for (const parameter of parameters) fixed(parameter);
   const scale = parameters[0]?.dims ?? [];
+  if (x!.axis !== null && (scale.length > 1 || int(node, 'block_size', 0) !== 0)) fail('scales by blocks');
   if (
     x!.axis !== null &&
     scale.length === 1 &&
@@ -608,7 +623,7 @@ const quantized: Rule = ([x, ...parameters], node) => {
 /** Arithmetic on shapes stays a shape where it is followed: sizes that are known, divided or multiplied. */
 const arithmetic =
   (reckon: (a: number, b: number) => number): Rule =>
-  (given) => {
+  (given, _node, opset) => {
     const [a, b] = given as [Value, Value];
     if (
       a.ints &&
@@ -625,6 +640,7 @@ const arithmetic =
       });
       return [{ dims: a.dims.length >= b.dims.length ? a.dims : b.dims, axis: null, ints }];
     }
+    if (opset < 7) alike(given);
     return [broadcast(given)];
   };
 
@@ -645,19 +661,18 @@ const standard: Record<string, Rule> = {
     unary,
   ),
   ...rules(
-    `And BitShift BitwiseAnd BitwiseOr BitwiseXor Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Or PRelu Pow
-     StringConcat Sum Where Xor`,
-    elementwise,
+    `And BitShift BitwiseAnd BitwiseOr BitwiseXor Equal Greater GreaterOrEqual Less LessOrEqual Mod Or PRelu Pow StringConcat
+     Where Xor`,
+    elementwise(7),
   ),
+  ...rules('Max Mean Min Sum', elementwise(8)),
   Add: arithmetic((a, b) => a + b),
   Sub: arithmetic((a, b) => a - b),
   Mul: arithmetic((a, b) => a * b),
   Div: arithmetic((a, b) => Math.trunc(a / b)),
   ...rules('Cast Identity', cast),
-  CastLike: ([x, like]) => {
-    fixed(like);
-    return [same(x!)];
-  },
+  // Of the other it takes the type alone.
+  CastLike: ([x]) => [same(x!)],
   Clip: ([x, least, most]) => [
     broadcast([x!, ...[least, most].filter((value) => value !== undefined && value !== UNKNOWN)] as Value[]),
   ],

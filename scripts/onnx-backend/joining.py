@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -239,7 +240,7 @@ def attempt(what):
     try:
         return what()
     except Exception as error:  # noqa: BLE001: whatever it says is the result
-        return short(error)
+        return re.sub(r"^Non-zero status .* Status Message: ", "", short(error))
 
 
 def unlike(value, wanted, name):

@@ -22,7 +22,7 @@ export interface Row {
 }
 
 /** What is left out of the rule, and why; null: nothing. */
-export function exception({ cannot, unusual, json, binary }: Row): string | null {
+function exception({ cannot, unusual, json, binary }: Row): string | null {
   if (cannot) return cannot;
   const refused = ({ state }: Said) => state === 'refused' || state === 'not loaded';
   return unusual && refused(json) && refused(binary) ? unusual : null;
@@ -126,7 +126,7 @@ export function table(rows: Row[], versions: Record<string, string>, leftOut: st
   const lines = [
     '# The ONNX backend suite',
     '',
-    `${new Date().toISOString().slice(0, 10)}; ${said.join(', ')} (all but the last: Python). \`node scripts/run.mjs scripts/onnx-backend/index.ts --write\``,
+    `${new Date().toISOString().slice(0, 10)}; ${said.join(', ')} (all but the last: Python). \`npm run bench:onnx --write\``,
     '',
     'Every case whose data the package `onnx` has inside is served as `<case>/1/model.onnx` and asked over the Open Inference Protocol, as JSON and with binary tensors. The rule: whatever Python’s onnxruntime gets right, the server gets right in both, but for types that the protocol can’t carry. Compared with Python’s own outputs: floats with the suite’s tolerances, everything else exactly.',
     '',

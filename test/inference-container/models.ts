@@ -286,6 +286,29 @@ export const mixing: Record<string, () => Uint8Array> = {
     ),
 };
 
+/** x[batch,4], quantised with a scale for each two columns of each of three rows. */
+export const scaledByBlocks = (): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ROW]],
+    outputs: [['y', 'UINT8', ROW]],
+    nodes: [node('QuantizeLinear', ['x', 'scale', 'zero'], 'y', { axis: 1, block_size: 2 })],
+    weights: [
+      floats('scale', [3, 2], new Float32Array(6).fill(1)),
+      { ...ints('zero', [3, 2], []), dataType: 2, rawData: new Uint8Array(6) },
+    ],
+    opset: 21,
+  });
+
+/** x[batch] and one number, added as a version of the operators does that did not broadcast. */
+export const addedEarly = (operator: 'Sum' | 'Add', opset: number): Uint8Array =>
+  model({
+    inputs: [['x', 'FP32', ['batch']]],
+    outputs: [['y', 'FP32', ['batch']]],
+    nodes: [node(operator, ['x', 'one'], 'y')],
+    weights: [floats('one', [], new Float32Array(1).fill(1))],
+    opset,
+  });
+
 /** x[batch,4] → y[batch,4]: steps over what was, each with its name and axis, in random order; see row-independence.test.ts. */
 export function chain(steps: { step: string; axis: number }[]): Uint8Array {
   const nodes: Node[] = [];

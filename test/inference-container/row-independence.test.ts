@@ -63,6 +63,21 @@ test('what mixes rows is not, and the operator is named', async () => {
     assert.equal((await proofOf(bytes)).proven, false);
 });
 
+test('what is spread over rows in another way than it seems is not proven', async () => {
+  const why = async (bytes: Uint8Array) => {
+    const proof = await proofOf(bytes);
+    return proof.proven ? 'proven' : proof.why;
+  };
+  assert.match(await why(models.scaledByBlocks()), /^QuantizeLinear at node "y" scales by blocks$/);
+  for (const [operator, before] of [
+    ['Sum', 7],
+    ['Add', 6],
+  ] as const) {
+    assert.match(await why(models.addedEarly(operator, before)), /spreads its inputs as early versions did$/);
+    assert.equal(await why(models.addedEarly(operator, before + 1)), 'proven');
+  }
+});
+
 test('whatever graph is proven answers its rows together, in any order, as it answers each alone', async () => {
   const step = fc.record({ step: fc.constantFrom(...models.steps), axis: fc.constantFrom(0, 1) });
   let proven = 0;
