@@ -83,7 +83,9 @@ export class Chooser {
 
   /** The words that say something, without what may stand behind them. */
   #bare({ words }: Message): string[] {
-    return words.map((word) => this.#stem(word)).filter((word) => word !== '' && !this.#endings.includes(word));
+    return words
+      .map((word) => this.#stem(word))
+      .filter((word) => /[\p{L}\p{N}]/u.test(word) && !this.#endings.includes(word));
   }
 
   #stem(word: string): string {

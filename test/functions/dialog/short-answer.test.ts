@@ -58,6 +58,10 @@ test('nothing within a longer message is an answer', () => {
     'ok',
     '좋아요',
     'suuure',
+    '🙄 네',
+    'yes 🙃',
+    '"yes"',
+    '“네”',
     'yeah right',
     'yes keep it',
     'yes no',
@@ -94,4 +98,17 @@ test('of the answers that another hand wrote, none that is no clear yes is taken
       [],
     );
   }
+});
+
+test('nor is any of the utterances that a third hand wrote as no, correction, question, later or unclear', () => {
+  const given = JSON.parse(readFileSync(join(import.meta.dirname, 'consent-utterances.json'), 'utf8')) as {
+    name: string;
+    utterances: Record<string, string[]>;
+  }[];
+  for (const { name, utterances } of given)
+    for (const text of Object.values(utterances).flat()) {
+      const read = cancelAnswers.read(text);
+      if (name === 'yes') assert.ok(read !== 'no' && read !== 'stop', text);
+      else assert.notEqual(read, 'yes', `${name}: ${text}`);
+    }
 });
