@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checksum } from '../../inference-container/models/checksum.ts';
-import { type Manifest, manifest as manifestSchema } from '../../inference-container/models/manifest.ts';
+import type { Manifest } from '../../inference-container/models/manifest.ts';
+import { readManifest } from '../../inference-container/models/package.ts';
 import { isVersion, VERSION_RULE } from '../../inference-container/models/version.ts';
 import { startServer } from '../../inference-container/server.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
@@ -41,23 +42,11 @@ async function describe(folder: string): Promise<Manifest> {
     throw new PackageError(`${folder} has no model.onnx; give the folder of one version, <name>/<version>`);
   const [name, version] = [basename(dirname(folder)), basename(folder)];
   if (!isVersion(version)) throw new PackageError(`${version} would not be served: ${VERSION_RULE}`);
-  const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => null);
-  let json: unknown = { name, version };
   try {
-    if (text !== null) json = JSON.parse(text);
-  } catch {
-    throw new PackageError('model.json is not JSON');
+    return await readManifest(folder, name, version);
+  } catch (error) {
+    throw new PackageError(error instanceof Error ? error.message : String(error));
   }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success)
-    throw new PackageError(
-      `model.json: ${parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
-    );
-  if (parsed.data.name !== name || parsed.data.version !== version)
-    throw new PackageError(
-      `model.json is of ${parsed.data.name}/${parsed.data.version}; its folder is ${name}/${version}`,
-    );
-  return parsed.data;
 }
 
 /** Serves the package for a moment, and asks its golden cases. */
