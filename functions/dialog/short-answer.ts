@@ -48,5 +48,8 @@ export class ShortAnswers {
 
 /** A word without the letters that it was drawn out with at its end: "yesss", "네네네". Within a word they may mock: "suuure". */
 function squeezed(word: string): string {
-  return word.replace(/(.)\1+$/u, '$1');
+  const letters = [...word];
+  let end = letters.length;
+  while (end > 1 && letters[end - 1] === letters[end - 2]) end -= 1;
+  return letters.slice(0, end).join('');
 }

@@ -6,7 +6,7 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
-const VERSION = /^v?(\d+(?:\.\d+)*)([\w.-]*)$/i;
+const VERSION = /^v?\d/i;
 export const VERSION_RULE = 'the name of a version starts with a digit, or v and a digit';
 
 /** Whether a folder's name says which version it is: `3`, `v2`, `1.0.0-rc1`, `2026-11-27`, and not `tmp` or `old`. */
@@ -48,9 +48,11 @@ interface Part {
 const AFTER = new Set(['post', 'rev', 'r', 'patch', 'p']);
 
 function parse(version: string): Parsed | null {
-  const [, first, behind = ''] = VERSION.exec(version) ?? [];
-  if (first === undefined) return null;
-  const numbers = first.split('.');
+  if (!isVersion(version)) return null;
+  const text = version.replace(/^v/i, '');
+  const [head = ''] = /^[\d.]+/.exec(text) ?? [];
+  const numbers = head.split('.').filter(Boolean);
+  const behind = text.slice(head.length);
   const texts = behind.toLowerCase().match(/\d+|[a-z]+/g) ?? [];
   // Behind three numbers and a dash even a number is what comes before; a date goes on.
   const semantic = numbers.length === 3 && behind.startsWith('-');
