@@ -134,8 +134,8 @@ export interface Dialog {
   scenario: { skill: string; step: string; slots: Record<string, string>; updatedAt: number } | null;
   /** Turns in a row that were not understood. */
   misses: number;
-  /** Set while a person has the conversation. */
-  handover: { ticket: string; since: number } | null;
+  /** Set while a person has the conversation. `last`: when the user wrote to the person last. */
+  handover: { ticket: string; since: number; last?: number } | null;
 }
 
 export const emptyDialog: Dialog = { scenario: null, misses: 0, handover: null };

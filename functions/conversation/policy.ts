@@ -28,4 +28,6 @@ export const policy = {
   wakeGraceLimit: 300_000,
   /** A scenario that nobody continued is forgotten. */
   scenarioIdle: 15 * 60_000,
+  /** A user who has not written to a person for so long talks to the bot again. */
+  handoverIdle: 24 * 3_600_000,
 } as const;

@@ -20,7 +20,7 @@ export function failed(
     final: false,
     apology: {
       said: said(turn),
-      replies: [apology(turn.locale)],
+      replies: [apology(turn.locale, document.active?.skill ?? null)],
       dialog: { ...dialogOf(document, turn.userId), scenario: null },
       skill: 'apology',
       understanding,

@@ -54,6 +54,9 @@ function ofIntent(understanding: Understanding | null): Skill | null {
 }
 
 function withoutStale(dialog: Dialog, now: number): Dialog {
-  const stale = dialog.scenario && now - dialog.scenario.updatedAt > policy.scenarioIdle;
-  return stale ? { ...dialog, scenario: null } : dialog;
+  const { scenario, handover } = dialog;
+  const forgotten = scenario && now - scenario.updatedAt > policy.scenarioIdle;
+  const over = handover && now - (handover.last ?? handover.since) > policy.handoverIdle;
+  if (!forgotten && !over) return dialog;
+  return { ...dialog, scenario: forgotten ? null : scenario, handover: over ? null : handover };
 }

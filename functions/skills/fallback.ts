@@ -12,8 +12,9 @@ export const fallback: Skill = {
   },
 };
 
-/** The reply to a turn that failed for good. */
-export function apology(locale: Locale): Reply {
+/** The reply to a turn that failed for good. Not with the offer of a person where that is what failed. */
+export function apology(locale: Locale, skill: string | null): Reply {
+  if (skill === 'person') return { text: say(locale, 'apology_person') };
   return { text: say(locale, 'apology'), suggestions: [say(locale, 'ask_person')] };
 }
 

@@ -33,7 +33,7 @@ export const person: Skill = {
       }
       return {
         replies: [{ text: say(locale, 'person_passed_on', { ticket }), suggestions: [say(locale, 'ask_bot')] }],
-        dialog: free,
+        dialog: { ...free, handover: { ...dialog.handover, last: now } },
       };
     }
     if (intent === 'back_to_bot') return { replies: [{ text: say(locale, 'person_not_here') }], dialog: free };

@@ -5,6 +5,7 @@ import { conversationId, customerId, turnId, userId } from '../../../functions/c
 import { localeOf } from '../../../functions/conversation/locale.ts';
 import { choose } from '../../../functions/skills/choose.ts';
 import { intents, NONE } from '../../../functions/skills/content.ts';
+import { apology } from '../../../functions/skills/fallback.ts';
 import { skillNamed, skills } from '../../../functions/skills/index.ts';
 import { queuedSkills } from '../../../functions/skills/names.ts';
 import { named } from '../../../functions/skills/orders.ts';
@@ -106,4 +107,22 @@ test('the skill is chosen by hand-over, then scenario, then intent, then fallbac
 test('a scenario that nobody continued is forgotten', () => {
   const late = { ...question('yes', { scenario: confirming }, 'yes'), now: 1_000 + 16 * 60_000 };
   assert.equal(choose(late).skill.name, 'answer');
+});
+
+test('a person whom nobody has written to for a day has the conversation no more', () => {
+  const DAY = 24 * 3_600_000;
+  const chosen = (handover: NonNullable<Question['dialog']['handover']>) =>
+    choose({ ...question('store_hours', { handover }), now: 2 * DAY });
+  assert.equal(chosen({ ticket: 'T', since: DAY }).skill.name, 'person');
+  assert.equal(chosen({ ticket: 'T', since: 0, last: DAY + 1 }).skill.name, 'person');
+  const { skill, dialog } = chosen({ ticket: 'T', since: 0, last: DAY - 1 });
+  assert.equal(skill.name, 'answer');
+  assert.equal(dialog.handover, null);
+});
+
+test('where a person could not be reached, a person is not offered', () => {
+  assert.deepEqual(apology('en', 'orders').suggestions, ['Talk to a person']);
+  const { text, suggestions } = apology('ko', 'person');
+  assert.match(text, /연결할 수 없어요/);
+  assert.equal(suggestions, undefined);
 });
