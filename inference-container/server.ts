@@ -40,8 +40,13 @@ export async function startServer(
     metrics,
   );
   limitParsed(settings.REQUEST_MEGABYTES);
-  const pool = new Pool(workers.script, workers.count, settings.REQUEST_MEGABYTES, scheduler.wake, (error) =>
-    log.error({ error: error.message }, 'a worker crashed; it is replaced'),
+  const pool = new Pool(
+    workers.script,
+    workers.count,
+    settings.REQUEST_MEGABYTES,
+    scheduler.wake,
+    (model, reason) => void repository.withdraw(model, reason),
+    (error) => log.error({ error: error.message }, 'a worker crashed; it is replaced'),
   );
   scheduler.attach(pool);
   const blobs = settings.MODEL_BLOB_URL || settings.MODEL_BLOB_CONNECTION ? new BlobSource(settings, log) : null;

@@ -150,7 +150,7 @@ module inference 'inference.bicep' = {
     sku: inferenceSku
     instances: inferenceInstances
     isPublic: publicInference
-    allowedAddresses: empty(allowedAddresses) ? [] : split(allowedAddresses, ',')
+    allowedAddresses: filter(map(split(allowedAddresses, ','), range => trim(range)), range => !empty(range))
     gatewaySubnetId: network.outputs.gatewaySubnetId
     requiredModels: intentModel
     inferenceKey: inferenceKey

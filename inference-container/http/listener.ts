@@ -181,10 +181,14 @@ export class Listener {
     // Only what a model answered: clients that ask for packed answers do not look whether others are.
     const coding = call.model && status === 200 ? codingFor(transaction.head, body) : null;
     const sent = coding
-      ? packed(body, coding).then((bytes) => {
-          const coded = { ...headers, 'content-encoding': coding, vary: 'Accept-Encoding' };
-          return transaction.send({ status, body: bytes, requestId, headers: coded, last });
-        })
+      ? packed(body, coding).then(
+          (bytes) => {
+            const coded = { ...headers, 'content-encoding': coding, vary: 'Accept-Encoding' };
+            return transaction.send({ status, body: bytes, requestId, headers: coded, last });
+          },
+          // Where it can't be packed, it is sent as it is.
+          () => transaction.send({ status, body, requestId, headers, last }),
+        )
       : transaction.send({ status, body, requestId, headers, last });
     if (sent) void sent.then(() => this.#sent(call, status));
     else this.#sent(call, status);

@@ -49,19 +49,20 @@ export class BlobSource {
     }
     for (const [key, blobs] of versions) {
       const [name, version] = key.split('/') as [string, string];
-      if (!blobs.has('model.onnx') || isFinal(name, version)) continue;
-      await this.#copy(name, version, blobs).catch((error: Error) =>
+      if (!blobs.has('model.onnx')) continue;
+      await this.#copy(name, version, blobs, () => isFinal(name, version)).catch((error: Error) =>
         this.#log.error({ model: name, version, error: error.message }, 'not copied from the Blob container'),
       );
     }
   }
 
-  async #copy(name: string, version: string, blobs: Map<string, string>): Promise<void> {
+  async #copy(name: string, version: string, blobs: Map<string, string>, isFinal: () => boolean): Promise<void> {
     const target = join(this.#folder, name, version);
     // Beside it, and none of its files: which blobs it was copied from.
     const list = join(this.#folder, name, `.${version}.json`);
     const wanted = JSON.stringify(Object.fromEntries([...blobs].sort(([a], [b]) => (a < b ? -1 : 1))));
     const isThere = (await stat(target).catch(() => null)) !== null;
+    if (isThere && isFinal()) return;
     if (isThere && (await readFile(list, 'utf8').catch(() => '')) === wanted) return;
     const draft = join(dirname(target), `.${version}.${process.pid}`);
     await rm(draft, { recursive: true, force: true });
@@ -75,6 +76,8 @@ export class BlobSource {
           .getBlobClient(`${name}/${version}/${file}`)
           .downloadToFile(join(draft, file), 0, undefined, { conditions });
       }
+      // It may have been asked meanwhile.
+      if (isThere && isFinal()) return;
       await rm(target, { recursive: true, force: true });
       await rename(draft, target);
       await writeFile(list, wanted);

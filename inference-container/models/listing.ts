@@ -23,7 +23,7 @@ export async function listModels(root: string): Promise<Listing> {
     if (isFolder && isName(name)) listing.names.push(name);
     else if (isFolder)
       listing.misplaced.push({ name: said, version: '', reason: `rename the folder: a model's name ${NAME_RULE}` });
-    else if (name.endsWith('.onnx')) {
+    else if (/\.onnx$/i.test(name)) {
       const stem = said.slice(0, -'.onnx'.length);
       listing.misplaced.push({ name: stem, version: '', reason: `move ${said} to ${stem}/1/model.onnx` });
     }
@@ -46,7 +46,7 @@ export async function listVersions(
     else misplaced.push({ name, version: version.slice(0, 100), reason: `not looked at: ${VERSION_RULE}` });
   }
   if (versions.length === 0) {
-    const lost = entries.find((entry) => !entry.isFolder && entry.name.endsWith('.onnx'));
+    const lost = entries.find((entry) => !entry.isFolder && /\.onnx$/i.test(entry.name));
     const what = lost ? `move ${lost.name.slice(0, 100)} to` : 'put the model into';
     misplaced.push({ name, version: '', reason: `there is no version folder: ${what} ${name}/1/model.onnx` });
   }

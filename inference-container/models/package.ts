@@ -1,5 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checksum } from './checksum.ts';
+import { isFile } from './files-only.ts';
 import { type Manifest, manifest as manifestSchema } from './manifest.ts';
 
 /** A version as it lies in its folder, and as whoever opens it must find it. */
@@ -8,13 +10,20 @@ export interface Package {
   manifest: Manifest;
   /** Of the files it is made of ({@link Files.stamp}); null: it has not been opened yet. */
   stamp: string | null;
+  /** Their checksums, as far as they are known: files whose stamp is another may be the same all the same. */
+  sums: ReadonlyMap<string, string> | null;
 }
 
 /** What tells one state of some files from another, and when the youngest of them was last written, in milliseconds since 1970. */
 export interface Files {
   stamp: string;
   youngest: number;
+  /** The part of the stamp that is of one file. */
+  known: ReadonlyMap<string, string>;
 }
+
+/** What stands for the checksum of a file that is not there. */
+export const ABSENT = 'absent';
 
 /** Levels of folders within a version that are looked into. */
 const FOLDERS_DEEP = 8;
@@ -34,19 +43,38 @@ export async function allFiles(folder: string): Promise<string[]> {
     }
   };
   await look('', 0);
-  return found.sort();
+  // However many others lie there.
+  return [...new Set([...found, 'model.onnx', 'model.json'])].sort();
 }
 
 /** The state of files of a version; one that is not there is one, too. */
 export async function filesOf(folder: string, names: string[]): Promise<Files> {
   const stats = await Promise.all(names.map((file) => stat(join(folder, file)).catch(() => null)));
-  const known = names.map((file, at) => {
-    const { size, mtimeMs, ino } = stats[at] ?? { size: -1, mtimeMs: 0, ino: 0 };
-    return `${file}:${size}:${mtimeMs}:${ino}`;
-  });
   // When a file was last written can be set by whoever copies it; when it was last changed at all can not.
+  const known = new Map(
+    names.map((file, at) => {
+      const { size, mtimeMs, ctimeMs, ino } = stats[at] ?? { size: -1, mtimeMs: 0, ctimeMs: 0, ino: 0 };
+      return [file, `${file}:${size}:${mtimeMs}:${ctimeMs}:${ino}`];
+    }),
+  );
   const times = stats.flatMap((found) => (found?.isFile() ? [Math.max(found.mtimeMs, found.ctimeMs)] : []));
-  return { stamp: known.join(), youngest: Math.max(0, ...times) };
+  return { stamp: [...known.values()].join(), youngest: Math.max(0, ...times), known };
+}
+
+/** Whether files have the bytes that they had, whatever their times say. False where that is not known of all of them. */
+export async function haveSums(
+  folder: string,
+  files: string[],
+  sums: ReadonlyMap<string, string> | null,
+): Promise<boolean> {
+  if (!sums) return false;
+  for (const file of files) if (!sums.has(file) || (await sumOf(folder, file)) !== sums.get(file)) return false;
+  return true;
+}
+
+export async function sumOf(folder: string, file: string): Promise<string> {
+  if (!(await isFile(join(folder, file)))) return ABSENT;
+  return await checksum(join(folder, file));
 }
 
 /** The files that a version is made of, beside `externals` that its graph names. */

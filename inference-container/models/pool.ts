@@ -56,6 +56,8 @@ export class Pool {
   readonly #requestMegabytes: number;
   readonly #models = new Map<string, Package>();
   readonly #onIdle: () => void;
+  /** A worker could not open a model that others have. */
+  readonly #onLost: (model: string, reason: string) => void;
   readonly #onCrash: (error: Error) => void;
   /** When the next worker for large bodies may be started. */
   #largeAfter = 0;
@@ -67,12 +69,14 @@ export class Pool {
     size: number,
     requestMegabytes: number,
     onIdle: () => void,
+    onLost: (model: string, reason: string) => void,
     onCrash: (error: Error) => void,
   ) {
     this.#script = script;
     this.#requestMegabytes = requestMegabytes;
     this.#mostLarge = Math.ceil(size / 2);
     this.#onIdle = onIdle;
+    this.#onLost = onLost;
     this.#onCrash = onCrash;
     this.#slots = Array.from({ length: size }, () => this.#spawn(true, false, (slot) => void this.#replace(slot)));
   }
@@ -107,7 +111,9 @@ export class Pool {
       await this.unload(model);
       throw failed?.reason ?? new JobFailed('its files changed while it was opened');
     }
-    this.#models.set(model, { ...from, stamp: signature.stamp });
+    // What is learned of it later, its checksums, is known here too.
+    from.stamp = signature.stamp;
+    this.#models.set(model, from);
     return signature;
   }
 
@@ -177,6 +183,7 @@ export class Pool {
     slot.models.add(model);
     await this.#call(slot, { kind: 'load', model, package: known }).catch((error) => {
       slot.models.delete(model);
+      if (error instanceof JobFailed) this.#onLost(model, error.message);
       throw error;
     });
   }
@@ -242,7 +249,10 @@ export class Pool {
     const slot = this.#spawn(false, false, (ended) => void this.#replace(ended));
     this.#slots[this.#slots.indexOf(dead)] = slot;
     for (const [model, known] of this.#models)
-      await this.#call(slot, { kind: 'load', model, package: known }).catch((error) => this.#onCrash(error));
+      await this.#call(slot, { kind: 'load', model, package: known }).catch((error: Error) => {
+        if (error instanceof JobFailed) this.#onLost(model, error.message);
+        else this.#onCrash(error);
+      });
     slot.ready = !slot.ended;
     this.#onIdle();
   }

@@ -1,14 +1,24 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { checksum } from './checksum.ts';
 import { filesOnly, isFile } from './files-only.ts';
 import type { Inline } from './inline.ts';
-import { listModels, listVersions, type Misplaced } from './listing.ts';
+import { type Listing, listModels, listVersions, type Misplaced } from './listing.ts';
 import { type Manifest, type VersionPolicy, versionPolicy } from './manifest.ts';
-import { allFiles, filesOf, type Package, partsOf, readManifest } from './package.ts';
+import {
+  ABSENT,
+  allFiles,
+  type Files,
+  filesOf,
+  haveSums,
+  type Package,
+  partsOf,
+  readManifest,
+  sumOf,
+} from './package.ts';
 import { type Pool, WorkerCrashed } from './pool.ts';
 import type { Scheduler, Target } from './scheduler.ts';
 import type { Signature } from './session.ts';
@@ -22,8 +32,8 @@ export interface Model extends Target {
   inFlight: number;
   /** It has been asked for an answer: from then on its files are final. */
   used: boolean;
-  /** Checksums of its files, as far as they are read. */
-  sums: Promise<ReadonlyMap<string, string>>;
+  /** Its files as they were seen last, where they are not those that were opened. */
+  seen: string;
   /** What whoever publishes should know of it though it serves; blank: nothing. */
   remark: string;
 }
@@ -89,7 +99,9 @@ export class Repository {
   /** What is being opened now. */
   #opening: { name: string; version: string } | null = null;
   #changes: Promise<void> = Promise.resolve();
-  readonly #looks = new Set<NodeJS.Timeout>();
+  /** The next look at models whose versions still arrive. */
+  readonly #looks = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
   /** The folders have been read once. */
   #read = false;
   /** Nothing more is about to come (a Blob container may be on its way when the folders have been read). */
@@ -180,7 +192,7 @@ export class Repository {
   /** Makes what is served follow the folders. One change at a time. */
   scan(): Promise<void> {
     return this.#change(async () => {
-      const listings = await Promise.all(this.#roots.map(listModels));
+      const listings = await Promise.all(this.#roots.map((root) => this.#list(root)));
       this.#misplaced.set(
         '',
         listings.flatMap(({ misplaced }) => misplaced),
@@ -234,10 +246,35 @@ export class Repository {
     });
   }
 
+  /** A version turned out not to be what it was: it is served no more. */
+  withdraw(key: string, reason: string): Promise<void> {
+    return this.#change(async () => {
+      const model = this.all().find((known) => known.key === key);
+      if (!model) return;
+      const { name, version, package: from } = model;
+      this.#log.error({ model: name, version, reason }, 'model withdrawn');
+      await this.#drop(name, version);
+      const { stamp } = await filesOf(from.folder, await allFiles(from.folder));
+      this.#fail(key, { name, version, reason, stamp });
+    });
+  }
+
   /** Looks at nothing any more. */
   stop(): void {
-    for (const timer of this.#looks) clearTimeout(timer);
+    this.#stopped = true;
+    for (const timer of this.#looks.values()) clearTimeout(timer);
     this.#looks.clear();
+  }
+
+  /** What lies in a root; one that can't be read keeps nothing of the others from being served. */
+  async #list(root: string): Promise<Listing> {
+    try {
+      return await listModels(root);
+    } catch (error) {
+      const reason = `the folder can't be read: ${error instanceof Error ? error.message : String(error)}`;
+      this.#log.error({ folder: root, reason }, 'a model repository was not read');
+      return { names: [], misplaced: [{ name: basename(root), version: '', reason }] };
+    }
   }
 
   #isOpening(name: string, version?: string): boolean {
@@ -270,11 +307,20 @@ export class Repository {
     const wanted = typeof policy.versions === 'object' && 'only' in policy.versions ? policy.versions.only : [];
     const found = new Map<string, string>();
     const misplaced: Misplaced[] = [];
+    let whole = true;
     for (const [place, root] of this.#roots.entries()) {
-      const listed = await listVersions(root, name, wanted);
+      const listed = await listVersions(root, name, wanted).catch((error: Error) => {
+        whole = false;
+        // It is there, and should be served.
+        if (place === 0) this.#own.add(name);
+        return {
+          versions: [],
+          misplaced: [{ name, version: '', reason: `the folder can't be read: ${error.message}` }],
+        };
+      });
       for (const version of listed.versions) found.set(version, join(root, name, version));
       misplaced.push(...listed.misplaced);
-      if (place > 0) continue;
+      if (place > 0 || !whole) continue;
       if (listed.versions.length > 0) this.#own.add(name);
       else this.#own.delete(name);
     }
@@ -288,18 +334,21 @@ export class Repository {
     );
     const { candidates, most } = choose([...found.keys()], policy);
     const kept: string[] = [];
+    const looked = new Set<string>();
     for (const version of candidates) {
       if (kept.length === most) break;
+      looked.add(version);
       if (await this.#serves(name, version, found.get(version)!)) kept.push(version);
     }
     // A version leaves only when those that replace it serve: a broken new one must not stop the old.
     const replaced =
       most < Number.POSITIVE_INFINITY ? kept.length > 0 : kept.length === candidates.length && kept.length > 0;
     for (const version of this.versions(name))
-      if (!kept.includes(version) && (replaced || !found.has(version))) await this.#drop(name, version);
+      if (!kept.includes(version) && (replaced || (whole && !found.has(version)))) await this.#drop(name, version);
     for (const [key, entry] of this.#failed) if (entry.name === name && !found.has(entry.version)) this.#forgive(key);
+    // Nobody waits for what is gone, or what the policy does not ask for any more.
     for (const [key, known] of this.#arriving)
-      if (known.name === name && !found.has(known.version)) this.#arriving.delete(key);
+      if (known.name === name && !looked.has(known.version)) this.#arriving.delete(key);
   }
 
   async #policy(name: string): Promise<VersionPolicy> {
@@ -324,17 +373,28 @@ export class Repository {
     const model = this.#models.get(name)?.get(version);
     if (!model) return await this.#add(name, version, folder);
     const { stamp } = await filesOf(folder, partsOf(model.manifest, model.signature.externals));
-    if (stamp === model.package.stamp) return true;
+    if (stamp === model.package.stamp) {
+      model.remark = '';
+      return true;
+    }
     if (!model.used) {
       // Nobody has seen an answer of it: what is there now is the version.
       if (!(await this.#rests(name, version, folder))) return true;
       // It may have been asked meanwhile.
       if (!model.used) {
+        // Who asks now is told to come again.
+        this.#opening = { name, version };
         await this.#drop(name, version);
         return await this.#add(name, version, folder);
       }
     }
-    if (model.remark === '') {
+    if (stamp === model.seen) return true;
+    model.seen = stamp;
+    if (await haveSums(folder, partsOf(model.manifest, model.signature.externals), model.package.sums)) {
+      // Touched, or copied onto themselves: the bytes are the same.
+      model.package.stamp = stamp;
+      model.remark = '';
+    } else if (model.remark === '') {
       model.remark =
         'its files have changed since it was first asked, and what it was is served: publish a new version';
       this.#log.warn({ model: name, version }, 'the files of a version that is served have changed');
@@ -354,9 +414,11 @@ export class Repository {
     this.#opening = { name, version };
     try {
       await filesOnly(folder);
+      await hasModel(folder);
+      const before = await filesOf(folder, await allFiles(folder));
       const manifest = await readManifest(folder, name, version);
       const later = await this.#verify(key, folder, manifest);
-      const model = await this.#open(name, version, folder, manifest);
+      const model = await this.#open(name, version, folder, manifest, before);
       this.#inline.add(key, model.package, model.signature.openEnded);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
       this.#forgive(key);
@@ -365,6 +427,7 @@ export class Repository {
       const { batching } = model.signature;
       this.#log.info({ model: name, version, batching, ms: Math.round(performance.now() - started) }, 'model loaded');
       void this.#verifyLater(model, later);
+      void this.#readSums(model);
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -378,12 +441,16 @@ export class Repository {
   }
 
   /** Opens a version in every worker. Throws with the reason when it can't be, or is not what it was when that began. */
-  async #open(name: string, version: string, folder: string, manifest: Manifest): Promise<Model> {
+  async #open(name: string, version: string, folder: string, manifest: Manifest, before: Files): Promise<Model> {
     const key = `${name}/${version}`;
-    const signature = await this.#pool.load(key, { folder, manifest, stamp: null });
+    const from: Package = { folder, manifest, stamp: null, sums: null };
+    const signature = await this.#pool.load(key, from);
     const parts = partsOf(manifest, signature.externals);
-    const { stamp } = await filesOf(folder, parts);
-    if (stamp !== signature.stamp) {
+    const sums = await sumsOf(folder, parts, manifest);
+    const { stamp, known } = await filesOf(folder, parts);
+    // All that was read of it, from its manifest to its weights, is of one state.
+    const changed = parts.some((file) => before.known.has(file) && before.known.get(file) !== known.get(file));
+    if (stamp !== signature.stamp || changed) {
       await this.#pool.unload(key);
       throw new Error('its files changed while it was opened');
     }
@@ -393,17 +460,14 @@ export class Repository {
       name,
       version,
       manifest,
-      package: { folder, manifest, stamp },
+      package: Object.assign(from, { sums }),
       signature,
       inFlight: 0,
       used: false,
       maxRows,
       maxDelayMs,
       batchable: signature.batchable || manifest.task !== 'tensor',
-      sums:
-        Object.keys(manifest.files).length > 0
-          ? Promise.resolve(new Map(Object.entries(manifest.files)))
-          : sumsOf(folder, parts),
+      seen: stamp,
       remark: '',
     };
   }
@@ -436,20 +500,23 @@ export class Repository {
   }
 
   #lookAgain(name: string, ms: number): void {
+    if (this.#stopped || this.#looks.has(name)) return;
     const timer = setTimeout(() => {
-      this.#looks.delete(timer);
+      this.#looks.delete(name);
       void this.#change(async () => {
         if (!this.#unloaded.has(name)) await this.#look(name);
       });
     }, ms).unref();
-    this.#looks.add(timer);
+    this.#looks.set(name, timer);
   }
 
   /** Whether a version has all that its `model.json` says, by its checksums. */
   async #isWhole(folder: string, name: string, version: string): Promise<boolean> {
     try {
       const { files } = await readManifest(folder, name, version);
-      if (!files['model.onnx']) return false;
+      // Weights in a folder of the version have no checksum there: they may still be on their way.
+      const all = (await allFiles(folder)).filter((file) => file !== 'model.json');
+      if (all.some((file) => !files[file])) return false;
       for (const [file, sum] of Object.entries(files)) {
         const found = await stat(join(folder, file));
         if (!found.isFile() || found.size > CHECK_FIRST_BYTES || (await checksum(join(folder, file))) !== sum)
@@ -464,30 +531,39 @@ export class Repository {
   /** Checks the small files now, and returns the large ones with what they must be. */
   async #verify(key: string, folder: string, { files }: Manifest): Promise<[string, string][]> {
     const later: [string, string][] = [];
-    const given = Object.entries(files);
-    const expected = given.length > 0 ? given : [...(this.#final.get(key) ?? [])];
+    const final = this.#final.get(key);
+    // What it was when it was asked counts for more than what is said of it now.
+    const expected = new Map([...Object.entries(files), ...(final ?? [])]);
     for (const [file, sum] of expected) {
-      const { size } = await stat(join(folder, file));
-      if (size > CHECK_FIRST_BYTES) later.push([file, sum]);
-      else if ((await checksum(join(folder, file))) !== sum) throw new Error(otherwise(file, sum, given.length > 0));
+      const found = await stat(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' && sum === ABSENT) return null;
+        throw error;
+      });
+      if (found && found.size > CHECK_FIRST_BYTES) later.push([file, sum]);
+      else if ((await sumOf(folder, file)) !== sum) throw new Error(otherwise(file, sum, final === undefined));
     }
     return later;
   }
 
-  async #verifyLater(
-    { key, name, version, manifest, package: { folder } }: Model,
-    files: [string, string][],
-  ): Promise<void> {
+  async #verifyLater(model: Model, files: [string, string][]): Promise<void> {
+    const { key, name, version, package: from } = model;
     for (const [file, sum] of files) {
-      const actual = await checksum(join(folder, file)).catch(() => 'unreadable');
-      if (actual === sum) continue;
-      const reason = otherwise(file, sum, Object.keys(manifest.files).length > 0);
-      this.#log.error({ model: name, version, reason }, 'model withdrawn');
-      const { stamp } = await filesOf(folder, await allFiles(folder));
-      await this.#change(async () => {
-        await this.#drop(name, version);
-        this.#fail(key, { name, version, reason, stamp });
-      });
+      const actual = await sumOf(from.folder, file).catch(() => 'unreadable');
+      // Another took its place meanwhile, and is checked by itself.
+      if (actual === sum || this.find(name, version) !== model) continue;
+      await this.withdraw(key, otherwise(file, sum, !this.#final.has(key)));
+    }
+  }
+
+  /** Reads the checksums of large files while the model serves: of the files that were opened, and no others. */
+  async #readSums({ package: from, manifest, signature }: Model): Promise<void> {
+    const parts = partsOf(manifest, signature.externals).filter((file) => !from.sums?.has(file));
+    const before = await filesOf(from.folder, partsOf(manifest, signature.externals));
+    for (const file of parts) {
+      const sum = await sumOf(from.folder, file).catch(() => null);
+      const now = await filesOf(from.folder, partsOf(manifest, signature.externals));
+      if (sum === null || now.stamp !== before.stamp || now.stamp !== from.stamp) return;
+      from.sums = new Map([...(from.sums ?? []), [file, sum]]);
     }
   }
 
@@ -515,7 +591,7 @@ export class Repository {
     this.#scheduler.forget(model.key);
     await this.#inline.remove(model.key);
     await this.#pool.unload(model.key);
-    if (model.used) this.#final.set(model.key, await model.sums);
+    if (model.used && model.package.sums) this.#final.set(model.key, model.package.sums);
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');
   }
@@ -531,12 +607,23 @@ function otherwise(file: string, sum: string, given: boolean): string {
     : `${file} is not what it was when this version was served (checksum ${sum}): publish a new version`;
 }
 
-/** Checksums of those files that there are. */
-async function sumsOf(folder: string, files: string[]): Promise<ReadonlyMap<string, string>> {
+/** Checksums of files: of the small ones, and those that the manifest says and that are checked by it. */
+async function sumsOf(folder: string, files: string[], manifest: Manifest): Promise<ReadonlyMap<string, string>> {
   const sums = new Map<string, string>();
-  for (const file of files)
-    if (await isFile(join(folder, file))) sums.set(file, await checksum(join(folder, file)).catch(() => 'unreadable'));
+  for (const file of files) {
+    const found = await stat(join(folder, file)).catch(() => null);
+    const said = manifest.files[file];
+    if (said) sums.set(file, said);
+    else if (!found || found.size <= CHECK_FIRST_BYTES) sums.set(file, await sumOf(folder, file));
+  }
   return sums;
+}
+
+/** Throws with what to do about a version that has no model. */
+async function hasModel(folder: string): Promise<void> {
+  if (await isFile(join(folder, 'model.onnx'))) return;
+  const other = (await allFiles(folder)).find((file) => /\.onnx$/i.test(file) && file !== 'model.onnx');
+  throw new Error(other ? `there is no model.onnx in it: rename ${other}` : 'there is no model.onnx in it');
 }
 
 /** The versions that a policy asks for, in the order to try them, and how many of them are to serve. */

@@ -7,7 +7,7 @@ import { InvalidRow, type Runner } from '../tasks/task.ts';
 import { filesOnly } from './files-only.ts';
 import type { Manifest } from './manifest.ts';
 import { type OnnxFile, readOnnxFile, type Value } from './onnx-file.ts';
-import { filesOf, type Package, partsOf } from './package.ts';
+import { filesOf, haveSums, type Package, partsOf } from './package.ts';
 import { provesRows } from './row-independence.ts';
 import { datatypeOf, datatypes, type TensorData, type TensorMetadata } from './tensor.ts';
 
@@ -67,12 +67,14 @@ Object.assign(globalThis, { Float16Array: Half });
  * Opens a model. Throws with the reason when it can't be served, or when its files are not those that `stamp` is of (its folder may
  * hold something else by now).
  */
-export async function open({ folder, manifest, stamp: expected }: Package): Promise<Loaded> {
+export async function open({ folder, manifest, stamp: expected, sums }: Package): Promise<Loaded> {
   await filesOnly(folder);
   const path = join(folder, 'model.onnx');
   const file = readOnnxFile(path);
-  const { stamp } = await filesOf(folder, partsOf(manifest, file.externals));
-  if (expected !== null && stamp !== expected) throw new Error('its files have changed since it was first opened');
+  const parts = partsOf(manifest, file.externals);
+  const { stamp } = await filesOf(folder, parts);
+  if (expected !== null && stamp !== expected && !(await haveSums(folder, parts, sums)))
+    throw new Error('its files have changed since it was first opened');
   const session = await create(folder, path, file, manifest);
   const { graph } = file;
   const inputs = session.inputMetadata.map((given) => metadata(given, graph.inputs));

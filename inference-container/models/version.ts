@@ -16,7 +16,7 @@ export function isVersion(text: string): boolean {
 
 /**
  * Orders versions, the oldest first: 1.9 before 1.10, and what is before a release before it: 1.0.0-rc1, 1.0.0rc1, 1.0.0-alpha.2 and
- * 1.0.0.dev3 before 1.0.0 (Semantic Versioning 2.0.0 and PEP 440). What is no version comes first of all.
+ * 1.0.0.dev3 before 1.0.0 (Semantic Versioning 2.0.0, and the usual forms of PEP 440). What is no version comes first of all.
  */
 export function byVersion(a: string, b: string): number {
   const [one, other] = [parse(a), parse(b)];

@@ -59,21 +59,19 @@ function parse(bytes: Buffer, read: (text: string) => unknown): unknown {
   try {
     return read(text);
   } catch {
-    // Python writes numbers that JSON does not have.
-    const quoted = quoteSpecial(text);
     try {
-      if (quoted !== null) return read(quoted);
+      // Python writes numbers that JSON does not have.
+      return read(quoteSpecial(text));
     } catch {
-      // Nor is it JSON without them.
+      throw badRequest('the body is not JSON');
     }
-    throw badRequest('the body is not JSON');
   }
 }
 
 const SPECIAL = ['NaN', '-Infinity', 'Infinity'];
 
-/** A text with NaN, Infinity and -Infinity, where they stand outside of strings, in quotes; null: it has none. */
-function quoteSpecial(text: string): string | null {
+/** A text with NaN, Infinity and -Infinity, where they stand outside of strings, in quotes. Throws where it has none. */
+export function quoteSpecial(text: string): string {
   const parts: string[] = [];
   let from = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -89,7 +87,7 @@ function quoteSpecial(text: string): string | null {
     at += word.length - 1;
     from = at + 1;
   }
-  if (parts.length === 0) return null;
+  if (parts.length === 0) throw new SyntaxError('not JSON');
   return parts.join('') + text.slice(from);
 }
 
@@ -121,6 +119,11 @@ function measure(bytes: Buffer): void {
         break;
       case COMMA:
         commas += 1;
+        break;
+      // NaN and Infinity become strings.
+      case 0x4e:
+      case 0x49:
+        strings += 1;
         break;
       case LIST:
       case OBJECT:

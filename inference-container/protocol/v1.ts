@@ -105,9 +105,11 @@ function columnar(model: Served, given: unknown): Exchange {
   const feeds = Object.fromEntries(
     inputs.map(({ name, datatype, shape: expected }) => {
       if (!Object.hasOwn(columns, name)) throw badRequest(`input ${name} is missing`);
-      const { values, shape } = fitted(columns[name], expected);
+      const given = columns[name];
+      const own = shapeOf(given);
+      const shape = standsFor(own, expected);
       if (!fits(expected, shape)) throw badRequest(`${name}: expected shape [${expected}], not [${shape}]`);
-      return [name, fromJson(name, datatype, shape, shape.length === 0 ? [values] : values)];
+      return [name, { ...fromJson(name, datatype, own, own.length === 0 ? [given] : given), shape }];
     }),
   );
   return {
@@ -122,13 +124,9 @@ function columnar(model: Served, given: unknown): Exchange {
   };
 }
 
-/** A value and its shape; where the shape that is expected ends with one column, each scalar is one. */
-function fitted(value: unknown, expected: readonly number[]): { values: unknown; shape: number[] } {
-  const shape = shapeOf(value);
-  if (expected.at(-1) !== 1 || shape.length !== expected.length - 1) return { values: value, shape };
-  const wrap = (part: unknown, depth: number): unknown =>
-    depth === 0 ? [part] : (part as unknown[]).map((below) => wrap(below, depth - 1));
-  return { values: wrap(value, shape.length), shape: [...shape, 1] };
+/** The shape that a value stands for: where the one that is expected ends with one column, each scalar is one. */
+function standsFor(shape: readonly number[], expected: readonly number[]): number[] {
+  return expected.at(-1) === 1 && shape.length === expected.length - 1 ? [...shape, 1] : [...shape];
 }
 
 function fits(expected: readonly number[], shape: readonly number[]): boolean {
@@ -180,17 +178,16 @@ function column({ name, datatype, shape }: TensorMetadata, inputs: number, insta
     return instance;
   });
   const row = shape.slice(1);
-  const parts = values.map((value) => fitted(value, row));
-  const sizes = parts[0]!.shape;
+  const own = shapeOf(values[0]);
+  const sizes = standsFor(own, row);
   if (!fits(row, sizes)) throw badRequest(`${name}: expected instances of shape [${row}], not [${sizes}]`);
-  if (parts.some((part) => part.shape.join() !== sizes.join()))
-    throw badRequest(`${name}: instances have different shapes`);
-  return fromJson(
-    name,
-    datatype,
-    [values.length, ...sizes],
-    parts.map((part) => part.values),
-  );
+  // Millions of scalars are looked at one by one, and nothing is made of each.
+  const differs =
+    own.length === 0
+      ? (value: unknown) => typeof value === 'object' && value !== null
+      : (value: unknown) => shapeOf(value).join() !== own.join();
+  if (values.some(differs)) throw badRequest(`${name}: instances have different shapes`);
+  return { ...fromJson(name, datatype, [values.length, ...own], values), shape: [values.length, ...sizes] };
 }
 
 /** The shape of nested lists; throws when lists of one level differ in length. */

@@ -6,7 +6,7 @@ import { tasks } from '../tasks/index.ts';
 import type { Answer } from './answer.ts';
 import { type Exchange, rowsPayload, rowValues, type Served, tensorOutputs, tensorsPayload } from './exchange.ts';
 import { badRequest, HttpError } from './http-error.ts';
-import { readJson } from './json.ts';
+import { quoteSpecial, readJson } from './json.ts';
 import { asText, checkShape, fromBinary, fromJson, toBinary, toJson } from './tensors.ts';
 
 /** Open Inference Protocol (V2) over REST, with the binary tensor extension. */
@@ -231,9 +231,18 @@ const TIMEOUT = Buffer.from('"timeout"');
 const FIRST = /^\s*\{\s*(?:"id"\s*:\s*"[^"\\]*"\s*,\s*)?"parameters"\s*:\s*(\{[^{}]*\})/;
 const LAST = /"parameters"\s*:\s*(\{[^{}]*\})\s*\}\s*$/;
 
+/** Also with the numbers that JSON does not have. Throws SyntaxError. */
+function anyJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(quoteSpecial(text));
+  }
+}
+
 function parametersOf(json: Buffer): { timeout?: unknown } | undefined {
   if (json.length <= TIMEOUT_BYTES)
-    return json.includes(TIMEOUT) ? (JSON.parse(json.toString()) as { parameters?: object }).parameters : undefined;
+    return json.includes(TIMEOUT) ? (anyJson(json.toString()) as { parameters?: object }).parameters : undefined;
   const found = FIRST.exec(json.subarray(0, 4_096).toString()) ?? LAST.exec(json.subarray(-4_096).toString());
   return found ? (JSON.parse(found[1]!) as object) : undefined;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, open, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -249,4 +249,137 @@ test('a folder that can not be read leaves the other models, and says why', {
   await mkdir(join(folder, 'closed'), { mode: 0o000 });
   await eventually(async () => /EACCES/.test((await entryOf('closed'))?.reason ?? ''));
   assert.equal(await answerOf('steady'), 2);
+});
+
+/** Writes bytes over a file in place, with the times that it had. */
+async function overwrite(path: string, bytes: Uint8Array): Promise<void> {
+  const { atime, mtime } = await stat(path);
+  await writeFile(path, bytes);
+  await utimes(path, atime, mtime);
+}
+
+test('what has been asked stays what it was, though a file of its size and times takes its place', async () => {
+  const past = new Date('2020-01-01');
+  const target = await writeModel(folder, 'same-times', '1', models.plus(1));
+  await utimes(join(target, 'model.onnx'), past, past);
+  await isReady('same-times');
+  assert.equal(await answerOf('same-times'), 2);
+  await overwrite(join(target, 'model.onnx'), models.plus(5));
+  // Often enough for the model to be opened once more, where HTTP is served.
+  for (let time = 0; time < 200; time += 1) assert.equal(await answerOf('same-times'), 2);
+  await eventually(async () => /publish a new version/.test((await entryOf('same-times'))?.reason ?? ''));
+});
+
+test('what was asked does not come back as another by way of a model.json', async () => {
+  await writeModel(folder, 'disguised', '1', models.plus(1));
+  await isReady('disguised');
+  assert.equal(await answerOf('disguised'), 2);
+  await call(server, 'POST', '/v2/repository/models/disguised/unload');
+  await rm(join(folder, 'disguised'), { recursive: true });
+  const manifest = { files: { 'model.onnx': sha256(models.plus(5)) } };
+  await writeModel(folder, 'disguised', '1', models.plus(5), { manifest });
+  refused(await load('disguised'), 400, /publish a new version/);
+  await rm(join(folder, 'disguised'), { recursive: true });
+  await writeModel(folder, 'disguised', '1', models.plus(1), { manifest: { batching: { maxRows: 2 } } });
+  refused(await load('disguised'), 400, /model\.json is not what it was/);
+  await rm(join(folder, 'disguised'), { recursive: true });
+  await writeModel(folder, 'disguised', '1', models.plus(1));
+  assert.equal((await load('disguised')).status, 200, 'it may come back as it was');
+});
+
+test('files that are touched, or copied onto themselves, are what they were', async () => {
+  const target = await writeModel(folder, 'touched', '1', models.plus(1));
+  await isReady('touched');
+  assert.equal(await answerOf('touched'), 2);
+  await cp(join(target, 'model.onnx'), join(target, 'copy.tmp'));
+  await rename(join(target, 'copy.tmp'), join(target, 'model.onnx'));
+  await sleep(1_500);
+  assert.equal((await entryOf('touched'))?.reason, '');
+  const many = Array.from({ length: 40_000 }, (_, at) => at);
+  const large = [{ name: 'x', datatype: 'INT64', shape: [many.length], data: many }];
+  assert.equal((await infer(server, 'touched', large)).status, 200);
+});
+
+test('a version that a worker can not open again, for its files are others, is served no more, and the index says so', async () => {
+  const target = await writeModel(folder, 'lost', '1', models.plus(1));
+  await isReady('lost');
+  assert.equal(await answerOf('lost'), 2);
+  await writeFile(join(target, 'new.tmp'), models.plus(5));
+  await rename(join(target, 'new.tmp'), join(target, 'model.onnx'));
+  // A body so large has a worker of its own, which opens the model anew.
+  const many = Array.from({ length: 600_000 }, () => 1);
+  const answer = await infer(server, 'lost', [{ name: 'x', datatype: 'INT64', shape: [many.length], data: many }]);
+  assert.notEqual(answer.status, 200);
+  await eventually(async () => (await entryOf('lost'))?.state === 'UNAVAILABLE');
+  refused(await infer(server, 'lost', one), 404);
+});
+
+test('of several versions that come together, those that are not wanted are not waited for', async () => {
+  const draft = join(root, 'two');
+  await writeModel(draft, 'two', '1', models.plus(1));
+  await writeModel(draft, 'two', '2', models.plus(2));
+  await cp(join(draft, 'two'), join(folder, 'two'), { recursive: true });
+  await eventually(async () =>
+    (await index(server, 'two')).some(({ version, state }) => version === '2' && state === 'READY'),
+  );
+  await eventually(async () => (await index(server, 'two')).length === 1);
+  refused(await call(server, 'GET', '/v2/models/two/versions/1'), 404);
+  assert.equal((await load('two')).status, 200);
+});
+
+test('a package whose weights have no checksum is not taken for whole', async () => {
+  const patient = await serve(join(root, 'unsummed'), {
+    ready: false,
+    settings: { MODEL_SETTLE_SECONDS: '600', MODEL_WATCH_SECONDS: '1' },
+  });
+  try {
+    const model = models.external('weights/all.bin');
+    await mkdir(join(root, 'unsummed/zeros/1/weights'), { recursive: true });
+    await writeFile(join(root, 'unsummed/zeros/1/weights/all.bin'), new Uint8Array(32));
+    await writeFile(join(root, 'unsummed/zeros/1/model.onnx'), model);
+    const manifest = { name: 'zeros', version: '1', files: { 'model.onnx': sha256(model) } };
+    await writeFile(join(root, 'unsummed/zeros/1/model.json'), JSON.stringify(manifest));
+    await sleep(2_500);
+    assert.equal((await index(patient, 'zeros'))[0]?.state, 'LOADING');
+  } finally {
+    await patient.stop();
+  }
+});
+
+test('a version of a thousand files is still looked at', async () => {
+  const target = join(folder, 'crowded/1');
+  await mkdir(target, { recursive: true });
+  for (let file = 0; file < 1_500; file += 1) await writeFile(join(target, `a${file}.txt`), '');
+  await writeFile(join(target, 'model.onnx'), 'no model');
+  await eventually(async () => (await entryOf('crowded'))?.state === 'UNAVAILABLE');
+  await writeFile(join(target, 'model.onnx'), models.plus(1));
+  await isReady('crowded');
+});
+
+test('a version without model.onnx says what to do', async () => {
+  await mkdir(join(folder, 'misnamed/1'), { recursive: true });
+  await writeFile(join(folder, 'misnamed/1/net.onnx'), models.plus(1));
+  await eventually(async () =>
+    /no model\.onnx in it: rename net\.onnx/.test((await entryOf('misnamed'))?.reason ?? ''),
+  );
+});
+
+test('a root that can not be read keeps nothing of the others from being served', async () => {
+  const loop = join(root, 'loop');
+  await symlink(loop, loop);
+  const other = await serve(join(root, 'alone'), {
+    ready: false,
+    settings: {
+      MODEL_BLOB_CONNECTION:
+        'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=aaaa;BlobEndpoint=http://127.0.0.1:9/a',
+      CACHE_DIR: loop,
+    },
+  });
+  try {
+    await writeModel(join(root, 'alone'), 'here', '1', models.plus(1));
+    assert.equal((await call(other, 'POST', '/v2/repository/models/here/load')).status, 200);
+    assert.ok((await index(other)).some(({ reason }) => /can't be read/.test(reason)));
+  } finally {
+    await other.stop();
+  }
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
+import { timeoutOf } from '../../inference-container/protocol/v2.ts';
 import { call, infer, refused, useServer, writeModel } from './fixture.ts';
 import * as models from './models.ts';
 
@@ -174,7 +175,7 @@ test('V1 takes whole columns, and gives them back', async () => {
 test('a scalar is a row of one column, where the model has one column', async () => {
   const post = (body: object) => call(server.it, 'POST', '/v1/models/column:predict', body);
   assert.deepEqual((await post({ instances: [1.5, 2.5] })).body, { predictions: [[1.5], [2.5]] });
-  assert.deepEqual((await post({ instances: [{ x: 1.5 }, [2.5]] })).body, { predictions: [[1.5], [2.5]] });
+  assert.deepEqual((await post({ instances: [{ x: 1.5 }, 2.5] })).body, { predictions: [[1.5], [2.5]] });
   assert.deepEqual((await post({ inputs: [1.5, 2.5] })).body, { outputs: [[1.5], [2.5]] });
   refused(await call(server.it, 'POST', '/v1/models/matrix:predict', { instances: [1, 2] }), 400);
 });
@@ -338,4 +339,19 @@ test('answers are packed for who asks, where it saves something, and only what a
     assert.equal(headers['content-encoding'], undefined, `${path} ${accepted}`);
     assert.doesNotThrow(() => JSON.parse(bytes.toString()));
   }
+});
+
+test('a timeout is heard beside numbers that JSON does not have', () => {
+  const of = (text: string) => timeoutOf({ bytes: Buffer.from(text), headerLength: undefined });
+  assert.equal(of('{"inputs":[{"data":[NaN,-Infinity]}],"parameters":{"timeout":5000}}'), 5_000);
+  assert.equal(of('{"inputs":[],"parameters":{"timeout":5000}}'), 5_000);
+  assert.equal(of('{"inputs":[NaN,,"timeout"]}'), undefined);
+});
+
+test('words of strings are left alone, whatever they are', async () => {
+  const body =
+    '{"inputs":[{"name":"x","datatype":"BYTES","shape":[3],"data":["NaN","a \\"Infinity, NaN","-Infinity\\\\"]}],"extra":NaN}';
+  const { status, body: answer, text } = await call(server.it, 'POST', '/v2/models/strings/infer', body);
+  assert.equal(status, 200, text);
+  assert.deepEqual(answer.outputs[0].data, ['NaN', 'a "Infinity, NaN', '-Infinity\\']);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { call, index, infer, useServer, writeModel } from './fixture.ts';
+import { call, eventually, index, infer, useServer, writeModel } from './fixture.ts';
 import * as models from './models.ts';
 
 /** What common tools export, and how folders really look: it is served, or the index says what to do. */
@@ -33,12 +33,12 @@ const server = useServer(
   { ready: false, started: async (it) => void (await settledIndex(it)) },
 );
 
+/** Waits until all of the folder has been looked at. */
 async function settledIndex(it: { url: string }): Promise<void> {
-  for (;;) {
-    const entries = await index(it, 'zipped');
-    if (entries.length > 0 && (await index(it, 'split')).length > 0 && (await index(it, 'plus')).length > 2) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await eventually(async () => {
+    const entries = await index(it);
+    return entries.length >= 18 && entries.every(({ state }) => state !== 'LOADING');
+  });
 }
 
 const rows = [{ name: 'x', datatype: 'FP32', shape: [2, 3], data: [0, 1, 0, 5, 0, 0] }];

@@ -188,6 +188,7 @@ test('a front by itself: hands on until it is lent the model, and again when tha
       folder: join(folder, 'steady/1'),
       manifest: manifest.parse({ name: 'steady', version: '1' }),
       stamp: null,
+      sums: null,
     },
     limit: 10_000,
   };

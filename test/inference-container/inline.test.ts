@@ -134,7 +134,11 @@ test('nor does a model without a loop, whose work grows with the values that it 
 test('after a slow moment what is quick may grow again, from a single request on', async () => {
   const folder = join(server.it.folder, 'plus', '1');
   const inline = new Inline();
-  inline.add('plus/1', { folder, manifest: manifest.parse({ name: 'plus', version: '1' }), stamp: null }, false);
+  inline.add(
+    'plus/1',
+    { folder, manifest: manifest.parse({ name: 'plus', version: '1' }), stamp: null, sums: null },
+    false,
+  );
   const bytes = 251;
   for (let job = 0; job < 20; job += 1) inline.learn('plus/1', bytes, 0.1, true);
   await eventually(async () => inline.limit('plus/1') >= bytes);
