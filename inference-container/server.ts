@@ -6,6 +6,7 @@ import { Listener } from './http/listener.ts';
 import { Metrics } from './metrics.ts';
 import { BlobSource } from './models/blob-source.ts';
 import { Inline } from './models/inline.ts';
+import { removeLeft } from './models/mapped-copy.ts';
 import { Pool } from './models/pool.ts';
 import { Repository } from './models/repository.ts';
 import { Scheduler } from './models/scheduler.ts';
@@ -55,7 +56,12 @@ export async function startServer(
   const others = fronts
     ? new Fronts(fronts.script, settings, log, inline, (head, call) => answer(head, services, call))
     : null;
-  const options = { required: settings.REQUIRED_MODELS, settleMs: settings.MODEL_SETTLE_SECONDS * 1_000 };
+  const options = {
+    required: settings.REQUIRED_MODELS,
+    settleMs: settings.MODEL_SETTLE_SECONDS * 1_000,
+    cache: resolve(settings.CACHE_DIR),
+  };
+  await removeLeft(options.cache);
   const repository = new Repository(roots, options, pool, inline, scheduler, metrics, log, (name) =>
     others?.revoke(name),
   );
@@ -116,6 +122,7 @@ export async function startServer(
       await others?.refuse();
       const clean = (await Promise.all([listener.finish(), others?.stop() ?? true])).every(Boolean);
       if (clean) await pool.close();
+      await repository.clear();
       return clean;
     },
   };

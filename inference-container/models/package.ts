@@ -12,6 +12,8 @@ export interface Package {
   stamp: string | null;
   /** Their checksums, as far as they are known: files whose stamp is another may be the same all the same. */
   sums: ReadonlyMap<string, string> | null;
+  /** Where files are copied to that are mapped ({@link copied}); null: they are mapped where they lie. */
+  copy: string | null;
 }
 
 /** What tells one state of some files from another, and when the youngest of them was last written, in milliseconds since 1970. */

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -8,6 +8,7 @@ import { filesOnly, isFile } from './files-only.ts';
 import type { Inline } from './inline.ts';
 import { type Listing, listModels, listVersions, type Misplaced } from './listing.ts';
 import { type Manifest, type VersionPolicy, versionPolicy } from './manifest.ts';
+import { copyFor } from './mapped-copy.ts';
 import {
   ABSENT,
   allFiles,
@@ -67,6 +68,8 @@ const LONGEST_SETTLE_MS = 60_000;
 export interface RepositoryOptions {
   /** Models that must be served before this server is ready, beside those of the first root. */
   required: string[];
+  /** A folder of this server's own. */
+  cache: string;
   /** How long the files of a version must rest before it is loaded. */
   settleMs: number;
 }
@@ -259,6 +262,11 @@ export class Repository {
     });
   }
 
+  /** Removes what was copied for this process. */
+  async clear(): Promise<void> {
+    for (const model of this.all()) await removeCopy(model.package);
+  }
+
   /** Looks at nothing any more. */
   stop(): void {
     this.#stopped = true;
@@ -443,8 +451,14 @@ export class Repository {
   /** Opens a version in every worker. Throws with the reason when it can't be, or is not what it was when that began. */
   async #open(name: string, version: string, folder: string, manifest: Manifest, before: Files): Promise<Model> {
     const key = `${name}/${version}`;
-    const from: Package = { folder, manifest, stamp: null, sums: null };
-    const signature = await this.#pool.load(key, from);
+    // What a Blob container gave is written by nobody else.
+    const isOwn = folder.startsWith(this.#roots[0]!);
+    const copy = isOwn ? await copyFor(this.#options.cache, folder) : null;
+    const from: Package = { folder, manifest, stamp: null, sums: null, copy };
+    const signature = await this.#pool.load(key, from).catch(async (error) => {
+      await removeCopy(from);
+      throw error;
+    });
     const parts = partsOf(manifest, signature.externals);
     const sums = await sumsOf(folder, parts, manifest);
     const { stamp, known } = await filesOf(folder, parts);
@@ -452,6 +466,7 @@ export class Repository {
     const changed = parts.some((file) => before.known.has(file) && before.known.get(file) !== known.get(file));
     if (stamp !== signature.stamp || changed) {
       await this.#pool.unload(key);
+      await removeCopy(from);
       throw new Error('its files changed while it was opened');
     }
     const { maxRows, maxDelayMs } = manifest.batching;
@@ -591,6 +606,7 @@ export class Repository {
     this.#scheduler.forget(model.key);
     await this.#inline.remove(model.key);
     await this.#pool.unload(model.key);
+    await removeCopy(model.package);
     if (model.used && model.package.sums) this.#final.set(model.key, model.package.sums);
     this.#metrics.forget(name, version);
     this.#log.info({ model: name, version }, 'model unloaded');
@@ -617,6 +633,11 @@ async function sumsOf(folder: string, files: string[], manifest: Manifest): Prom
     else if (!found || found.size <= CHECK_FIRST_BYTES) sums.set(file, await sumOf(folder, file));
   }
   return sums;
+}
+
+/** One that can't be removed is removed by the next server that starts. */
+async function removeCopy({ copy }: Package): Promise<void> {
+  if (copy !== null) await rm(copy, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /** Throws with what to do about a version that has no model. */

@@ -6,6 +6,7 @@ import { tasks } from '../tasks/index.ts';
 import { InvalidRow, type Runner } from '../tasks/task.ts';
 import { filesOnly } from './files-only.ts';
 import type { Manifest } from './manifest.ts';
+import { copied } from './mapped-copy.ts';
 import { type OnnxFile, readOnnxFile, type Value } from './onnx-file.ts';
 import { filesOf, haveSums, type Package, partsOf } from './package.ts';
 import { provesRows } from './row-independence.ts';
@@ -67,7 +68,7 @@ Object.assign(globalThis, { Float16Array: Half });
  * Opens a model. Throws with the reason when it can't be served, or when its files are not those that `stamp` is of (its folder may
  * hold something else by now).
  */
-export async function open({ folder, manifest, stamp: expected, sums }: Package): Promise<Loaded> {
+export async function open({ folder, manifest, stamp: expected, sums, copy }: Package): Promise<Loaded> {
   await filesOnly(folder);
   const path = join(folder, 'model.onnx');
   const file = readOnnxFile(path);
@@ -75,7 +76,16 @@ export async function open({ folder, manifest, stamp: expected, sums }: Package)
   const { stamp } = await filesOf(folder, parts);
   if (expected !== null && stamp !== expected && !(await haveSums(folder, parts, sums)))
     throw new Error('its files have changed since it was first opened');
-  const session = await create(folder, path, file, manifest);
+  const { size } = await stat(path);
+  const mapped = size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES);
+  const from =
+    copy !== null && (mapped || file.externals.length > 0)
+      ? await copied(folder, ['model.onnx', ...file.externals], copy)
+      : folder;
+  // What was copied is what was looked at.
+  if (from !== folder && (await filesOf(folder, parts)).stamp !== stamp)
+    throw new Error('its files changed while it was opened');
+  const session = await create(from, file, manifest, mapped);
   const { graph } = file;
   const inputs = session.inputMetadata.map((given) => metadata(given, graph.inputs));
   const outputs = session.outputMetadata.map((given) => metadata(given, graph.outputs));
@@ -95,13 +105,13 @@ export async function open({ folder, manifest, stamp: expected, sums }: Package)
   return { manifest, session, signature, runner };
 }
 
-async function create(folder: string, path: string, file: OnnxFile, manifest: Manifest): Promise<InferenceSession> {
+/** A session of the model in a folder; `mapped`: its weights stay where they are in the file. */
+async function create(folder: string, file: OnnxFile, manifest: Manifest, mapped: boolean): Promise<InferenceSession> {
   const extra: Record<string, string> = manifest.session.prepacking ? {} : { disable_prepacking: '1' };
   // One thread a session: the default spins on every core and collapses beside another process. Not its own log
   // (severity 4: fatal): it writes lines with input values to stderr, beside the JSON of this process.
   const threads = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 as const };
-  const { size } = await stat(path);
-  const mapped = size > MAP_BYTES && file.initializers.some(({ rawLength }) => rawLength >= KEEP_BYTES);
+  const path = join(folder, 'model.onnx');
   try {
     if (!mapped && !file.unpacked)
       return await InferenceSession.create(path, { ...threads, extra: { session: extra } });

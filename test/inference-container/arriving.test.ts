@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdir, mkdtemp, open, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  open,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -382,4 +395,24 @@ test('a root that can not be read keeps nothing of the others from being served'
   } finally {
     await other.stop();
   }
+});
+
+test('weights that are written over in place, or cut off, while they are served change nothing', async () => {
+  const files = { 'weights.bin': models.externalWeights() };
+  const target = await writeModel(folder, 'mapped', '1', models.external('weights.bin'), { files });
+  await isReady('mapped');
+  const answer = async () => (await infer(server, 'mapped', ids)).body.outputs[0].data;
+  assert.deepEqual(await answer(), [6, 7]);
+  await overwrite(join(target, 'weights.bin'), models.externalWeights(10));
+  assert.deepEqual(await answer(), [6, 7]);
+  await truncate(join(target, 'weights.bin'), 0);
+  for (let time = 0; time < 100; time += 1) assert.deepEqual(await answer(), [6, 7]);
+  const large = await writeModel(folder, 'mapped-large', '1', models.large());
+  await isReady('mapped-large');
+  const rows = [{ name: 'ids', datatype: 'INT64', shape: [1], data: [200_000] }];
+  const first = async () => (await infer(server, 'mapped-large', rows)).body.outputs[0].data[0];
+  assert.equal(await first(), 200_000);
+  await truncate(join(large, 'model.onnx'), 0);
+  assert.equal(await first(), 200_000);
+  await call(server, 'POST', '/v2/repository/models/mapped-large/unload');
 });

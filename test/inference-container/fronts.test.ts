@@ -189,6 +189,7 @@ test('a front by itself: hands on until it is lent the model, and again when tha
       manifest: manifest.parse({ name: 'steady', version: '1' }),
       stamp: null,
       sums: null,
+      copy: null,
     },
     limit: 10_000,
   };

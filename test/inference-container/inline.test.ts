@@ -136,7 +136,7 @@ test('after a slow moment what is quick may grow again, from a single request on
   const inline = new Inline();
   inline.add(
     'plus/1',
-    { folder, manifest: manifest.parse({ name: 'plus', version: '1' }), stamp: null, sums: null },
+    { folder, manifest: manifest.parse({ name: 'plus', version: '1' }), stamp: null, sums: null, copy: null },
     false,
   );
   const bytes = 251;

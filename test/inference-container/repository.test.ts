@@ -310,7 +310,7 @@ test('a model of more than 64 MB in one file is mapped, exact, and checked while
   assert.deepEqual(body.outputs[0].data, expected);
   refused(await infer(server, 'large', ids(models.LARGE_ROWS)), 400);
   if (process.platform === 'linux')
-    assert.ok((await readFile('/proc/self/maps', 'utf8')).includes(join(target, 'model.onnx')), 'it is mapped');
+    assert.match(await readFile('/proc/self/maps', 'utf8'), /\.mapped\/\d+-\d+\/model\.onnx/, 'a copy of it is mapped');
 
   // Served at once, and withdrawn when its bytes have been read.
   await load('large-wrong');
