@@ -2,7 +2,6 @@ import type { Dialog, Understanding } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import { intents, NONE } from './content.ts';
 import { skillNamed } from './index.ts';
-import { interruption } from './interruption.ts';
 import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** Misunderstood turns in a row before a person is asked. */
@@ -19,6 +18,7 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
   if (dialog.handover) return { skill: skillNamed('person'), dialog };
 
+  const interruption = skillNamed('interruption');
   if (interruption.continues?.({ ...question, dialog })) return { skill: interruption, dialog };
   const owner = dialog.scenario && skillNamed(dialog.scenario.skill);
   if (owner?.continues?.({ ...question, dialog })) return { skill: owner, dialog };

@@ -452,7 +452,7 @@ export class Repository {
   async #open(name: string, version: string, folder: string, manifest: Manifest, before: Files): Promise<Model> {
     const key = `${name}/${version}`;
     // What a Blob container gave is written by nobody else.
-    const isOwn = folder.startsWith(this.#roots[0]!);
+    const isOwn = folder === join(this.#roots[0]!, name, version);
     const copy = isOwn ? await copyFor(this.#options.cache, folder) : null;
     const from: Package = { folder, manifest, stamp: null, sums: null, copy };
     const signature = await this.#pool.load(key, from).catch(async (error) => {
@@ -573,11 +573,10 @@ export class Repository {
   /** Reads the checksums of large files while the model serves: of the files that were opened, and no others. */
   async #readSums({ package: from, manifest, signature }: Model): Promise<void> {
     const parts = partsOf(manifest, signature.externals).filter((file) => !from.sums?.has(file));
-    const before = await filesOf(from.folder, partsOf(manifest, signature.externals));
     for (const file of parts) {
       const sum = await sumOf(from.folder, file).catch(() => null);
-      const now = await filesOf(from.folder, partsOf(manifest, signature.externals));
-      if (sum === null || now.stamp !== before.stamp || now.stamp !== from.stamp) return;
+      const { stamp } = await filesOf(from.folder, partsOf(manifest, signature.externals));
+      if (sum === null || stamp !== from.stamp) return;
       from.sums = new Map([...(from.sums ?? []), [file, sum]]);
     }
   }

@@ -173,6 +173,23 @@ test('an activity with a valid token is accepted once and answered by the connec
   assert.ok(logged.deliveredAt >= logged.answeredAt && logged.timings.inference >= 0);
 });
 
+test("in a group what one does not get across counts for nobody else, and one's person is not another's", async () => {
+  const line = await open();
+  const authorization = await token();
+  const say = async (user: string, text: string, count: number) => {
+    const from = { id: `${user}-${line.conversationId}` };
+    const message = activity({ conversation: { id: line.conversationId, isGroup: true }, from, text });
+    assert.equal((await post(message, authorization)).status, 202);
+    return (await line.replies(count)).at(-1)!.text!;
+  };
+  // Two in a row that nobody understands call a person: these are two people's.
+  assert.match(await say('ann', 'blue banana philosophy', 1), /not sure I understood/);
+  assert.match(await say('ben', 'blue banana philosophy', 2), /not sure I understood/);
+  assert.match(await say('ann', 'zzkqx wwpf mmvb', 3), /called a colleague \(ticket/);
+  assert.match(await say('ben', 'what are your opening hours?', 4), /10:00/, 'ben talks to the bot');
+  assert.match(await say('ann', 'what are your opening hours?', 5), /passed that on/, 'and ann to a person');
+});
+
 test('whatever is wrong with the token is 401, never 500', async () => {
   const { identity, appId, directLine } = fixture.platform;
   const stranger = await generateKeyPair('RS256');

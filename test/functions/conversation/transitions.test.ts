@@ -587,20 +587,7 @@ for (const kind of ['api', 'activity'] as const)
   });
 
 const now = 1_000;
-const turn = (id: string): Turn => ({
-  id: named(id),
-  givenId: id,
-  userId: USER,
-  customerId: null,
-  text: id,
-  attachments: [],
-  locale: 'en',
-  fingerprint: id,
-  traceparent: '',
-  acceptedAt: now,
-  attempts: 0,
-  retryAt: 0,
-});
+const turn = (id: string): Turn => incomingTurn(id, now);
 const apology = { ...reply('sorry'), outcome: 'failed' as const };
 const empty = () => conversation.open(CONVERSATION, USER, { kind: 'api' }, 'en', now);
 
