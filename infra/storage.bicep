@@ -5,7 +5,7 @@ param tags object
 param workspaceId string
 
 // Names of functions/services/stores.ts; each with its poison queue.
-var skills = ['skill-orders', 'skill-products', 'skill-person', 'skill-images']
+var skills = ['skill-flow', 'skill-person', 'skill-images']
 var queues = concat(['turns', 'replies', 'call-log', 'releases'], skills)
 var poison = map(queues, name => '${name}-poison')
 

@@ -1,12 +1,16 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import type { Content } from '../functions/dialog/bot.ts';
+import { botFolder, served } from './bot/folder.ts';
 
 /**
  * Builds what is deployed: `dist/functions` (one bundle with host.json and the chat page; the Functions host loads it as
  * it is) and `dist/inference-container`. Bundled, because hundreds of small files are what a cold start costs most.
  */
 const root = join(import.meta.dirname, '..');
+const RETAILER = join(root, 'functions/bot');
 
 /** What CommonJS modules expect to find, by names that no module has itself. */
 const REQUIRE = [
@@ -18,7 +22,17 @@ const REQUIRE = [
   'const __bundleDirname = __pathDirname(__bundleFilename);',
 ].join('');
 
-export async function buildFunctions(target = join(root, 'dist/functions')): Promise<void> {
+export interface FunctionsBuild {
+  target?: string;
+  /** The bot's folder. */
+  bot?: string;
+}
+
+export async function buildFunctions({
+  target = join(root, 'dist/functions'),
+  bot = RETAILER,
+}: FunctionsBuild = {}): Promise<void> {
+  const content = botFolder(bot);
   const out = draft(target);
   await rm(out, { recursive: true, force: true });
   await mkdir(join(out, 'web'), { recursive: true });
@@ -42,7 +56,9 @@ export async function buildFunctions(target = join(root, 'dist/functions')): Pro
     keepNames: true,
     // The Functions worker provides it.
     external: ['@azure/functions-core'],
+    plugins: [actionsOf(bot)],
   });
+  await writeContent(out, content);
   await cp(join(root, 'host.json'), join(out, 'host.json'));
   await writeFile(
     join(out, 'package.json'),
@@ -54,6 +70,27 @@ export async function buildFunctions(target = join(root, 'dist/functions')): Pro
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
   await replace(target, out);
+}
+
+/** The code of a bot's actions; a bot whose actions are all called over HTTP has none. */
+function actionsOf(bot: string): Plugin {
+  return {
+    name: 'bot',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^#bot$/ }, () => {
+        const file = join(bot, 'index.ts');
+        return existsSync(file) ? { path: file } : { path: 'no actions', namespace: 'bot' };
+      });
+      onLoad({ filter: /.*/, namespace: 'bot' }, () => ({ contents: 'export const actions = {};' }));
+    },
+  };
+}
+
+/** What the gateway serves of a bot; one that runs takes it over within a second (functions/services/bot.ts). */
+export async function writeContent(app: string, content: Content): Promise<void> {
+  const file = join(app, 'bot.json');
+  await writeFile(`${file}.${process.pid}`, JSON.stringify(served(content)));
+  await rename(`${file}.${process.pid}`, file);
 }
 
 /** They have native parts or load files beside themselves. */

@@ -1,3 +1,4 @@
+import type { FlowState } from './flow.ts';
 import type { ConversationId, CustomerId, TurnId, UserId } from './identifier.ts';
 
 /**
@@ -35,7 +36,8 @@ export interface Conversation {
   updatedAt: number;
 }
 
-export type Locale = 'en' | 'ko';
+/** The tag of a language that the bot speaks: `en`, `ko`. */
+export type Locale = string;
 
 /**
  * `api`: replies are read from the document. Otherwise they are sent to the reference (a Bot Framework conversation reference,
@@ -96,6 +98,8 @@ export interface AnsweredTurn extends Turn {
   replies: Reply[];
   outcome: 'answered' | 'failed';
   skill: string;
+  /** The version of the bot's content that it was answered from; absent on what was answered before there was one. */
+  content?: string;
   understanding: Understanding | null;
   /** The user's turn in the call log: written at least once before it may leave `recent`. */
   logged: boolean;
@@ -130,12 +134,14 @@ export interface Delivery {
 }
 
 export interface Dialog {
-  /** The scenario in progress, owned by one skill. */
-  scenario: { skill: string; step: string; slots: Record<string, string>; updatedAt: number } | null;
+  /** The flow that waits for the user. */
+  flow: FlowState | null;
+  /** The flow that another was begun in, and that goes on after it. */
+  paused: FlowState | null;
   /** Turns in a row that were not understood. */
   misses: number;
   /** Set while a person has the conversation. `last`: when the user wrote to the person last. */
   handover: { ticket: string; since: number; last?: number } | null;
 }
 
-export const emptyDialog: Dialog = { scenario: null, misses: 0, handover: null };
+export const emptyDialog: Dialog = { flow: null, paused: null, misses: 0, handover: null };

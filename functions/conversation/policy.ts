@@ -26,8 +26,8 @@ export const policy = {
   wakeGrace: 5_000,
   logGrace: 30_000,
   wakeGraceLimit: 300_000,
-  /** A scenario that nobody continued is forgotten. */
-  scenarioIdle: 15 * 60_000,
+  /** A flow that nobody went on with is forgotten. */
+  flowIdle: 15 * 60_000,
   /** A user who has not written to a person for so long talks to the bot again. */
   handoverIdle: 24 * 3_600_000,
 } as const;

@@ -12,7 +12,6 @@ import type {
 } from './document.ts';
 import { emptyDialog } from './document.ts';
 import type { ConversationId, TurnId, UserId } from './identifier.ts';
-import { localeOf } from './locale.ts';
 import { policy } from './policy.ts';
 
 /**
@@ -53,11 +52,16 @@ export function open(
   };
 }
 
-/** A turn as it comes in: the language that the client named, if it did. */
-export type Incoming = Omit<Turn, 'locale'> & { locale: Locale | null };
+/** A turn as it comes in. Its language is told from its text and what the conversation has spoken before. */
+export type Incoming = Omit<Turn, 'locale'> & { localeAfter(spoken: Locale): Locale };
 
 /** Puts a turn at the end of the inbox, once: a turn that is known by its id changes nothing. */
-export function accept(document: Conversation, incoming: Incoming, channel: Channel, now: number): Accepted {
+export function accept(
+  document: Conversation,
+  { localeAfter, ...incoming }: Incoming,
+  channel: Channel,
+  now: number,
+): Accepted {
   const waiting = document.inbox.find((known) => known.id === incoming.id);
   const answered = document.recent.find((known) => known.id === incoming.id);
   const known = waiting ?? answered;
@@ -67,7 +71,7 @@ export function accept(document: Conversation, incoming: Incoming, channel: Chan
   }
   if (document.inbox.length >= policy.inboxTurns) return { kind: 'full' };
   if (document.recent.filter((known) => !known.logged).length >= policy.unloggedTurns) return { kind: 'busy' };
-  const locale = localeOf(incoming.text, incoming.locale ?? document.locale);
+  const locale = localeAfter(document.locale);
   let next = progress({ ...document, channel, inbox: [...document.inbox, { ...incoming, locale }], locale }, now);
   // What is answered, sent and logged makes room for what is not.
   for (let kept = policy.recentTurns; kept > 0 && bytes(next) > policy.documentBytes; kept >>= 1)
@@ -138,6 +142,7 @@ export interface Answer {
   replies: Reply[];
   dialog: Dialog;
   skill: string;
+  content?: string;
   understanding: AnsweredTurn['understanding'];
   outcome: AnsweredTurn['outcome'];
   timings: Record<string, number>;
@@ -336,6 +341,7 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
     replies: answer.replies,
     outcome: answer.outcome,
     skill: answer.skill,
+    ...(answer.content === undefined ? {} : { content: answer.content }),
     understanding: answer.understanding,
     logged: false,
     deliveredAt: null,

@@ -1,12 +1,5 @@
+import type { Option } from '../conversation/flow.ts';
 import { type Message, readMessage } from './message.ts';
-
-/** Something that a user may choose. */
-export interface Option {
-  /** As it is named to the bot, and may be typed or tapped: `ORD-10022`. */
-  value: string;
-  /** Other names of it, in any language: what is in the order. */
-  names: string[];
-}
 
 /** `one`: that; `unclear`: several, or one that is ruled out; `unknown`: a number as options have it, and none of them has. */
 export type Choice = { kind: 'one'; value: string } | { kind: 'unclear' } | { kind: 'unknown'; number: string };

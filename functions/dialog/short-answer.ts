@@ -1,7 +1,7 @@
 import { readMessage } from './message.ts';
 
 /** What a whole message may say to any dialog, in any of the bot's languages. */
-const SHORT_ANSWERS = ['yes', 'no', 'stop', 'again', 'wait'] as const;
+const SHORT_ANSWERS = ['yes', 'no', 'stop', 'again', 'wait', 'skip'] as const;
 export type ShortAnswer = (typeof SHORT_ANSWERS)[number];
 
 /** Content: whole messages by what they say, and the words that a yes may be made of. */

@@ -3,12 +3,12 @@ import type { Channel } from '../conversation/document.ts';
 import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
 import { mask } from '../conversation/mask.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { TooLarge } from '../services/documents.ts';
 import { settings } from '../services/settings.ts';
 import { hop } from '../services/telemetry.ts';
 import { type Seen, seen } from '../services/users.ts';
-import { personalDetails } from '../skills/content.ts';
 import { limitUser } from './limits.ts';
 import { Problem } from './problem.ts';
 
@@ -18,12 +18,12 @@ import { Problem } from './problem.ts';
  */
 export function fingerprint(sent: unknown): string {
   const text = JSON.stringify(sent);
-  const kept = settings().MASK_PERSONAL_DETAILS ? mask(text, personalDetails) : text;
+  const kept = settings().MASK_PERSONAL_DETAILS ? mask(text, currentBot().personalDetails) : text;
   return createHash('sha256').update(kept).digest('base64url');
 }
 
-/** A turn as it came, before it is known who its user is to the shop. */
-type Unsigned = Omit<conversation.Incoming, 'customerId' | 'userId'>;
+/** A turn as it came, before it is known who its user is to the shop. `locale`: the language tag that the client named. */
+type Unsigned = Omit<conversation.Incoming, 'customerId' | 'userId' | 'localeAfter'> & { locale: string | undefined };
 
 /**
  * Accepts a turn into its conversation and wakes the worker. A turn that is known changes nothing.
@@ -66,7 +66,11 @@ async function write(
   user: Omit<Seen, 'locale'>,
   channel: Channel,
 ): Promise<Outcome> {
-  const locale = unsigned.locale ?? 'en';
+  const { languages } = currentBot();
+  const { locale: tag, ...sent } = unsigned;
+  const named = languages.named(tag);
+  const locale = named ?? languages.first;
+  const localeAfter = (spoken: string) => languages.of(unsigned.text, named ?? spoken);
   // Conversation ids are the client's own and may be guessed: another user's must look like none.
   const foreign = (document: { userId: string } | null) =>
     document !== null && channel.kind === 'api' && document.userId !== user.id;
@@ -78,7 +82,12 @@ async function write(
         if (foreign(current)) return [null, { kind: 'foreign', wakeUps: [] }];
         const now = Date.now();
         const document = current ?? conversation.open(id, user.id, channel, locale, now);
-        const accepted = conversation.accept(document, { ...unsigned, userId: user.id, customerId }, channel, now);
+        const accepted = conversation.accept(
+          document,
+          { ...sent, localeAfter, userId: user.id, customerId },
+          channel,
+          now,
+        );
         if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [] }];
         return [accepted.document, { kind: accepted.kind, wakeUps: conversation.wakeUps(accepted.document, now) }];
       },

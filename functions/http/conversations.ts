@@ -59,7 +59,7 @@ export const postMessage = route(
       givenId: key,
       text: body.text,
       attachments: [],
-      locale: schemas.localeNamed(body.locale),
+      locale: body.locale,
       fingerprint: fingerprint([body.userId, body.customerId, body.text, body.locale]),
       traceparent: traceparent(),
       acceptedAt: Date.now(),

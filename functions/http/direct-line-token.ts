@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { userId } from '../conversation/identifier.ts';
+import { currentBot } from '../services/bot.ts';
 import { customerOf } from '../services/customer-token.ts';
 import { callJson } from '../services/http.ts';
 import { pathTo } from '../services/path.ts';
@@ -65,7 +66,7 @@ export const postDirectLineToken = route(
         space: CHANNEL,
         givenId: given,
         customerId,
-        locale: 'en',
+        locale: currentBot().languages.first,
       };
       await seen(user, Date.now());
     }

@@ -1,9 +1,9 @@
 import { conversationId, turnId } from '../conversation/identifier.ts';
 import { mask } from '../conversation/mask.ts';
+import { currentBot } from '../services/bot.ts';
 import { rate } from '../services/call-log.ts';
 import { readConversation } from '../services/conversations.ts';
 import { settings } from '../services/settings.ts';
-import { personalDetails } from '../skills/content.ts';
 import { conversationOf, turnKeyOf } from './conversations.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
@@ -25,7 +25,8 @@ export const postFeedback = route(
     const id = conversationId('api', conversationOf(request));
     const key = turnKeyOf(request);
     const { rating, comment } = await readJson(request, schemas.feedbackRequest);
-    const kept = comment !== undefined && settings().MASK_PERSONAL_DETAILS ? mask(comment, personalDetails) : comment;
+    const kept =
+      comment !== undefined && settings().MASK_PERSONAL_DETAILS ? mask(comment, currentBot().personalDetails) : comment;
     const feedback = { rating, ...(kept === undefined ? {} : { comment: kept }), at: Date.now() };
     if (await rate(id, turnId(key), feedback)) return json(200, { turnId: key, feedback });
     // The call log is written a moment after the answer: that moment is not "not found".

@@ -9,7 +9,7 @@ import { accept, fingerprint } from './accept.ts';
 import { limitRefused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
-import { localeNamed, text as textSchema, user as userSchema } from './schemas.ts';
+import { text as textSchema, user as userSchema } from './schemas.ts';
 
 const TYPING_MS = 1_000;
 
@@ -126,7 +126,7 @@ function messageOf(received: Activity) {
     sender: from,
     text,
     attachments,
-    locale: received.locale ? localeNamed(received.locale) : null,
+    locale: received.locale ?? undefined,
     fingerprint: fingerprint([from.id, text, attachments]),
     traceparent: traceparent(),
     acceptedAt: Date.now(),

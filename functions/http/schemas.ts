@@ -73,15 +73,9 @@ const locale = z
   .string()
   .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or ko-KR')
   .meta({
-    description: 'A language tag. The bot answers in English or Korean; the text itself decides first.',
+    description: 'A language tag. The bot answers in one of its languages; the text itself decides first.',
     example: 'en',
   });
-
-/** The bot's language for a language tag; null when none was named. */
-export function localeNamed(tag: string | undefined): 'en' | 'ko' | null {
-  if (tag === undefined) return null;
-  return tag.toLowerCase().startsWith('ko') ? 'ko' : 'en';
-}
 
 export const messageRequest = z
   .strictObject({

@@ -1,5 +1,6 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import { type Answer, dialogOf } from '../conversation/transitions.ts';
+import { currentBot } from '../services/bot.ts';
 import { Unavailable } from '../services/failure.ts';
 import { apology } from '../skills/fallback.ts';
 import { said } from './answered.ts';
@@ -15,13 +16,14 @@ export function failed(
   error: unknown,
 ): { reason: string; final: boolean; apology: Answer } {
   const reason = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 500);
+  const bot = currentBot();
   return {
     reason: error instanceof Unavailable ? reason : `${reason} (not a passing fault)`,
     final: false,
     apology: {
-      said: said(turn),
-      replies: [apology(turn.locale, document.active?.skill ?? null)],
-      dialog: { ...dialogOf(document, turn.userId), scenario: null },
+      said: said(bot, turn),
+      replies: [apology(bot, turn.locale, document.active?.skill ?? null)],
+      dialog: { ...dialogOf(document, turn.userId), flow: null, paused: null },
       skill: 'apology',
       understanding,
       outcome: 'failed',

@@ -2,15 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { Conversation } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { act as actOn } from '../services/actions.ts';
 import { attachments, eraseTurnAttachments } from '../services/blobs.ts';
+import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
+import { desk } from '../services/desk.ts';
 import { Unavailable } from '../services/failure.ts';
-import { shop } from '../services/shop.ts';
 import { hop, log } from '../services/telemetry.ts';
 import { answerBy, choose } from '../skills/choose.ts';
 import type { Outside, Question, Skill, SkillAnswer } from '../skills/skill.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
+import { questionOf } from './question.ts';
 import { onWakeUp } from './wake-up.ts';
 
 /** Queue `skill-<name>`: claims the routed turn, lets the skill act on the world outside, and records its answer. */
@@ -56,11 +59,10 @@ async function act(skill: Skill, claimed: Conversation, by: string) {
   const { understanding, timings, since } = claimed.active!;
   const started = Date.now();
   try {
-    const dialog = conversation.dialogOf(claimed, turn.userId);
-    const question = { conversationId: claimed.id, turn, understanding, dialog, now: started };
+    const question = questionOf(currentBot(), claimed, turn, understanding, started);
     const result = await withDeadline(skill, question);
     const spent = { ...timings, skillQueue: started - since, skill: Date.now() - started };
-    const answer = answered(skill, turn, understanding, result, spent);
+    const answer = answered(skill, question, result, spent);
     return (document: Conversation) => conversation.answer(document, turn.id, by, answer, Date.now());
   } catch (error) {
     const fields = { skill: skill.name, conversationId: claimed.id, turnId: turn.id, error: String(error) };
@@ -83,7 +85,8 @@ async function withDeadline(skill: Skill, question: Question): Promise<SkillAnsw
 }
 
 const outside: Outside = {
-  shop,
+  act: actOn,
+  desk,
   attachments,
   async respond(question) {
     const { skill, dialog } = choose(question);

@@ -1,6 +1,7 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
 import * as inference from '../services/inference.ts';
@@ -8,6 +9,7 @@ import { hop, log } from '../services/telemetry.ts';
 import { answerBy, choose } from '../skills/choose.ts';
 import { answered } from './answered.ts';
 import { failed } from './failed.ts';
+import { questionOf } from './question.ts';
 import { onWakeUp } from './wake-up.ts';
 
 /** Turns of one conversation that one wake-up answers before it lets others of the queue have their turn. */
@@ -69,13 +71,7 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
   try {
     const { understanding, ms } = await known.meaning;
     const timings = { queue: Math.max(0, started - Math.max(turn.acceptedAt, sentAt)), inference: ms };
-    const question = {
-      conversationId: document.id,
-      turn,
-      understanding,
-      dialog: conversation.dialogOf(document, turn.userId),
-      now: Date.now(),
-    };
+    const question = questionOf(currentBot(), document, turn, understanding, Date.now());
     const { skill, dialog } = choose(question);
     if (!skill.inline) {
       const step = { skill: skill.name, understanding, timings };
@@ -83,7 +79,7 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
         conversation.route(conversation.withDialog(current, turn.userId, dialog), turn.id, step, Date.now());
     }
     const result = await answerBy(skill, { ...question, dialog }, NO_OUTSIDE);
-    const answer = answered(skill, turn, understanding, result, timings);
+    const answer = answered(skill, question, result, timings);
     return (current) => conversation.answer(current, turn.id, null, answer, Date.now());
   } catch (error) {
     log('warn', 'a turn was not understood; it will be tried again', {

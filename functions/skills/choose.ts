@@ -1,7 +1,12 @@
-import type { Dialog, Understanding } from '../conversation/document.ts';
+import type { Dialog, Reply } from '../conversation/document.ts';
+import type { FlowState } from '../conversation/flow.ts';
 import { policy } from '../conversation/policy.ts';
-import { intents, NONE } from './content.ts';
+import type { Bot, Intent } from '../dialog/bot.ts';
+import { answers, comeBack, stands } from '../dialog/engine.ts';
+import { heardOf } from './flow.ts';
 import { skillNamed } from './index.ts';
+import { understood } from './intent.ts';
+import { interrupts } from './interruption.ts';
 import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** Misunderstood turns in a row before a person is asked. */
@@ -9,54 +14,56 @@ const MISSES = 2;
 
 /**
  * Which skill answers a turn, and the dialog it starts from. In this order: images; a person who has the conversation; who stops
- * the scenario in progress or wants a moment; that scenario where the turn continues it; the intent's skill; otherwise the scenario,
- * which asks again, the fallback or, at the second turn in a row that was not understood, a person.
+ * the flow that waits, wants a moment or the last words again; that flow where the turn answers it; the intent's skill; otherwise
+ * the flow, which asks again, the fallback or, at the second turn in a row that was not understood, a person.
  */
 export function choose(question: Question): { skill: Skill; dialog: Dialog } {
-  const { turn, understanding, now } = question;
-  const dialog = withoutStale(question.dialog, now);
+  const { bot, turn, now } = question;
+  const dialog = withoutStale(bot, question.dialog, now);
+  const current = { ...question, dialog };
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
   if (dialog.handover) return { skill: skillNamed('person'), dialog };
+  if (interrupts(current)) return { skill: skillNamed('interruption'), dialog };
+  if (dialog.flow && answers(bot, dialog.flow, heardOf(current))) return { skill: skillNamed('flow'), dialog };
 
-  const interruption = skillNamed('interruption');
-  if (interruption.continues?.({ ...question, dialog })) return { skill: interruption, dialog };
-  const owner = dialog.scenario && skillNamed(dialog.scenario.skill);
-  if (owner?.continues?.({ ...question, dialog })) return { skill: owner, dialog };
-
-  const skill = ofIntent(understanding);
-  // Another wish of the same kind, or for a person, ends the scenario; any other is answered, and the scenario goes on.
-  if (skill) {
-    const ends = skill === owner || skill.name === 'person';
-    return { skill, dialog: { ...dialog, scenario: ends ? null : dialog.scenario, misses: 0 } };
-  }
-  // What nobody understands goes to the scenario's skill, which asks again.
-  if (owner) return { skill: owner, dialog };
+  const intent = understood(question);
+  if (intent) return ofIntent(intent, { ...dialog, misses: 0 });
+  // What nobody understands goes to the flow that waits: it asks again.
+  if (dialog.flow) return { skill: skillNamed('flow'), dialog };
   const misses = dialog.misses + 1;
   return { skill: skillNamed(misses >= MISSES ? 'person' : 'fallback'), dialog: { ...dialog, misses } };
 }
 
-/** A skill's answer, with what brings the user back to a scenario of another skill that goes on. */
+/**
+ * A wish for a person ends what was open. Another flow puts it off, and the same one begins anew; anything else is answered beside
+ * it.
+ */
+function ofIntent({ flow, handover, is }: Intent, dialog: Dialog): { skill: Skill; dialog: Dialog } {
+  if (handover || is === 'bot') return { skill: skillNamed('person'), dialog: { ...dialog, flow: null, paused: null } };
+  if (flow === undefined) return { skill: skillNamed('answer'), dialog };
+  const open = dialog.flow && dialog.flow.flow !== flow ? dialog.flow : dialog.paused;
+  const paused = open && open.flow !== flow ? open : null;
+  return { skill: skillNamed('flow'), dialog: { ...dialog, flow: null, paused } };
+}
+
+/** A skill's answer, with what brings the user back to a flow that goes on. */
 export async function answerBy(skill: Skill, question: Question, outside: Outside): Promise<SkillAnswer> {
-  const answer = await skill.run(question, outside);
-  const { scenario } = answer.dialog;
-  if (!scenario || scenario.skill === skill.name || scenario !== question.dialog.scenario) return answer;
-  const { now } = question;
-  const dialog = { ...answer.dialog, scenario: { ...scenario, updatedAt: now } };
-  const back = skillNamed(scenario.skill).resume?.({ ...question, dialog }) ?? null;
-  return { replies: back ? [...answer.replies, back] : answer.replies, dialog };
+  const { replies, dialog } = await skill.run(question, outside);
+  const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
+  const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? dialog.paused : null;
+  if (!going) return { replies, dialog: dialog.flow ? dialog : { ...dialog, paused: null } };
+  const back: Reply = comeBack(question.bot, going, heardOf(question));
+  const flow = { ...going, updatedAt: question.now };
+  return { replies: [...replies, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : null } };
 }
 
-function ofIntent(understanding: Understanding | null): Skill | null {
-  if (!understanding || understanding.intent === NONE) return null;
-  const intent = intents.get(understanding.intent);
-  // A model may know intents that the content has dropped since.
-  return intent ? skillNamed(intent.skill ?? 'answer') : null;
-}
-
-function withoutStale(dialog: Dialog, now: number): Dialog {
-  const { scenario, handover } = dialog;
-  const forgotten = scenario && now - scenario.updatedAt > policy.scenarioIdle;
+/** The dialog without what nobody went on with, and without a flow that the bot no longer has. */
+function withoutStale(bot: Bot, dialog: Dialog, now: number): Dialog {
+  const { handover } = dialog;
+  // A document from before has no flow at all.
+  const kept = (flow: FlowState | null | undefined) =>
+    flow && now - flow.updatedAt <= policy.flowIdle && stands(bot, flow) ? flow : null;
+  const [flow, paused] = [kept(dialog.flow), kept(dialog.paused)];
   const over = handover && now - (handover.last ?? handover.since) > policy.handoverIdle;
-  if (!forgotten && !over) return dialog;
-  return { ...dialog, scenario: forgotten ? null : scenario, handover: over ? null : handover };
+  return { ...dialog, flow: flow ?? paused, paused: flow ? paused : null, handover: over ? null : handover };
 }

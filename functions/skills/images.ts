@@ -1,7 +1,8 @@
 import type { Reply } from '../conversation/document.ts';
 import { mask } from '../conversation/mask.ts';
 import { Rejected } from '../services/failure.ts';
-import { NONE, personalDetails, say } from './content.ts';
+import { understood } from './intent.ts';
+import { passOn } from './person.ts';
 import type { Outside, Question, Skill } from './skill.ts';
 
 /**
@@ -11,42 +12,40 @@ import type { Outside, Question, Skill } from './skill.ts';
 export const images: Skill = {
   name: 'images',
   async run(question, outside) {
-    const { conversationId, turn, dialog, understanding } = question;
+    const { bot, turn, dialog } = question;
     const kept = await Promise.all(turn.attachments.map((_, index) => keep(question, outside, index)));
     const replies = kept.map(({ reply }) => reply);
-    const next = { ...dialog, misses: 0 };
+    const alone = { ...question, turn: { ...turn, attachments: [] } };
     if (dialog.handover) {
       const lines = [turn.text, ...kept.map(({ url }) => url)].filter(Boolean);
-      await outside.shop.addToTicket(dialog.handover.ticket, lines.join('\n'), `${conversationId}/${turn.id}`);
-      return { replies, dialog: next };
+      const passed = await passOn(alone, outside, lines.join('\n'));
+      // Where it went on, the pictures' own replies say that they are there.
+      return { ...passed, replies: passed.dialog.handover ? replies : [...replies, ...passed.replies] };
     }
-    if (turn.text && understanding && understanding.intent !== NONE) {
-      const answer = await outside.respond({ ...question, turn: { ...turn, attachments: [] } });
+    if (turn.text && understood(question)) {
+      const answer = await outside.respond(alone);
       return { replies: [...replies, ...answer.replies], dialog: answer.dialog };
     }
-    return { replies: [...replies, about(turn.locale)], dialog: next };
+    const suggestions = [...bot.content.about.images, 'ask_person'].map((phrase) => bot.say(turn.locale, phrase));
+    const about = bot.reply(turn.locale, 'image_about', {}, suggestions);
+    return { replies: [...replies, about], dialog: { ...dialog, misses: 0 } };
   },
 };
 
 async function keep(
-  { conversationId, turn }: Question,
+  { bot, conversationId, turn }: Question,
   outside: Outside,
   index: number,
 ): Promise<{ reply: Reply; url: string }> {
   const { locale } = turn;
   // The reply is kept: it says no more than what is kept of the turn.
-  const name = mask(turn.attachments[index]!.name, personalDetails);
+  const name = mask(turn.attachments[index]!.name, bot.personalDetails);
   try {
     const { bytes, url } = await outside.attachments.keep(conversationId, turn, index);
-    return { reply: { text: say(locale, 'image_kept', { name, size: Math.ceil(bytes / 1_024) }) }, url };
+    return { reply: bot.reply(locale, 'image_kept', { name, size: Math.ceil(bytes / 1_024) }), url };
   } catch (error) {
     // What the user can correct is said to the user; everything else is tried again.
     if (!(error instanceof Rejected && error.service === 'attachments')) throw error;
-    return { reply: { text: say(locale, 'image_refused', { name }) }, url: '' };
+    return { reply: bot.reply(locale, 'image_refused', { name }), url: '' };
   }
-}
-
-function about(locale: 'en' | 'ko'): Reply {
-  const suggestions = [say(locale, 'about_damaged'), say(locale, 'about_return'), say(locale, 'ask_person')];
-  return { text: say(locale, 'image_about'), suggestions };
 }

@@ -1,17 +1,35 @@
-import { say, shortAnswers } from './content.ts';
-import type { Skill } from './skill.ts';
+import type { Question, Skill } from './skill.ts';
 
-/** Ends a scenario whose user has had enough of it, and waits for one who needs a moment. */
+/** What stops or holds up a dialog, or asks for its last words again, whatever it is about. */
 export const interruption: Skill = {
   name: 'interruption',
   inline: true,
-  continues: ({ turn, dialog }) =>
-    dialog.scenario !== null && ['stop', 'wait'].includes(shortAnswers.read(turn.text) ?? ''),
-  run({ turn, dialog, now }) {
+  run(question) {
+    const { bot, turn, dialog, last, now } = question;
     const { locale } = turn;
-    if (shortAnswers.read(turn.text) === 'stop')
-      return { replies: [{ text: say(locale, 'flow_stopped') }], dialog: { ...dialog, scenario: null, misses: 0 } };
-    const scenario = dialog.scenario && { ...dialog.scenario, updatedAt: now };
-    return { replies: [{ text: say(locale, 'flow_waiting') }], dialog: { ...dialog, scenario, misses: 0 } };
+    switch (kindOf(question)) {
+      case 'stop':
+        return {
+          replies: [bot.reply(locale, 'flow_stopped')],
+          dialog: { ...dialog, flow: null, paused: null, misses: 0 },
+        };
+      case 'again':
+        return { replies: last, dialog };
+      default: {
+        const flow = dialog.flow && { ...dialog.flow, updatedAt: now };
+        return { replies: [bot.reply(locale, 'flow_waiting')], dialog: { ...dialog, flow, misses: 0 } };
+      }
+    }
   },
 };
+
+/** Whether a turn is one. A flow that waits says its own words again, and where none waits there is nothing to stop. */
+export function interrupts(question: Question): boolean {
+  return kindOf(question) !== null;
+}
+
+function kindOf({ bot, turn, dialog, last }: Question): 'stop' | 'wait' | 'again' | null {
+  const answer = bot.shortAnswers.read(turn.text);
+  if (dialog.flow) return answer === 'stop' || answer === 'wait' ? answer : null;
+  return answer === 'again' && last.length > 0 ? answer : null;
+}

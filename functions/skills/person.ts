@@ -1,6 +1,6 @@
 import { Rejected } from '../services/failure.ts';
-import { NONE, say, shortAnswers } from './content.ts';
-import type { Outside, Skill } from './skill.ts';
+import { understood } from './intent.ts';
+import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** The desk's answers for a ticket that takes nothing more. */
 const CLOSED = new Set([404, 409, 410]);
@@ -12,48 +12,71 @@ const CLOSED = new Set([404, 409, 410]);
 export const person: Skill = {
   name: 'person',
   async run(question, outside) {
-    const { conversationId, turn, understanding, dialog, now } = question;
-    const { locale } = turn;
-    const key = `${conversationId}/${turn.id}`;
-    const intent = understanding?.intent ?? NONE;
-    const free = { ...dialog, scenario: null, misses: 0 };
-    if (dialog.handover) {
-      const { ticket } = dialog.handover;
-      if (intent === 'back_to_bot' || shortAnswers.read(turn.text) === 'stop') {
-        await closeIfOpen(outside, ticket, key);
-        return { replies: [{ text: say(locale, 'person_back') }], dialog: { ...free, handover: null } };
-      }
-      try {
-        await outside.shop.addToTicket(ticket, turn.text, key);
-      } catch (error) {
-        if (!(error instanceof Rejected && CLOSED.has(error.status))) throw error;
-        // The desk has closed it: the bot is on its own again.
-        const answer = await outside.respond({ ...question, dialog: { ...free, handover: null } });
-        return { ...answer, replies: [{ text: say(locale, 'person_closed', { ticket }) }, ...answer.replies] };
-      }
-      return {
-        replies: [{ text: say(locale, 'person_passed_on', { ticket }), suggestions: [say(locale, 'ask_bot')] }],
-        dialog: { ...free, handover: { ...dialog.handover, last: now } },
-      };
-    }
-    if (intent === 'back_to_bot') return { replies: [{ text: say(locale, 'person_not_here') }], dialog: free };
-    const reason = intent === NONE ? 'not_understood' : intent;
-    const ticket = await outside.shop.openTicket(
-      { customerId: turn.customerId, conversationId, text: turn.text, reason },
-      key,
-    );
-    const phrase =
-      reason === 'complaint' ? 'person_complaint' : reason === 'person' ? 'person_called' : 'person_offered';
-    return {
-      replies: [{ text: say(locale, phrase, { ticket }), suggestions: [say(locale, 'ask_bot')] }],
-      dialog: { ...free, handover: { ticket, since: now } },
-    };
+    const { bot, turn, dialog } = question;
+    const intent = understood(question);
+    if (dialog.handover) return await passOn(question, outside);
+    if (intent?.is === 'bot')
+      return { replies: [bot.reply(turn.locale, 'person_not_here')], dialog: withBot(question) };
+    return await callPerson(question, outside, intent?.handover ?? 'person_offered', intent?.name ?? null);
   },
 };
 
+/** Opens a ticket, and says so with a phrase. `reason`: the intent that led here; null: nothing was understood. */
+export async function callPerson(
+  question: Question,
+  outside: Outside,
+  phrase: string,
+  reason: string | null,
+): Promise<SkillAnswer> {
+  const { bot, conversationId, turn, now } = question;
+  const { customerId, text, locale } = turn;
+  const ticket = await outside.desk.openTicket(
+    { customerId, conversationId, text, reason: reason ?? 'not_understood' },
+    keyOf(question),
+  );
+  return {
+    replies: [bot.reply(locale, phrase, { ticket }, [bot.say(locale, 'ask_bot')])],
+    dialog: { ...withBot(question), handover: { ticket, since: now } },
+  };
+}
+
+/** Passes on what the user says to a person, or `more` of it; a ticket that is closed leaves it to the bot. */
+export async function passOn(question: Question, outside: Outside, more?: string): Promise<SkillAnswer> {
+  const { bot, turn, now } = question;
+  const handover = question.dialog.handover!;
+  const { locale, text } = turn;
+  const { ticket } = handover;
+  if (understood(question)?.is === 'bot' || bot.shortAnswers.read(text) === 'stop') {
+    await closeIfOpen(outside, ticket, keyOf(question));
+    return { replies: [bot.reply(locale, 'person_back')], dialog: withBot(question) };
+  }
+  try {
+    await outside.desk.addToTicket(ticket, more ?? text, keyOf(question));
+  } catch (error) {
+    if (!(error instanceof Rejected && CLOSED.has(error.status))) throw error;
+    // The desk has closed it: the bot is on its own again.
+    const answer = await outside.respond({ ...question, dialog: withBot(question) });
+    return { ...answer, replies: [bot.reply(locale, 'person_closed', { ticket }), ...answer.replies] };
+  }
+  return {
+    replies: [bot.reply(locale, 'person_passed_on', { ticket }, [bot.say(locale, 'ask_bot')])],
+    dialog: { ...withBot(question), handover: { ...handover, last: now } },
+  };
+}
+
+/** The dialog of somebody who talks to the bot, with nothing open. */
+function withBot({ dialog }: Question): Question['dialog'] {
+  return { ...dialog, flow: null, paused: null, misses: 0, handover: null };
+}
+
+/** One ticket a turn, and one message of it. */
+function keyOf({ conversationId, turn }: Question): string {
+  return `${conversationId}/${turn.id}`;
+}
+
 async function closeIfOpen(outside: Outside, ticket: string, key: string): Promise<void> {
   try {
-    await outside.shop.closeTicket(ticket, key);
+    await outside.desk.closeTicket(ticket, key);
   } catch (error) {
     if (!(error instanceof Rejected && CLOSED.has(error.status))) throw error;
   }

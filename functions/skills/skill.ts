@@ -1,13 +1,19 @@
 import type { Dialog, Reply, Turn, Understanding } from '../conversation/document.ts';
 import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
+import type { Bot } from '../dialog/bot.ts';
+import type { ActionResult } from '../dialog/value.ts';
 
 /** What a skill is asked: one turn, what it means, and where the dialog stands. */
 export interface Question {
+  /** One version of it answers the whole turn. */
+  bot: Bot;
   conversationId: ConversationId;
   turn: Turn;
   /** Null for a turn that is not understood by its text (an image). */
   understanding: Understanding | null;
   dialog: Dialog;
+  /** What the bot said to this user last. */
+  last: Reply[];
   now: number;
 }
 
@@ -17,15 +23,28 @@ export interface SkillAnswer {
   dialog: Dialog;
 }
 
+/** What an action of a bot is given. */
+export interface ActionRequest {
+  /** What was collected, by slot; of what was asked for before it was confirmed, exactly what the question showed. */
+  slots: Readonly<Record<string, string>>;
+  /** Null for a guest. */
+  customerId: CustomerId | null;
+  conversationId: ConversationId;
+  /** What the user wrote. */
+  text: string;
+  locale: string;
+  /** The same for the same call of the same turn: what was done by it once is not done again. */
+  key: string;
+}
+
+/** An action in code: a function of a bot's folder (functions/bot/index.ts). Throws Unavailable or Rejected. */
+export type Act = (request: ActionRequest) => Promise<ActionResult>;
+
 /** What skills may do to the world outside; each call has its own timeout and retries, and throws Unavailable or Rejected. */
 export interface Outside {
-  shop: {
-    orders(customer: CustomerId): Promise<Order[]>;
-    /** Null: there is no such order of this customer. */
-    order(customer: CustomerId, number: string): Promise<Order | null>;
-    /** Repeatable with the same key. False: it can't be cancelled any more. */
-    cancelOrder(customer: CustomerId, number: string, key: string): Promise<boolean>;
-    searchProducts(text: string, locale: string): Promise<Product[]>;
+  /** Runs an action of the bot. */
+  act(bot: Bot, action: string, request: ActionRequest): Promise<ActionResult>;
+  desk: {
     openTicket(
       ticket: { customerId: CustomerId | null; conversationId: ConversationId; text: string; reason: string },
       key: string,
@@ -45,37 +64,13 @@ export interface Outside {
   };
 }
 
-export interface Order {
-  number: string;
-  status: 'paid' | 'preparing' | 'shipped' | 'delivered' | 'cancelled';
-  items: { name: { en: string; ko: string }; quantity: number }[];
-  /** Won. */
-  total: number;
-  /** ISO dates. */
-  orderedOn: string;
-  deliveryOn: string;
-}
-
-export interface Product {
-  id: string;
-  name: { en: string; ko: string };
-  /** Won. */
-  price: number;
-  stock: number;
-  image: string;
-}
-
 /**
- * One thing the bot can do. A skill with `inline` answers within the step that understood the turn, without acting on
- * anything outside; every other one gets a queue and a function of its own (`skill-<name>`) and may run twice: it gives
+ * One thing that the platform can do for any bot. A skill with `inline` answers within the step that understood the turn, without
+ * acting on anything outside; every other one gets a queue and a function of its own (`skill-<name>`) and may run twice: it gives
  * its outside calls a key made of the turn.
  */
 export interface Skill {
   name: string;
   inline?: boolean;
-  /** Says whether a turn continues the skill's scenario in progress, whatever else it might mean. */
-  continues?(question: Question): boolean;
-  /** What brings a user back to the scenario in progress, after something else was answered. */
-  resume?(question: Question): Reply | null;
   run(question: Question, outside: Outside): Promise<SkillAnswer> | SkillAnswer;
 }

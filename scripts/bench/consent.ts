@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cancelAnswers } from '../../functions/skills/content.ts';
+import { Bot } from '../../functions/dialog/bot.ts';
+import { botFolder } from '../bot/folder.ts';
 import { machine } from './report.ts';
 
 const HELP = `npm run bench:consent: how often a cancellation is confirmed by what is no clear yes, and how often a yes is asked again
@@ -20,6 +21,8 @@ if (values.help) {
 }
 
 const root = join(import.meta.dirname, '../..');
+const bot = new Bot(botFolder(join(root, 'functions/bot')));
+const cancelAnswers = bot.answersTo({ yes: 'cancel_yes', no: 'cancel_no', answers: 'order_cancel' });
 const given = JSON.parse(await readFile(join(root, 'test/functions/dialog/consent-answers.json'), 'utf8')) as Record<
   string,
   { yes: string[]; not: { text: string; kind: string }[] }

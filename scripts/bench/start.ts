@@ -18,7 +18,7 @@ if (values.help) {
 
 const root = join(import.meta.dirname, '../..');
 const app = join(root, 'dist/functions');
-await buildFunctions(app);
+await buildFunctions({ target: app });
 
 // A process that loads the app as the Functions worker does, and ends when everything is registered.
 const script = `

@@ -26,7 +26,7 @@ export function expressions(folders = '{functions,inference-container,scripts}')
     });
     visitor.visit(parseSync(file, code).program);
   }
-  const details = 'functions/content/personal-details.json';
+  const details = 'functions/bot/personal-details.json';
   for (const { pattern } of JSON.parse(readFileSync(join(root, details), 'utf8')) as { pattern: string }[])
     found.push({ place: details, source: pattern, flags: 'iu' });
   return found;

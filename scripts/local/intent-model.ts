@@ -5,7 +5,7 @@ import { recipe } from '../train/recipe.ts';
 import { train } from '../train/train.ts';
 
 const root = join(import.meta.dirname, '../..');
-const CONTENT = join(root, 'functions/content/intents.json');
+const CONTENT = join(root, 'functions/bot/intents.json');
 
 /** Of in-scope accuracy: a wrong answer to what the bot knows nothing of is worse than one question too many. */
 const GIVE_UP = 0.04;

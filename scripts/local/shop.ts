@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import sharp from 'sharp';
-import type { Order, Product } from '../../functions/skills/skill.ts';
+import type { Order, Product } from '../../functions/bot/shop.ts';
 import { listen, type Running } from './listening.ts';
 
 /**

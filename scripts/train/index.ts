@@ -10,7 +10,7 @@ import { train } from './train.ts';
 
 const HELP = `npm run train -- --data <file> --out <model folder>: trains an intent model and writes its package
 
-  npm run train -- --data functions/content/intents.json --out models/intents/1.0.0
+  npm run train -- --data functions/bot/intents.json --out models/intents/1.0.0
 
   --data <file>         the bot's content (JSON list of intents), a CSV with the columns text,intent, or a JSON of splits
                         {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]

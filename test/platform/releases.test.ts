@@ -47,7 +47,7 @@ before(async () => {
   const built = join(root, '.local/models/intents');
   const { only } = JSON.parse(await readFile(join(built, 'config.json'), 'utf8')).versions as { only: [string] };
   await copyPackage(join(built, only[0]), '1.0.1');
-  await trainQuickly(join(root, 'functions/content/intents.json'), packageOf('1.0.2'));
+  await trainQuickly(join(root, 'functions/bot/intents.json'), packageOf('1.0.2'));
   await writeFile(join(folder, 'npm'), npm, { mode: 0o755 });
 });
 beforeEach(() => {

@@ -73,7 +73,7 @@ test('one turn is one trace through all its hops, and no text of the user is in 
   const id = unique('c');
   const secret = 'where is my order ORD-10021? zanzibar';
   await say(fixture.platform, id, secret);
-  const hops = ['conversations.post', 'accept', 'understand', 'inference', 'skill-orders', 'orders', 'log'];
+  const hops = ['conversations.post', 'accept', 'understand', 'inference', 'skill-flow', 'flow', 'log'];
   const spans = await eventually(async () => {
     const own = envelopes.find(
       ({ data }) =>

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after } from 'node:test';
-import content from '../../functions/content/intents.json' with { type: 'json' };
+import content from '../../functions/bot/intents.json' with { type: 'json' };
 import { recipe } from '../../scripts/train/recipe.ts';
 import { type Trained, type TrainOptions, train } from '../../scripts/train/train.ts';
 import { sha256 } from '../inference-container/fixture.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import content from '../../functions/content/intents.json' with { type: 'json' };
+import content from '../../functions/bot/intents.json' with { type: 'json' };
 import { words } from '../../inference-container/tasks/ngrams.ts';
 import { readDataset } from '../../scripts/train/dataset.ts';
 import { evaluateCommand, run } from './fixture.ts';

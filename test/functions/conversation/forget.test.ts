@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { type Channel, type Conversation, emptyDialog } from '../../../functions/conversation/document.ts';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
+import { flowAt } from './flow.ts';
 
 const CHANNEL: Channel = { kind: 'activity', reference: { serviceUrl: 'https://channel.example' } };
 const users = ['a', 'b', 'c'].map((name) => userId({ channel: 'x' }, name));
@@ -12,7 +13,8 @@ const answer: conversation.Answer = {
   said: { text: 'said', attachments: [] },
   replies: [{ text: 'reply' }],
   dialog: {
-    scenario: { skill: 'orders', step: 'confirm', slots: { order: '1' }, updatedAt: 1 },
+    flow: flowAt('shall_i', '1'),
+    paused: null,
     misses: 0,
     handover: null,
   },
@@ -31,7 +33,7 @@ function accept(document: Conversation, id: string, user: number, now: number): 
     customerId: null,
     text: `text-of-${user}`,
     attachments: [],
-    locale: 'en' as const,
+    localeAfter: () => 'en',
     fingerprint: id,
     traceparent: '',
     acceptedAt: now,

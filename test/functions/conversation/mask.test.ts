@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { mask } from '../../../functions/conversation/mask.ts';
-import { personalDetails } from '../../../functions/skills/content.ts';
+import { bot } from '../../bot.ts';
 
-const masked = (text: string) => mask(text, personalDetails);
+const masked = (text: string) => mask(text, bot.personalDetails);
 
 test('cards, phones, emails and id numbers are masked, however they are written', () => {
   const cases: Record<string, string> = {

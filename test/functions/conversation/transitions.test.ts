@@ -7,12 +7,12 @@ import {
   type Conversation,
   type Dialog,
   emptyDialog,
-  type Turn,
 } from '../../../functions/conversation/document.ts';
 import { conversationId, type TurnId, type UserId, userId } from '../../../functions/conversation/identifier.ts';
 import { policy } from '../../../functions/conversation/policy.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
-import { intents } from '../../../functions/skills/content.ts';
+import { bot } from '../../bot.ts';
+import { flowAt } from './flow.ts';
 
 const CONVERSATION = conversationId('api', 'c');
 const USER = userId('api', 'u');
@@ -105,7 +105,7 @@ class World {
   }
 
   accept(id: string, crash: 'before' | 'after' | null, fingerprint = id): void {
-    const turn: Turn = { ...incomingTurn(id, this.now), fingerprint };
+    const turn = { ...incomingTurn(id, this.now), fingerprint };
     const read = this.stored ?? {
       document: conversation.open(CONVERSATION, USER, this.channel, 'en', this.now),
       version: 0,
@@ -426,7 +426,7 @@ class World {
   }
 }
 
-function incomingTurn(id: string, acceptedAt = 1): Turn {
+function incomingTurn(id: string, acceptedAt = 1): conversation.Incoming {
   return {
     id: named(id),
     givenId: id,
@@ -434,7 +434,7 @@ function incomingTurn(id: string, acceptedAt = 1): Turn {
     customerId: null,
     text: id,
     attachments: [],
-    locale: 'en',
+    localeAfter: () => 'en',
     fingerprint: id,
     traceparent: '',
     acceptedAt,
@@ -587,7 +587,7 @@ for (const kind of ['api', 'activity'] as const)
   });
 
 const now = 1_000;
-const turn = (id: string): Turn => incomingTurn(id, now);
+const turn = (id: string) => incomingTurn(id, now);
 const apology = { ...reply('sorry'), outcome: 'failed' as const };
 const empty = () => conversation.open(CONVERSATION, USER, { kind: 'api' }, 'en', now);
 
@@ -734,17 +734,17 @@ test('what the channel has of a reply is not sent again', () => {
 test('a person writes in any language and over any address: the newest counts', () => {
   const here = (serviceUrl: string) => ({ kind: 'activity' as const, reference: { serviceUrl } });
   let document: Conversation = conversation.open(CONVERSATION, USER, here('https://old.example'), 'en', now);
-  const say = (id: string, text: string, locale: 'ko' | null, channel = here('https://new.example')) => {
-    const outcome = conversation.accept(document, { ...turn(id), text, locale }, channel, now);
+  const say = (id: string, text: string, channel = here('https://new.example')) => {
+    const localeAfter = (spoken: string) => bot.languages.of(text, spoken);
+    const outcome = conversation.accept(document, { ...turn(id), text, localeAfter }, channel, now);
     assert.ok(outcome.kind === 'accepted');
     document = outcome.document;
     return document.inbox.at(-1)!.locale;
   };
-  assert.equal(say('a', '안녕하세요', null), 'ko');
+  assert.equal(say('a', '안녕하세요'), 'ko');
   assert.deepEqual(document.channel, here('https://new.example'));
   assert.equal(document.locale, 'ko');
-  assert.equal(say('b', '12345', null), 'ko', 'what says nothing of its language is in that of the conversation');
-  assert.equal(say('c', 'good morning', 'ko'), 'en');
+  assert.equal(say('b', '12345'), 'ko', 'what says nothing of its language is in that of the conversation');
 });
 
 test('while the call log has too many turns to catch up with, no more are accepted', () => {
@@ -829,7 +829,7 @@ test('claims last longer than what they are for', () => {
 /** Cosmos DB refuses more. */
 const DATABASE_LIMIT = 2 * 1024 * 1024;
 const longest = Math.max(
-  ...[...intents.values()].flatMap(({ answers }) => [...(answers?.en ?? []), ...(answers?.ko ?? [])]).map(byteLength),
+  ...[...bot.intents.values()].flatMap(({ answers }) => Object.values(answers ?? {}).flat()).map(byteLength),
 );
 const size = (document: Conversation) => byteLength(JSON.stringify(document));
 
@@ -844,7 +844,7 @@ test('the fullest conversation, of the longest texts, stays under the limit of t
   const incoming = (id: string): conversation.Incoming => ({
     ...turn(id),
     text,
-    locale: 'ko',
+    localeAfter: () => 'ko',
     fingerprint: 'x'.repeat(43),
     traceparent: 'x'.repeat(55),
     givenId: 'x'.repeat(512),
@@ -912,7 +912,7 @@ test("each user of a group has a dialog of their own: nobody's turn moves anothe
   ];
   const confirming = (order: string) => ({
     ...emptyDialog,
-    scenario: { skill: 'orders', step: 'confirm', slots: { order }, updatedAt: 1 },
+    flow: flowAt('shall_i', order),
   });
   let document: Conversation = conversation.open(
     conversationId({ channel: 'x' }, 'group'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Option } from '../../../functions/dialog/choice.ts';
-import { chooser } from '../../../functions/skills/content.ts';
+import type { Option } from '../../../functions/conversation/flow.ts';
+import { bot } from '../../bot.ts';
 
 const options: Option[] = [
   { value: 'ORD-10021', names: ['Running shoes', '러닝화'] },
@@ -9,7 +9,7 @@ const options: Option[] = [
   { value: 'ORD-10023', names: ['Winter jacket', '겨울 재킷'] },
 ];
 const chosen = (text: string, more: { asked?: boolean; present?: string } = { asked: true }) => {
-  const choice = chooser.choose(text, options, more);
+  const choice = bot.chooser.choose(text, options, more);
   return choice?.kind === 'one' ? choice.value : (choice?.kind ?? null);
 };
 
@@ -72,7 +72,11 @@ test('by what it is, or a part of that', () => {
 test('the other one is the other of two', () => {
   const two = options.slice(0, 2);
   for (const text of ['the other one', 'the other', '다른 거요', '다른 주문'])
-    assert.deepEqual(chooser.choose(text, two, { present: 'ORD-10021' }), { kind: 'one', value: 'ORD-10022' }, text);
+    assert.deepEqual(
+      bot.chooser.choose(text, two, { present: 'ORD-10021' }),
+      { kind: 'one', value: 'ORD-10022' },
+      text,
+    );
   assert.equal(chosen('the other one', { present: 'ORD-10021' }), null, 'of three it says nothing');
 });
 

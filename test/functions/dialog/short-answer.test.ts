@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ShortAnswers } from '../../../functions/dialog/short-answer.ts';
-import { cancelAnswers, shortAnswers } from '../../../functions/skills/content.ts';
+import { bot } from '../../bot.ts';
+
+const { shortAnswers } = bot;
+const cancelAnswers = bot.answersTo({ yes: 'cancel_yes', no: 'cancel_no', answers: 'order_cancel' });
 
 test('a whole message is an answer, however it is typed', () => {
   const said: Record<string, string[]> = {
@@ -78,7 +81,7 @@ test('nothing within a longer message is an answer', () => {
 });
 
 test('content that says yes and no with the same words is refused', () => {
-  const none = { yes: ['ok'], no: ['OK!'], stop: [], again: [], wait: [], agree: [], agree_with: [] };
+  const none = { yes: ['ok'], no: ['OK!'], stop: [], again: [], wait: [], skip: [], agree: [], agree_with: [] };
   assert.throws(() => new ShortAnswers(none), /"OK!" is both yes and no/);
 });
 

@@ -3,11 +3,13 @@ import { createServer, type Server } from 'node:http';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
+import { serveBot } from '../../../functions/services/bot.ts';
 import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
 import { install } from '../../../scripts/local/functions-core.ts';
 import { listen, type Running } from '../../../scripts/local/listening.ts';
 import type { Shop } from '../../../scripts/local/shop.ts';
 import { startShop } from '../../../scripts/local/shop.ts';
+import { bot } from '../../bot.ts';
 import { hostileId } from '../hostile.ts';
 
 /**
@@ -52,6 +54,7 @@ before(async () => {
     SHOP_URL: shop.url,
     RATE_USER: '1000000',
   });
+  serveBot(bot);
 });
 
 after(async () => {
@@ -162,7 +165,7 @@ test("an id of a channel's activity, account or conversation reaches no other's 
         givenId: activity,
         text: 'hello',
         attachments: [],
-        locale: null,
+        locale: undefined,
         fingerprint: 'x',
         traceparent: '',
         acceptedAt: Date.now(),
@@ -180,7 +183,7 @@ test("an id of a channel's activity, account or conversation reaches no other's 
 });
 
 test("the shop is asked for this customer's orders alone, whatever somebody writes for an order", async () => {
-  const { shop: service } = await import('../../../functions/services/shop.ts');
+  const { shop: service } = await import('../../../functions/bot/shop.ts');
   const { customerId } = await import('../../../functions/conversation/identifier.ts');
   const seen: string[] = [];
   const { SHOP_URL } = process.env;

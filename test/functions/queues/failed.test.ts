@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { Active, Turn } from '../../../functions/conversation/document.ts';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import * as conversation from '../../../functions/conversation/transitions.ts';
+import { serveBot } from '../../../functions/services/bot.ts';
+import { bot } from '../../bot.ts';
 
 const nowhere = 'http://127.0.0.1:9';
 Object.assign(process.env, {
@@ -13,6 +15,7 @@ Object.assign(process.env, {
 });
 
 test('a turn that could not reach a person is not offered one, and any other is', async () => {
+  serveBot(bot);
   const { failed } = await import('../../../functions/queues/failed.ts');
   const user = userId('api', 'u');
   const turn = { id: turnId('t'), userId: user, text: 'x', attachments: [], locale: 'en' } as unknown as Turn;

@@ -1,29 +1,37 @@
+import { actionsOf } from '../../../functions/bot/index.ts';
+import type { Order, Shop } from '../../../functions/bot/shop.ts';
 import { type Dialog, emptyDialog, type Locale, type Reply } from '../../../functions/conversation/document.ts';
 import { conversationId, customerId, turnId, userId } from '../../../functions/conversation/identifier.ts';
-import { localeOf } from '../../../functions/conversation/locale.ts';
+import { type Bot, NONE } from '../../../functions/dialog/bot.ts';
 import { answerBy, choose } from '../../../functions/skills/choose.ts';
-import { NONE } from '../../../functions/skills/content.ts';
-import type { Order, Outside } from '../../../functions/skills/skill.ts';
+import type { Act, Outside, Question } from '../../../functions/skills/skill.ts';
+import { bot as retailer } from '../../bot.ts';
 
-/** A customer of the shop who talks to the bot; what each message means beside orders is said with it. */
+/** Somebody who talks to a bot; what a message means is said with it. */
 export class Talk {
-  readonly orders: Order[] = [
-    order('ORD-10021', 'preparing', 'Running shoes', '러닝화'),
-    order('ORD-10022', 'paid', 'Rice cooker', '전기밥솥'),
-    order('ORD-10023', 'shipped', 'Winter jacket', '겨울 재킷'),
-  ];
-  readonly cancelled: string[] = [];
+  readonly bot: Bot;
   dialog: Dialog = emptyDialog;
-  now = 1_000;
+  now = Date.parse('2026-11-27T03:00:00Z');
+  /** What was asked of the service desk. */
+  readonly tickets: string[] = [];
+  readonly #acts: Readonly<Record<string, Act>>;
+  #last: Reply[] = [];
   #turns = 0;
-  #locale: Locale = 'en';
+  #locale: Locale;
+
+  constructor(bot: Bot, acts: Readonly<Record<string, Act>>) {
+    this.bot = bot;
+    this.#acts = acts;
+    this.#locale = bot.languages.first;
+  }
 
   async say(text: string, intent = NONE, given?: Locale) {
-    const locale = given ?? localeOf(text, this.#locale);
+    const locale = given ?? this.bot.languages.of(text, this.#locale);
     this.#locale = locale;
     this.#turns += 1;
     this.now += 1_000;
-    const question = {
+    const question: Question = {
+      bot: this.bot,
       conversationId: conversationId('api', 'c'),
       turn: {
         id: turnId(`t${this.#turns}`),
@@ -41,34 +49,60 @@ export class Talk {
       },
       understanding: { intent, score: 0.9, top: [], model: { name: 'm', version: '1' } },
       dialog: this.dialog,
+      last: this.#last,
       now: this.now,
     };
     const { skill, dialog } = choose(question);
-    const answer = await answerBy(skill, { ...question, dialog }, this.#outside());
-    this.dialog = answer.dialog;
-    return {
-      skill: skill.name,
-      replies: answer.replies,
-      text: answer.replies.map((reply: Reply) => reply.text).join('\n'),
-    };
+    const { replies, dialog: after } = await answerBy(skill, { ...question, dialog }, this.#outside());
+    // What is kept of it is JSON.
+    this.dialog = JSON.parse(JSON.stringify(after));
+    this.#last = replies;
+    return { skill: skill.name, replies, text: replies.map((reply) => reply.text).join('\n') };
   }
 
   #outside(): Outside {
-    const find = (number: string) => this.orders.find((one) => one.number === number) ?? null;
     return {
-      shop: {
-        orders: async () => this.orders,
-        order: async (_customer: unknown, number: string) => find(number),
-        cancelOrder: async (_customer: unknown, number: string) => {
-          this.cancelled.push(number);
-          find(number)!.status = 'cancelled';
-          return true;
+      act: async (_bot: Bot, action: string, request: Parameters<Act>[0]) => await this.#acts[action]!(request),
+      desk: {
+        openTicket: async ({ text }: { text: string }) => {
+          this.tickets.push(text);
+          return 'T-1';
         },
-        searchProducts: async () => [],
-        openTicket: async () => 'T-1',
       },
     } as unknown as Outside;
   }
+}
+
+/** A customer of the shop, with three orders. */
+export class Shopper extends Talk {
+  readonly orders: Order[];
+  readonly cancelled: string[];
+
+  constructor(bot = retailer) {
+    const orders = [
+      order('ORD-10021', 'preparing', 'Running shoes', '러닝화'),
+      order('ORD-10022', 'paid', 'Rice cooker', '전기밥솥'),
+      order('ORD-10023', 'shipped', 'Winter jacket', '겨울 재킷'),
+    ];
+    const cancelled: string[] = [];
+    super(bot, actionsOf(shopOf(orders, cancelled)));
+    this.orders = orders;
+    this.cancelled = cancelled;
+  }
+}
+
+function shopOf(orders: Order[], cancelled: string[]): Shop {
+  const find = (number: string) => orders.find((one) => one.number === number) ?? null;
+  return {
+    orders: async () => orders,
+    order: async (_customer, number) => find(number),
+    cancelOrder: async (_customer, number) => {
+      cancelled.push(number);
+      find(number)!.status = 'cancelled';
+      return true;
+    },
+    searchProducts: async () => [],
+  };
 }
 
 function order(number: string, status: Order['status'], en: string, ko: string): Order {

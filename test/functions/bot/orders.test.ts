@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyDialog } from '../../../functions/conversation/document.ts';
-import { NONE } from '../../../functions/skills/content.ts';
-import { Talk } from './talk.ts';
+import { NONE } from '../../../functions/dialog/bot.ts';
+import { flowAt } from '../conversation/flow.ts';
+import { Shopper } from '../skills/talk.ts';
 
-async function confirming(): Promise<Talk> {
-  const talk = new Talk();
+async function confirming(): Promise<Shopper> {
+  const talk = new Shopper();
   const { text, replies } = await talk.say('cancel 10022', 'order_cancel');
   assert.match(text, /Shall I cancel order ORD-10022 \(Rice cooker/);
   assert.deepEqual(replies[0]!.suggestions, ['Yes, cancel it', 'No, keep it']);
@@ -17,7 +18,7 @@ test('only a clear yes cancels, in any language', async () => {
     const talk = await confirming();
     await talk.say(text, 'yes');
     assert.deepEqual(talk.cancelled, ['ORD-10022'], text);
-    assert.equal(talk.dialog.scenario, null);
+    assert.equal(talk.dialog.flow, null);
   }
 });
 
@@ -48,7 +49,7 @@ test('a no keeps the order', async () => {
     const talk = await confirming();
     await talk.say(text, 'yes');
     assert.deepEqual(talk.cancelled, [], text);
-    assert.equal(talk.dialog.scenario, null, text);
+    assert.equal(talk.dialog.flow, null, text);
     await talk.say('yes', 'yes');
     assert.deepEqual(talk.cancelled, [], 'a later yes is to nothing');
   }
@@ -76,10 +77,10 @@ test('an order that is another than what was shown is shown again before it is c
 });
 
 test('a scenario of a document from before asks again, for nobody knows what was shown', async () => {
-  const talk = new Talk();
+  const talk = new Shopper();
   talk.dialog = {
     ...emptyDialog,
-    scenario: { skill: 'orders', step: 'confirm', slots: { order: 'ORD-10022' }, updatedAt: 1_000 },
+    flow: { ...flowAt('shall_i', 'ORD-10022'), updatedAt: talk.now },
   };
   assert.match((await talk.say('yes')).text, /Shall I cancel order ORD-10022/);
   assert.deepEqual(talk.cancelled, []);
@@ -99,7 +100,7 @@ test('a question in between is answered, and the bot comes back to its own', asy
 });
 
 test('while the bot waits for which order, a question is answered too', async () => {
-  const talk = new Talk();
+  const talk = new Shopper();
   await talk.say('cancel my order', 'order_cancel');
   assert.match(
     (await talk.say('when do you open?', 'store_hours')).text,
@@ -114,7 +115,7 @@ test('a moment is waited for, what was asked is said again, and who stops has st
   assert.match((await talk.say('네?')).text, /취소할까요/);
   assert.deepEqual(talk.cancelled, []);
   assert.match((await talk.say('start over')).text, /Nothing was changed/);
-  assert.equal(talk.dialog.scenario, null);
+  assert.equal(talk.dialog.flow, null);
 });
 
 test('another wish about orders, or for a person, ends what was open', async () => {
@@ -125,7 +126,7 @@ test('another wish about orders, or for a person, ends what was open', async () 
   );
   const other = await confirming();
   assert.equal((await other.say('I want to talk to a person', 'person')).skill, 'person');
-  assert.equal(other.dialog.scenario, null);
+  assert.equal(other.dialog.flow, null);
 });
 
 test('what can not be told is asked three times, and then left as it is with a person offered', async () => {
@@ -135,18 +136,18 @@ test('what can not be told is asked three times, and then left as it is with a p
   const { text, replies } = await talk.say('hmmm');
   assert.match(text, /stays as it is/);
   assert.deepEqual(replies[0]!.suggestions, ['Talk to a person']);
-  assert.equal(talk.dialog.scenario, null);
+  assert.equal(talk.dialog.flow, null);
   assert.deepEqual(talk.cancelled, []);
-  const which = new Talk();
+  const which = new Shopper();
   await which.say('cancel my order', 'order_cancel');
   assert.match((await which.say('99999')).text, /can't find the order 99999[\s\S]*1\. ORD-10021/);
   assert.match((await which.say('10021 or 10022')).text, /I'm not sure which of these you mean/);
   assert.match((await which.say('77777')).text, /Nothing was changed/);
-  assert.equal(which.dialog.scenario, null);
+  assert.equal(which.dialog.flow, null);
 });
 
 test('the same tap twice changes nothing', async () => {
-  const talk = new Talk();
+  const talk = new Shopper();
   await talk.say('cancel my order', 'order_cancel');
   await talk.say('ORD-10022');
   const { text } = await talk.say('ORD-10022');

@@ -5,10 +5,10 @@ import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { ensureIntentModel } from '../../../scripts/local/intent-model.ts';
 import { openClassifier } from '../../../scripts/train/classifier.ts';
-import { Talk } from '../skills/talk.ts';
+import { Shopper } from '../skills/talk.ts';
 
 /**
- * The stories of functions/content/stories: what a customer says, understood by the bot's own model, and what must come of it. A
+ * The stories of functions/bot/stories: what a customer says, understood by the bot's own model, and what must come of it. A
  * service desk adds one without code: a JSON file, or an entry of one.
  */
 const root = join(import.meta.dirname, '../../..');
@@ -39,10 +39,10 @@ before(async () => {
 });
 after(() => classifier?.close());
 
-for (const file of globSync('functions/content/stories/*.json', { cwd: root }).sort())
+for (const file of globSync('functions/bot/stories/*.json', { cwd: root }).sort())
   for (const { story, steps } of stories.parse(JSON.parse(readFileSync(join(root, file), 'utf8'))))
     test(`${file.split('/').at(-1)}: ${story}`, async () => {
-      const talk = new Talk();
+      const talk = new Shopper();
       for (const { user, says, not, cancelled } of steps) {
         const [heard] = await classifier.classify([user]);
         const { text } = await talk.say(user, heard!.label);

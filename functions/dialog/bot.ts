@@ -1,0 +1,271 @@
+import { z } from 'zod';
+import type { Locale, Reply } from '../conversation/document.ts';
+import type { Value, Values } from '../conversation/flow.ts';
+import { Languages } from '../conversation/language.ts';
+import type { Detector } from '../conversation/mask.ts';
+import { Chooser } from './choice.ts';
+import { dateWords } from './date.ts';
+import { entity } from './entity.ts';
+import { action, type Confirm, flow } from './flow.ts';
+import { ShortAnswers } from './short-answer.ts';
+
+/**
+ * What makes the platform somebody's bot: the files of the bot's folder (functions/bot/, or another of the same shape), as one
+ * document that scripts/bot/ checks and writes and services/bot.ts reads. Nothing else of functions/ knows a language, an intent
+ * or a phrase by its name but those that stand here.
+ */
+const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be small letters, digits and _, and begin with a letter');
+const tag = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or pt-BR');
+const texts = z.record(tag, z.array(z.string().min(1)));
+const text = z.record(tag, z.string());
+
+export const about = z.strictObject({
+  /** What customers know the bot by. */
+  name: z.string().min(1).max(60),
+  /** Where "tomorrow" is: `Asia/Seoul`. */
+  time_zone: z.string().refine(isTimeZone, 'must be a time zone such as Asia/Seoul'),
+  /** Of amounts of money: `KRW`. */
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/)
+    .default('USD'),
+  /** Settings that addresses and keys of actions may name. */
+  settings: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)).default([]),
+  /** Phrases that are offered where somebody sends a picture without a word. */
+  images: z.array(name).max(4).default([]),
+});
+
+export const language = z.strictObject({
+  tag,
+  name: z.string().min(1),
+  scripts: z
+    .array(z.string().refine(isScript, 'must be a script as Unicode names it: Latin, Hangul, Hiragana, Han'))
+    .min(1),
+  words: z.array(z.string().min(1)).default([]),
+  fallback: tag.optional(),
+  money: z.string().includes('{amount}').optional(),
+  dates: dateWords.optional(),
+});
+
+/** Out of scope: the label below the threshold, and the intent whose utterances are examples of it. */
+export const NONE = 'none';
+
+export const intent = z.strictObject({
+  name,
+  /** What the platform must know of it: small talk is no wish; a bare yes or no; who wants the bot back from a person. */
+  is: z.enum(['small_talk', 'yes', 'no', 'bot']).optional(),
+  utterances: texts,
+  answers: texts.optional(),
+  suggestions: texts.optional(),
+  /** The flow that it begins. */
+  flow: name.optional(),
+  /** A person is called; the phrase says so. */
+  handover: name.optional(),
+});
+export type Intent = z.infer<typeof intent>;
+
+const spoken = z.record(tag, z.array(z.string()));
+
+export const shortAnswers = z.strictObject({
+  yes: spoken,
+  no: spoken,
+  stop: spoken,
+  again: spoken,
+  wait: spoken,
+  skip: spoken,
+  agree: spoken,
+  agree_with: spoken,
+  places: z.array(spoken),
+  last: spoken,
+  other: spoken,
+  except: spoken,
+  endings: spoken,
+  /** What is a yes or a no to one question alone. */
+  questions: z.record(name, z.strictObject({ yes: spoken, no: spoken, agree_with: spoken })).default({}),
+});
+
+export const detector = z.strictObject({
+  kind: z.string().regex(/^[a-z ]{1,24}$/),
+  of: z.enum(['number', 'address']),
+  /** Where it is written so; for whoever edits. */
+  language: z.string().optional(),
+  pattern: z.string().max(300),
+  plain: z.boolean().default(false),
+  check: z.enum(['luhn', 'resident']).optional(),
+});
+
+export const content = z.strictObject({
+  /** SHA-256 of the folder's files. */
+  version: z.string(),
+  about,
+  languages: z.array(language).min(1),
+  intents: z.array(intent),
+  phrases: z.record(name, text),
+  shortAnswers,
+  entities: z.record(name, entity),
+  flows: z.record(name, flow),
+  actions: z.record(name, action),
+  personalDetails: z.array(detector),
+});
+export type Content = z.infer<typeof content>;
+
+/** What the platform itself says: every bot has these phrases. */
+export const PHRASES = [
+  'fallback',
+  'apology',
+  'apology_person',
+  'ask_person',
+  'ask_bot',
+  'person_offered',
+  'person_passed_on',
+  'person_closed',
+  'person_back',
+  'person_not_here',
+  'image_kept',
+  'image_refused',
+  'image_about',
+  'flow_stopped',
+  'flow_waiting',
+  'flow_again',
+  'flow_several',
+  'flow_unknown',
+  'flow_back',
+  'flow_given_up',
+  'flow_confirm_again',
+  'flow_confirm_back',
+  'flow_confirm_given_up',
+  'flow_yes',
+  'flow_no',
+  'flow_skip',
+] as const;
+
+export class Bot {
+  readonly version: string;
+  readonly content: Content;
+  readonly languages: Languages;
+  readonly intents: ReadonlyMap<string, Intent>;
+  readonly shortAnswers: ShortAnswers;
+  readonly chooser: Chooser;
+  readonly personalDetails: readonly Detector[];
+  readonly #answers = new Map<string, ShortAnswers>();
+
+  constructor(given: Content) {
+    this.content = given;
+    this.version = given.version;
+    this.languages = new Languages(given.languages);
+    this.intents = new Map(given.intents.map((one) => [one.name, one]));
+    this.shortAnswers = new ShortAnswers(this.#words());
+    const { places, last, other, except, endings } = given.shortAnswers;
+    this.chooser = new Chooser({
+      places: places.map(flat),
+      last: flat(last),
+      other: flat(other),
+      except: flat(except),
+      endings: flat(endings),
+    });
+    this.personalDetails = given.personalDetails.map(({ kind, of, pattern, plain, check = null }) => ({
+      kind,
+      of,
+      pattern: new RegExp(pattern, 'iu'),
+      plain,
+      check,
+    }));
+  }
+
+  /** Whole answers to one question: what its buttons say, too. */
+  answersTo({ yes, no, answers }: Pick<Confirm, 'yes' | 'no' | 'answers'>): ShortAnswers {
+    const key = `${yes} ${no} ${answers}`;
+    const known = this.#answers.get(key) ?? new ShortAnswers(this.#words(answers, yes, no));
+    this.#answers.set(key, known);
+    return known;
+  }
+
+  #words(question?: string, yes?: string, no?: string) {
+    const { shortAnswers: all, phrases } = this.content;
+    const own = question === undefined ? undefined : all.questions[question];
+    const button = (phrase: string | undefined) => Object.values((phrase && phrases[phrase]) || {});
+    return {
+      yes: [...flat(all.yes), ...flat(own?.yes), ...button(yes)],
+      no: [...flat(all.no), ...flat(own?.no), ...button(no)],
+      stop: flat(all.stop),
+      again: flat(all.again),
+      wait: flat(all.wait),
+      skip: [...flat(all.skip), ...button('flow_skip')],
+      agree: flat(all.agree),
+      agree_with: [...flat(all.agree_with), ...flat(own?.agree_with)],
+    };
+  }
+
+  /** A phrase in a language, or in the one that stands in for it, with `{name}` replaced by its value. */
+  say(locale: Locale, phrase: string, values: Values = {}): string {
+    const said = this.of(locale, this.content.phrases[phrase]);
+    if (said === undefined) throw new Error(`the bot has no phrase "${phrase}"`);
+    return said.replace(/\{(\w+)\}/g, (_, key: string) =>
+      Object.hasOwn(values, key) ? this.write(locale, values[key]!) : '',
+    );
+  }
+
+  /** What is there in a language or in one that stands in for it. */
+  of<T>(locale: Locale, all: Readonly<Record<Locale, T>> | undefined): T | undefined {
+    if (!all) return undefined;
+    const found = this.languages.chain(locale).find((one) => Object.hasOwn(all, one));
+    return found === undefined ? Object.values(all)[0] : all[found];
+  }
+
+  /** A value as a person of a language reads it. */
+  write(locale: Locale, value: Value): string {
+    if (typeof value === 'string') return value;
+    if (typeof value === 'number') return value.toLocaleString(locale);
+    if ('money' in value) return this.#money(locale, value.money);
+    if ('date' in value) return date(locale, value.date, this.#timeStyle.date);
+    if ('time' in value) return date(locale, `1970-01-01T${value.time}`, this.#timeStyle.time);
+    if ('text' in value) return this.of(locale, value.text) ?? '';
+    if ('phrase' in value) return this.say(locale, value.phrase, value.with);
+    return value.list.map((one) => this.write(locale, one)).join(', ');
+  }
+
+  reply(locale: Locale, phrase: string, values: Values = {}, suggestions: readonly string[] = []): Reply {
+    const text = this.say(locale, phrase, values);
+    return suggestions.length > 0 ? { text, suggestions: [...suggestions] } : { text };
+  }
+
+  readonly #timeStyle: Record<'date' | 'time', Intl.DateTimeFormatOptions> = {
+    date: { weekday: 'short', month: 'long', day: 'numeric' },
+    time: { hour: 'numeric', minute: '2-digit' },
+  };
+
+  #money(locale: Locale, amount: number): string {
+    const { money } = this.content.languages.find(({ tag: one }) => one === locale) ?? {};
+    if (money !== undefined) return money.replace('{amount}', () => amount.toLocaleString(locale));
+    const style = { style: 'currency', currency: this.content.about.currency } as const;
+    const digits = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
+    return amount.toLocaleString(locale, { ...style, ...digits });
+  }
+}
+
+/** Dates here have no zone: they are what the business says. */
+function date(locale: Locale, iso: string, style: Intl.DateTimeFormatOptions): string {
+  return new Intl.DateTimeFormat(locale, { ...style, timeZone: 'UTC' }).format(
+    new Date(iso.includes('T') ? `${iso}Z` : `${iso}T00:00:00Z`),
+  );
+}
+
+function flat(spokenTexts: Record<Locale, readonly string[]> | undefined): string[] {
+  return Object.values(spokenTexts ?? {}).flat();
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function isScript(script: string): boolean {
+  try {
+    return /^\w+$/.test(script) && new RegExp(`\\p{Script=${script}}`, 'u') !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,439 @@
+import type { Locale, Reply } from '../conversation/document.ts';
+import type { FlowState, Option, Slot, Values } from '../conversation/flow.ts';
+import { type Bot, type Intent, NONE } from './bot.ts';
+import { type Found, find, itemsOf, type Reading } from './entity.ts';
+import { type Collect, type Confirm, type Flow, type Say, stepAt, stepId } from './flow.ts';
+import { readMessage } from './message.ts';
+import type { ShortAnswer } from './short-answer.ts';
+import type { ActionResult } from './value.ts';
+
+/**
+ * Goes through flows. Pure: an action that must run is yielded, and its result is given back; so a turn that runs twice goes the
+ * same way. An answer goes through its flow anew from the first step, with what was collected and confirmed: every look is taken
+ * again, so that **what is done is what was confirmed last**. A question is passed only where what it would show is what was
+ * confirmed; where it is anything else, it is shown again.
+ */
+
+/** What was said in a turn, and by whom. */
+export interface Heard {
+  text: string;
+  locale: Locale;
+  /** The intent as far as it is known; null: not understood. */
+  intent: string | null;
+  signedIn: boolean;
+  now: number;
+}
+
+/** An action that must run, with what was collected. */
+export interface ActionCall {
+  action: string;
+  slots: Record<string, string>;
+  text: string;
+  locale: Locale;
+}
+
+/** Where a flow stands after a turn. `flow` null: it is over. `handover`: a person is to be called, and told why. */
+export interface Outcome {
+  replies: Reply[];
+  flow: FlowState | null;
+  handover: { phrase: string } | null;
+}
+
+export type Play = Generator<ActionCall, Outcome, ActionResult>;
+
+/** Begins a flow, with what its first message says already. */
+export function begin(bot: Bot, name: string, heard: Heard): Play {
+  const state: FlowState = {
+    flow: name,
+    step: stepId(flowOf(bot, name).steps, 0),
+    slots: {},
+    options: {},
+    values: {},
+    tries: 0,
+    shown: null,
+    confirmed: {},
+    updatedAt: heard.now,
+  };
+  return new Run(bot, state, heard).begin();
+}
+
+/** Goes on with a flow that waited for this turn. */
+export function proceed(bot: Bot, state: FlowState, heard: Heard): Play {
+  return new Run(bot, state, heard).proceed();
+}
+
+/** Whether a flow as it was left is still one of the bot's. */
+export function stands(bot: Bot, { flow, step, slots }: FlowState): boolean {
+  const known = bot.content.flows[flow];
+  return known !== undefined && stepAt(known.steps, step) >= 0 && Object.keys(slots).every((slot) => known.slots[slot]);
+}
+
+/** What a message is to a flow that waits: an answer, or said beside it. */
+export function answers(bot: Bot, state: FlowState, heard: Heard): boolean {
+  return new Run(bot, state, heard).isAnswered();
+}
+
+/** What brings a user back to a flow, after something else was answered. */
+export function comeBack(bot: Bot, state: FlowState, heard: Heard): Reply {
+  return new Run(bot, state, heard).comeBack();
+}
+
+function flowOf(bot: Bot, name: string): Flow {
+  const flow = bot.content.flows[name];
+  if (!flow) throw new Error(`there is no flow "${name}"`);
+  return flow;
+}
+
+/** Slots that a message fills or changes, and what it says of the one that was asked for. */
+interface Heed {
+  changed: Record<string, Slot>;
+  asked: Found | null;
+}
+
+class Run {
+  readonly #bot: Bot;
+  readonly #flow: Flow;
+  readonly #heard: Heard;
+  #state: FlowState;
+  /** What was said so far. */
+  #replies: Reply[] = [];
+  /** The question that was passed last by what was confirmed, if nothing has changed since. */
+  #agreed = false;
+  /** The options of the last action. */
+  #given: Option[] = [];
+
+  constructor(bot: Bot, state: FlowState, heard: Heard) {
+    this.#bot = bot;
+    this.#flow = flowOf(bot, state.flow);
+    this.#state = state;
+    this.#heard = heard;
+  }
+
+  *begin(): Play {
+    const { signed_in } = this.#flow;
+    if (signed_in !== undefined && !this.#heard.signedIn) {
+      this.#say(signed_in);
+      return this.#end();
+    }
+    // What is said in the first message need not be asked for.
+    this.#take(this.#heed(false).changed);
+    return yield* this.#play();
+  }
+
+  *proceed(): Play {
+    const step = this.#step();
+    if (this.#flow.signed_in !== undefined && !this.#heard.signedIn) {
+      this.#say(this.#flow.signed_in);
+      return this.#end();
+    }
+    if (step && 'confirm' in step) return yield* this.#confirm(step);
+    if (step && 'collect' in step) return yield* this.#collect(step);
+    return yield* this.#play();
+  }
+
+  isAnswered(): boolean {
+    const step = this.#step();
+    const own = this.#bot.intents.get(this.#heard.intent ?? '');
+    if (!step || this.#isAside(own)) return false;
+    const { changed, asked } = this.#heed();
+    const speaksOfSlots = asked !== null || Object.keys(changed).length > 0;
+    if ('collect' in step) {
+      const answer = this.#answer();
+      if (answer === null || speaksOfSlots) return speaksOfSlots;
+      return answer === 'again' || (step.optional && (answer === 'skip' || answer === 'no'));
+    }
+    if (!('confirm' in step)) return false;
+    if (this.#answer(step) !== null || speaksOfSlots) return true;
+    // It sounds like an answer and says none clearly: it is asked again.
+    return own !== undefined && (own.is === 'yes' || own.is === 'no' || own.flow === this.#state.flow);
+  }
+
+  /** Another question than the flow's own, whatever day or thing it names by the way. */
+  #isAside(own: Intent | undefined): boolean {
+    if (!own || own.name === NONE || own.is !== undefined || own.flow === this.#state.flow) return false;
+    const { asks, words } = readMessage(this.#heard.text);
+    return asks && words.length > 2;
+  }
+
+  comeBack(): Reply {
+    const step = this.#step();
+    const { locale } = this.#heard;
+    if (step && 'confirm' in step) return this.#bot.reply(locale, step.back, this.#values(), this.#buttons(step));
+    if (!step || !('collect' in step)) return this.#bot.reply(locale, 'flow_back', this.#values());
+    const listed = this.#listed(step);
+    return this.#bot.reply(
+      locale,
+      step.back,
+      this.#values(),
+      listed.map((option) => this.#bot.write(locale, option.label ?? option.value)),
+    );
+  }
+
+  /** The answer to a question whether something shall be done. */
+  *#confirm(step: Confirm & { id?: string | undefined }): Play {
+    const answer = this.#answer(step);
+    const { locale } = this.#heard;
+    if (answer === 'no') return yield* this.#play(stepAt(this.#flow.steps, step.declined));
+    if (answer === 'yes' && this.#state.shown !== null) {
+      const { confirmed, shown, step: id } = this.#state;
+      this.#state = { ...this.#state, confirmed: { ...confirmed, [id]: shown! } };
+      return yield* this.#play();
+    }
+    const { changed } = this.#heed();
+    // Another is meant: that one is shown.
+    if (answer === null && this.#take(changed)) return yield* this.#play();
+    const tries = this.#state.tries + (answer === 'again' || answer === 'yes' ? 0 : 1);
+    if (tries >= step.tries) {
+      this.#say(step.given_up, [this.#bot.say(locale, 'ask_person')]);
+      return this.#end();
+    }
+    this.#say(step.again, this.#buttons(step));
+    return this.#wait({ ...this.#state, tries });
+  }
+
+  /** The answer to a question for a slot. */
+  *#collect(step: Collect & { id?: string | undefined }): Play {
+    const answer = this.#answer();
+    const { changed, asked } = this.#heed();
+    if (answer === 'again') return this.#ask(step, step.ask, this.#state.tries);
+    if (step.optional && (answer === 'skip' || (answer === 'no' && asked === null))) {
+      this.#state = { ...this.#state, slots: { ...this.#state.slots, [step.collect]: null }, tries: 0 };
+      return yield* this.#play();
+    }
+    if (this.#take(changed)) return yield* this.#play();
+    const tries = this.#state.tries + 1;
+    const { locale } = this.#heard;
+    if (tries >= step.tries) {
+      this.#say(step.given_up, [this.#bot.say(locale, 'ask_person')]);
+      return this.#end();
+    }
+    if (asked?.kind === 'unknown' || asked?.kind === 'outside') {
+      const number = asked.kind === 'unknown' ? asked.number : asked.slot.label;
+      this.#replies.push(this.#bot.reply(locale, step.unknown, { ...this.#values(), number }));
+    }
+    return this.#ask(step, asked?.kind === 'unclear' ? step.several : step.again, tries);
+  }
+
+  /** Goes on from a step until the user must say something, or the flow is over. */
+  *#play(from = 0): Play {
+    const { steps } = this.#flow;
+    for (let at = from; at < steps.length; ) {
+      const step = steps[at]!;
+      const id = stepId(steps, at);
+      const go = (target: string) => {
+        at = stepAt(steps, target);
+      };
+      const next = stepId(steps, at + 1);
+      if ('collect' in step) {
+        if (step.collect in this.#state.slots) {
+          go(next);
+          continue;
+        }
+        this.#agreed = false;
+        const result: ActionResult | null = step.options ? yield* this.#run(step.options) : null;
+        if (result && result.result !== 'options') {
+          go(step.results[result.result]!);
+          continue;
+        }
+        this.#state = { ...this.#state, step: id, options: { ...this.#state.options, [step.collect]: this.#given } };
+        const named = this.#heed(false).changed[step.collect];
+        const listed = this.#listed(step);
+        const only = step.single && listed.length === 1 ? slotOf(listed[0]!) : undefined;
+        if (named || only) {
+          this.#take({ [step.collect]: (named ?? only)! });
+          continue;
+        }
+        return this.#ask(step, step.ask, 0);
+      }
+      if ('confirm' in step) {
+        const shown = this.#fingerprint(step);
+        if (this.#state.confirmed[id] === shown) {
+          this.#agreed = true;
+          // What leads to the question was said when it was asked.
+          this.#replies = [];
+          go(next);
+          continue;
+        }
+        this.#say(step.confirm, this.#buttons(step));
+        return this.#wait({ ...this.#state, step: id, shown, tries: 0 });
+      }
+      if ('call' in step) {
+        // The folder's check says the same before the bot is served; here it holds whatever was served.
+        if (this.#bot.content.actions[step.call]!.effect === 'irreversible' && !this.#agreed)
+          throw new Error(`${this.#state.flow}: "${step.call}" was reached without a yes`);
+        const { result } = yield* this.#run(step.call);
+        const target = step.results[result];
+        if (target === undefined) throw new Error(`${this.#state.flow}: "${step.call}" answered "${result}"`);
+        go(target);
+      } else if ('say' in step) {
+        this.#tell(step);
+        go(step.next ?? next);
+      } else if ('branch' in step) {
+        const value = this.#state.slots[step.branch]?.value ?? '';
+        go(Object.hasOwn(step.cases, value) ? step.cases[value]! : step.otherwise);
+      } else return { replies: this.#replies, flow: null, handover: { phrase: step.handover } };
+    }
+    return this.#end();
+  }
+
+  *#run(action: string): Generator<ActionCall, ActionResult, ActionResult> {
+    const slots = Object.fromEntries(
+      Object.entries(this.#state.slots).flatMap(([name, slot]) => (slot === null ? [] : [[name, slot.value]])),
+    );
+    const { text, locale } = this.#heard;
+    const result: ActionResult = yield { action, slots, text, locale };
+    this.#given = result.options ?? [];
+    this.#state = { ...this.#state, values: { ...this.#state.values, ...result.values } };
+    return result;
+  }
+
+  /** Fills slots, and forgets what was chosen by what they were before. False: nothing is another than it was. */
+  #take(changed: Record<string, Slot>): boolean {
+    const other = Object.entries(changed).filter(([name, { value }]) => this.#state.slots[name]?.value !== value);
+    if (other.length === 0) return false;
+    const slots: FlowState['slots'] = { ...this.#state.slots, ...Object.fromEntries(other) };
+    const options = { ...this.#state.options };
+    let stale = other.map(([name]) => name);
+    while (stale.length > 0) {
+      const before = stale;
+      stale = Object.entries(this.#flow.slots)
+        .filter(([name, { depends_on }]) => depends_on.some((one) => before.includes(one)) && !(name in changed))
+        .filter(([name]) => name in slots || name in options)
+        .map(([name]) => name);
+      for (const name of stale) {
+        delete slots[name];
+        delete options[name];
+      }
+    }
+    // What was confirmed was something else.
+    this.#state = { ...this.#state, slots, options, values: {}, tries: 0, shown: null, confirmed: {} };
+    this.#agreed = false;
+    return true;
+  }
+
+  /** What the message says of the flow's slots. `waiting`: the bot has asked for one of them, and this may be the answer. */
+  #heed(waiting = true): Heed {
+    const step = this.#step();
+    const awaited = waiting && step && 'collect' in step ? step.collect : null;
+    const heed: Heed = { changed: {}, asked: null };
+    for (const [name, { entity: kind }] of Object.entries(this.#flow.slots)) {
+      const entity = this.#bot.content.entities[kind]!;
+      // Of what may be chosen nothing is known before it was fetched.
+      if (entity.kind === 'choice' && !(name in this.#state.options)) continue;
+      const found = find(entity, this.#reading(name, name === awaited), this.#optionsOf(name));
+      if (found?.kind === 'one') heed.changed[name] = found.slot;
+      // Of what was not asked for, it matters only that something was meant to change.
+      if (name === awaited || (found?.kind === 'unclear' && name in this.#state.slots)) heed.asked ??= found;
+    }
+    return heed;
+  }
+
+  #reading(slot: string, asked: boolean): Reading {
+    const { text, locale, now } = this.#heard;
+    const { about, languages } = this.#bot.content;
+    return {
+      text,
+      locale,
+      now,
+      timeZone: about.time_zone,
+      chooser: this.#bot.chooser,
+      dateWords: languages.find(({ tag }) => tag === locale)?.dates,
+      asked,
+      present: this.#state.slots[slot]?.value,
+    };
+  }
+
+  #optionsOf(slot: string): Option[] {
+    const own = this.#state.options[slot] ?? [];
+    const entity = this.#bot.content.entities[this.#flow.slots[slot]!.entity]!;
+    return own.length > 0 ? own : itemsOf(entity);
+  }
+
+  #step() {
+    return this.#flow.steps[stepAt(this.#flow.steps, this.#state.step)];
+  }
+
+  #answer(step?: Confirm): ShortAnswer | null {
+    return (step ? this.#bot.answersTo(step) : this.#bot.shortAnswers).read(this.#heard.text);
+  }
+
+  #listed({ collect, listed }: Collect): Option[] {
+    return this.#optionsOf(collect)
+      .filter((option) => option.listed !== false)
+      .slice(0, listed);
+  }
+
+  /** Asks for a slot, with what may be chosen. */
+  #ask(step: Collect, phrase: string, tries: number): Outcome {
+    const { locale } = this.#heard;
+    const listed = this.#listed(step);
+    const lines =
+      step.line === undefined ? [] : listed.map((option, index) => `${index + 1}. ${this.#line(step.line!, option)}`);
+    const text = [this.#bot.say(locale, phrase, this.#values()), ...lines].join('\n');
+    const buttons = listed.map((option) => this.#bot.write(locale, option.label ?? option.value));
+    const suggestions = step.optional ? [...buttons, this.#bot.say(locale, 'flow_skip')] : buttons;
+    this.#replies.push(suggestions.length > 0 ? { text, suggestions } : { text });
+    return this.#wait({ ...this.#state, tries });
+  }
+
+  #tell({ say, suggest, line }: Say): void {
+    const { locale } = this.#heard;
+    const values = this.#values();
+    const lines = line === undefined ? [] : this.#given.map((option) => this.#line(line, option));
+    const text = [this.#bot.say(locale, say, values), ...lines].join('\n');
+    const suggestions = suggest.map((phrase) => this.#bot.say(locale, phrase, values));
+    const images =
+      line === undefined
+        ? []
+        : this.#given.flatMap(({ image }) =>
+            image ? [{ url: image.url, alt: this.#bot.write(locale, image.alt) }] : [],
+          );
+    this.#replies.push({
+      text,
+      ...(suggestions.length > 0 ? { suggestions } : {}),
+      ...(images.length > 0 ? { images } : {}),
+    });
+  }
+
+  #line(phrase: string, option: Option): string {
+    return this.#bot.say(this.#heard.locale, phrase, { value: option.value, ...option.values });
+  }
+
+  #buttons({ yes, no }: Confirm): string[] {
+    const { locale } = this.#heard;
+    return [this.#bot.say(locale, yes, this.#values()), this.#bot.say(locale, no, this.#values())];
+  }
+
+  #say(phrase: string, suggestions: string[] = []): void {
+    this.#replies.push(this.#bot.reply(this.#heard.locale, phrase, this.#values(), suggestions));
+  }
+
+  /** What phrases of the flow may name: what was collected, and what actions said. */
+  #values(): Values {
+    const slots = Object.entries(this.#state.slots).flatMap(([name, slot]) =>
+      slot ? [[name, slot.label] as const] : [],
+    );
+    return { ...Object.fromEntries(slots), ...this.#state.values };
+  }
+
+  /** Of what a question shows: everything that was collected, and every value that its phrase names, in any language. */
+  #fingerprint({ confirm }: Confirm): string {
+    const values = this.#values();
+    const phrases = Object.values(this.#bot.content.phrases[confirm] ?? {});
+    const named = new Set(phrases.flatMap((text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, key]) => key!)));
+    const slots = Object.entries(this.#state.slots).map(([name, slot]) => [name, slot?.value ?? null]);
+    return JSON.stringify([slots.sort(), [...named].sort().map((key) => [key, values[key] ?? null])]);
+  }
+
+  #wait(state: FlowState): Outcome {
+    return { replies: this.#replies, flow: { ...state, updatedAt: this.#heard.now }, handover: null };
+  }
+
+  #end(): Outcome {
+    return { replies: this.#replies, flow: null, handover: null };
+  }
+}
+
+function slotOf(option: Option): Slot {
+  return { value: option.value, label: option.label ?? option.value };
+}

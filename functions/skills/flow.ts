@@ -1,0 +1,47 @@
+import { begin, type Heard, proceed } from '../dialog/engine.ts';
+import { understood } from './intent.ts';
+import { callPerson } from './person.ts';
+import type { Question, Skill } from './skill.ts';
+
+/** Goes through a flow of the bot: the one that waits, or the one that the intent begins. */
+export const flow: Skill = {
+  name: 'flow',
+  async run(question, outside) {
+    const { bot, conversationId, turn, dialog } = question;
+    const heard = heardOf(question);
+    const begun = understood(question)?.flow;
+    if (!dialog.flow && begun === undefined) throw new Error(`intent "${heard.intent}" begins no flow`);
+    const play = dialog.flow ? proceed(bot, dialog.flow, heard) : begin(bot, begun!, heard);
+    let next = play.next();
+    while (!next.done) {
+      const { action, slots, text, locale } = next.value;
+      const result = await outside.act(bot, action, {
+        slots,
+        customerId: turn.customerId,
+        conversationId,
+        text,
+        locale,
+        // A second run of this turn does nothing twice.
+        key: `${conversationId}/${turn.id}/${action}`,
+      });
+      next = play.next(result);
+    }
+    const { replies, flow: state, handover } = next.value;
+    const after = { ...dialog, flow: state, misses: 0 };
+    if (!handover) return { replies, dialog: after };
+    const called = await callPerson({ ...question, dialog: after }, outside, handover.phrase, heard.intent);
+    return { ...called, replies: [...replies, ...called.replies] };
+  },
+};
+
+/** A turn as the engine hears it. */
+export function heardOf(question: Question): Heard {
+  const { turn, now } = question;
+  return {
+    text: turn.text,
+    locale: turn.locale,
+    intent: understood(question)?.name ?? null,
+    signedIn: turn.customerId !== null,
+    now,
+  };
+}

@@ -1,0 +1,8 @@
+import { type Intent, NONE } from '../dialog/bot.ts';
+import type { Question } from './skill.ts';
+
+/** The intent of a turn, as far as it is understood. A model may know intents that the content has dropped since. */
+export function understood({ bot, understanding }: Pick<Question, 'bot' | 'understanding'>): Intent | null {
+  if (!understanding || understanding.intent === NONE) return null;
+  return bot.intents.get(understanding.intent) ?? null;
+}

@@ -1,0 +1,279 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { z } from 'zod';
+import * as shape from '../../functions/dialog/bot.ts';
+import { entity } from '../../functions/dialog/entity.ts';
+import { action, flow, problemsOf } from '../../functions/dialog/flow.ts';
+import { readMessage } from '../../functions/dialog/message.ts';
+
+/**
+ * A bot's folder, read and checked: what is wrong is said with its file and line, and what to do. `npm start`, `npm run train`,
+ * the build and the tests read it here.
+ */
+const name = z.string();
+const files = {
+  about: { file: 'bot.json', shape: shape.about },
+  languages: { file: 'languages.json', shape: z.array(shape.language).min(1) },
+  intents: { file: 'intents.json', shape: z.array(shape.intent) },
+  phrases: { file: 'phrases.json', shape: shape.content.shape.phrases },
+  shortAnswers: { file: 'short-answers.json', shape: shape.shortAnswers },
+  entities: { file: 'entities.json', shape: z.record(name, entity), empty: {} },
+  actions: { file: 'actions.json', shape: z.record(name, action), empty: {} },
+  flows: { file: 'flows.json', shape: z.record(name, flow), empty: {} },
+  personalDetails: { file: 'personal-details.json', shape: z.array(shape.detector), empty: [] },
+} as const;
+type Part = keyof typeof files;
+
+export const contentFiles = Object.values(files).map(({ file }) => file);
+/** The schemas that editors are given (docs/schemas). */
+export const fileShapes = Object.values(files).map(({ file, shape: of }) => ({ file, shape: of as z.ZodType }));
+
+export interface Problem {
+  file: string;
+  /** From 1; null: the file is missing. */
+  line: number | null;
+  message: string;
+}
+
+/** Null where something is wrong. */
+export interface BotFolder {
+  folder: string;
+  content: shape.Content | null;
+  problems: Problem[];
+}
+
+type Path = readonly (string | number)[];
+/** Says that something is wrong at a path of a part. */
+type Blame = (part: Part, path: Path, message: string) => void;
+
+export function readBotFolder(folder: string): BotFolder {
+  const problems: Problem[] = [];
+  const trees = new Map<Part, { root: Node; text: string }>();
+  const parts: Partial<Record<Part, unknown>> = {};
+  const hash = createHash('sha256');
+  const blame: Blame = (part, path, message) => {
+    const known = trees.get(part);
+    problems.push({ file: shown(folder, files[part].file), line: known ? lineOf(known, path) : null, message });
+  };
+  for (const [part, given] of Object.entries(files) as [Part, (typeof files)[Part]][]) {
+    const file = join(folder, given.file);
+    if (!existsSync(file)) {
+      if ('empty' in given) parts[part] = given.empty;
+      else blame(part, [], 'is missing');
+      continue;
+    }
+    const text = readFileSync(file, 'utf8');
+    hash.update(given.file).update(text);
+    const errors: ParseError[] = [];
+    const root = parseTree(text, errors, { allowTrailingComma: true });
+    if (errors.length > 0 || !root) {
+      const [{ error, offset }] = errors as [ParseError];
+      const line = text.slice(0, offset).split('\n').length;
+      problems.push({
+        file: shown(folder, given.file),
+        line,
+        message: `is no JSON here (${words(printParseErrorCode(error))})`,
+      });
+      continue;
+    }
+    trees.set(part, { root, text });
+    const parsed = (given.shape as z.ZodType).safeParse(read(root));
+    if (parsed.success) parts[part] = parsed.data;
+    else for (const issue of parsed.error.issues) blame(part, issue.path as Path, told(issue));
+  }
+  const { success, data } = shape.content.safeParse({ version: hash.digest('hex'), ...parts });
+  if (problems.length > 0 || !success) return { folder, content: null, problems };
+  check(data, blame);
+  return { folder, content: problems.length > 0 ? null : data, problems };
+}
+
+/** As it stands in a terminal: `functions/bot/flows.json:12  there is no …`. */
+export function lines(problems: readonly Problem[]): string[] {
+  return problems.map(({ file, line, message }) => `${file}${line === null ? '' : `:${line}`}  ${message}`);
+}
+
+/** A bot's folder that has nothing wrong. Throws with every problem otherwise. */
+export function botFolder(folder: string): shape.Content {
+  const { content, problems } = readBotFolder(folder);
+  if (content) return content;
+  throw new Error(
+    [`The bot's folder has ${problems.length} to correct:`, ...lines(problems).map((line) => `  ${line}`)].join('\n'),
+  );
+}
+
+/** What is served of a bot: of the utterances, only the one that a button says. */
+export function served(content: shape.Content): shape.Content {
+  const firsts = (all: Record<string, string[]>) =>
+    Object.fromEntries(Object.entries(all).map(([tag, texts]) => [tag, texts.slice(0, 1)]));
+  return { ...content, intents: content.intents.map((one) => ({ ...one, utterances: firsts(one.utterances) })) };
+}
+
+/** What no file says by itself. */
+function check(content: shape.Content, blame: Blame): void {
+  const { languages, intents, phrases, flows, actions, entities, shortAnswers } = content;
+  const tags = languages.map(({ tag }) => tag);
+  const lacking = (all: Readonly<Record<string, unknown>>) =>
+    languages.filter(({ tag, fallback }) => !(tag in all) && !(fallback && fallback in all)).map(({ tag }) => tag);
+  languages.forEach(({ tag, fallback }, index) => {
+    if (tags.indexOf(tag) < index) blame('languages', [index], `"${tag}" stands here twice`);
+    if (fallback !== undefined && !tags.includes(fallback))
+      blame('languages', [index, 'fallback'], `there is no language "${fallback}"`);
+  });
+  for (const phrase of shape.PHRASES)
+    if (!phrases[phrase]) blame('phrases', [], `lacks "${phrase}", which the platform says (docs/bot.md)`);
+  const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort().join(' ');
+  for (const [key, texts] of Object.entries(phrases)) {
+    for (const tag of lacking(texts)) blame('phrases', [key], `"${key}" has no ${tag}`);
+    const [first, ...others] = Object.values(texts);
+    for (const other of others)
+      if (values(other) !== values(first!))
+        blame(
+          'phrases',
+          [key],
+          `"${key}" has other values in one language (${values(other)}) than in another (${values(first!)})`,
+        );
+  }
+  const phrase = (part: Part, path: Path, key: string) => {
+    if (!phrases[key]) blame(part, path, `there is no phrase "${key}" in phrases.json`);
+  };
+  content.about.images.forEach((key, index) => {
+    phrase('about', ['images', index], key);
+  });
+
+  const seen = new Map<string, { intent: string; index: number }>();
+  intents.forEach((one, index) => {
+    const at = (...path: (string | number)[]) => [index, ...path];
+    const first = intents.findIndex(({ name: other }) => other === one.name);
+    if (first < index) blame('intents', at('name'), `"${one.name}" stands here twice`);
+    if (one.flow !== undefined && !flows[one.flow])
+      blame('intents', at('flow'), `there is no flow "${one.flow}" in flows.json`);
+    if (one.handover !== undefined) phrase('intents', at('handover'), one.handover);
+    const answered =
+      one.flow !== undefined || one.handover !== undefined || one.is === 'bot' || one.name === shape.NONE;
+    if (!answered && !one.answers)
+      blame('intents', at(), `"${one.name}" has no "answers", no "flow" and no "handover": say what becomes of it`);
+    for (const [field, texts] of [
+      ['utterances', one.utterances],
+      ['answers', one.answers],
+    ] as const) {
+      if (!texts) continue;
+      for (const tag of lacking(texts)) blame('intents', at(field), `"${one.name}" has no ${field} in ${tag}`);
+      for (const tag of Object.keys(texts))
+        if (!tags.includes(tag)) blame('intents', at(field, tag), `the bot speaks no "${tag}" (languages.json)`);
+    }
+    for (const [tag, texts] of Object.entries(one.utterances))
+      texts.forEach((text, place) => {
+        const key = readMessage(text).compact || text;
+        const known = seen.get(key);
+        if (known && known.intent !== one.name)
+          blame(
+            'intents',
+            at('utterances', tag, place),
+            `"${text}" stands in "${known.intent}" too: which of them is meant?`,
+          );
+        seen.set(key, known ?? { intent: one.name, index });
+      });
+  });
+
+  for (const [key, one] of Object.entries(flows)) {
+    for (const { path, message } of problemsOf(one, actions)) blame('flows', [key, ...path], message);
+    for (const [slot, { entity: kind }] of Object.entries(one.slots))
+      if (!entities[kind])
+        blame('flows', [key, 'slots', slot, 'entity'], `there is no entity "${kind}" in entities.json`);
+    if (one.signed_in !== undefined) phrase('flows', [key, 'signed_in'], one.signed_in);
+    one.steps.forEach((step, index) => {
+      const at = [key, 'steps', index];
+      const said = {
+        ...('collect' in step
+          ? {
+              ask: step.ask,
+              again: step.again,
+              several: step.several,
+              unknown: step.unknown,
+              back: step.back,
+              given_up: step.given_up,
+            }
+          : {}),
+        ...('confirm' in step
+          ? {
+              confirm: step.confirm,
+              again: step.again,
+              back: step.back,
+              given_up: step.given_up,
+              yes: step.yes,
+              no: step.no,
+            }
+          : {}),
+        ...('say' in step ? { say: step.say } : {}),
+        ...('handover' in step ? { handover: step.handover } : {}),
+        ...('line' in step && step.line !== undefined ? { line: step.line } : {}),
+      };
+      for (const [field, used] of Object.entries(said)) phrase('flows', [...at, field], used);
+      if ('say' in step)
+        step.suggest.forEach((used, place) => {
+          phrase('flows', [...at, 'suggest', place], used);
+        });
+      if ('confirm' in step && step.answers !== undefined && !shortAnswers.questions[step.answers])
+        blame('flows', [...at, 'answers'], `there is no "${step.answers}" under "questions" in short-answers.json`);
+      if ('collect' in step) {
+        const kind = entities[one.slots[step.collect]?.entity ?? '']?.kind;
+        if (kind === 'choice' && step.options === undefined)
+          blame(
+            'flows',
+            [...at, 'collect'],
+            'is a choice: name the action under "options" that gives what may be chosen',
+          );
+      }
+    });
+  }
+  for (const [key, { http }] of Object.entries(actions)) {
+    const [, setting] = /^\{(\w+)\}/.exec(http?.url ?? '') ?? [];
+    for (const used of [setting, http?.key])
+      if (used !== undefined && !content.about.settings.includes(used))
+        blame('actions', [key, 'http'], `add ${used} to "settings" in bot.json`);
+  }
+  try {
+    new shape.Bot(content);
+  } catch (error) {
+    blame('shortAnswers', [], error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** JSON.parse's value of a tree, but for a `$schema` that tells editors how to help. */
+function read(root: Node): unknown {
+  const value = JSON.parse(JSON.stringify(build(root)));
+  if (value && typeof value === 'object' && !Array.isArray(value)) delete value.$schema;
+  return value;
+}
+
+function build(node: Node): unknown {
+  if (node.type === 'array') return node.children!.map(build);
+  if (node.type !== 'object') return node.value;
+  return Object.fromEntries(node.children!.map(({ children }) => [children![0]!.value, build(children![1]!)]));
+}
+
+/** The line of the deepest part of a path that is there. */
+function lineOf({ root, text }: { root: Node; text: string }, path: Path): number {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node = findNodeAtLocation(root, path.slice(0, length) as (string | number)[]);
+    if (node) return text.slice(0, (node.parent?.type === 'property' ? node.parent : node).offset).split('\n').length;
+  }
+  return 1;
+}
+
+function told({ path, message, code, ...rest }: z.core.$ZodIssue): string {
+  const where = path.length > 0 ? `${path.join('.')}: ` : '';
+  if (code === 'unrecognized_keys')
+    return `${where}does not know ${(rest as { keys: string[] }).keys.map((key) => `"${key}"`).join(', ')}`;
+  return `${where}${message}`;
+}
+
+function words(code: string): string {
+  return code.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
+}
+
+function shown(folder: string, file: string): string {
+  return relative(process.cwd(), join(resolve(folder), file)) || file;
+}
