@@ -3,14 +3,13 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../functions/dialog/bot.ts';
-import { botFolder, served } from './bot/folder.ts';
+import { botFolder, RETAILER, served } from './bot/folder.ts';
 
 /**
  * Builds what is deployed: `dist/functions` (one bundle with host.json and the chat page; the Functions host loads it as
  * it is) and `dist/inference-container`. Bundled, because hundreds of small files are what a cold start costs most.
  */
 const root = join(import.meta.dirname, '..');
-const RETAILER = join(root, 'functions/bot');
 
 /** What CommonJS modules expect to find, by names that no module has itself. */
 const REQUIRE = [

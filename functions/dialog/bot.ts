@@ -7,6 +7,7 @@ import { Chooser } from './choice.ts';
 import { dateWords } from './date.ts';
 import { entity } from './entity.ts';
 import { action, type Confirm, flow } from './flow.ts';
+import { readMessage } from './message.ts';
 import { ShortAnswers } from './short-answer.ts';
 
 /**
@@ -33,6 +34,8 @@ export const about = z.strictObject({
   settings: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)).default([]),
   /** Phrases that are offered where somebody sends a picture without a word. */
   images: z.array(name).max(4).default([]),
+  /** The share of what it could answer that it may refuse, so that it answers less of what it can't. */
+  give_up: z.number().min(0).max(0.5).default(0.04),
 });
 
 export const language = z.strictObject({
@@ -129,6 +132,7 @@ export const PHRASES = [
   'flow_again',
   'flow_several',
   'flow_unknown',
+  'flow_changed',
   'flow_back',
   'flow_given_up',
   'flow_confirm_again',
@@ -148,6 +152,7 @@ export class Bot {
   readonly chooser: Chooser;
   readonly personalDetails: readonly Detector[];
   readonly #answers = new Map<string, ShortAnswers>();
+  readonly #offered = new Map<string, string>();
 
   constructor(given: Content) {
     this.content = given;
@@ -155,6 +160,9 @@ export class Bot {
     this.languages = new Languages(given.languages);
     this.intents = new Map(given.intents.map((one) => [one.name, one]));
     this.shortAnswers = new ShortAnswers(this.#words());
+    for (const { name, utterances } of given.intents)
+      for (const text of Object.values(utterances).flatMap((all) => offered(given, all)))
+        this.#offered.set(readMessage(text).compact, name);
     const { places, last, other, except, endings } = given.shortAnswers;
     this.chooser = new Chooser({
       places: places.map(flat),
@@ -170,6 +178,11 @@ export class Bot {
       plain,
       check,
     }));
+  }
+
+  /** The intent of what the bot itself offers to tap; null: something else was said, and must be understood. */
+  tapped(text: string): string | null {
+    return this.#offered.get(readMessage(text).compact) ?? null;
   }
 
   /** Whole answers to one question: what its buttons say, too. */
@@ -241,6 +254,28 @@ export class Bot {
     const digits = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
     return amount.toLocaleString(locale, { ...style, ...digits });
   }
+}
+
+/** Of the utterances of an intent, those that the bot offers: the first, which stands for it, and what suggestions and phrases say. */
+export function offered(
+  { intents, phrases }: Pick<Content, 'intents' | 'phrases'>,
+  utterances: readonly string[],
+): string[] {
+  const said = saidBy(intents, phrases);
+  return utterances.filter((text, index) => index === 0 || said.has(text));
+}
+
+const known = new WeakMap<object, Set<string>>();
+
+function saidBy(intents: Content['intents'], phrases: Content['phrases']): Set<string> {
+  const said =
+    known.get(intents) ??
+    new Set([
+      ...intents.flatMap(({ suggestions }) => Object.values(suggestions ?? {}).flat()),
+      ...Object.values(phrases).flatMap((texts) => Object.values(texts)),
+    ]);
+  known.set(intents, said);
+  return said;
 }
 
 /** Dates here have no zone: they are what the business says. */

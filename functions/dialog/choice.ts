@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein';
 import type { Option } from '../conversation/flow.ts';
 import { type Message, readMessage } from './message.ts';
 
@@ -56,9 +57,37 @@ export class Chooser {
     const meant = bare.filter((word) => !this.#excludes(word));
     const placed = asked || present !== undefined ? this.#byPlace(meant, message, options, present) : null;
     if (placed) return ruledOut ? { kind: 'unclear' } : { kind: 'one', value: placed };
-    const parts = options.filter((option) => option.names.some((name) => this.#speaksOf(bare, name)));
-    if (parts.length === 0) return null;
-    return parts.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: parts[0]!.value };
+    // A whole name says more than a part of one: "skin doctor" than "doctor".
+    const whole = options.filter(({ names }) => names.some((name) => this.#names(message, name)));
+    const kept = whole.filter(({ names }) => !names.some((name) => this.#isRuledOut(message, name)));
+    // Who rules one out beside another means the other.
+    if (whole.length > 1 && kept.length === 1) return { kind: 'one', value: kept[0]!.value };
+    const parts =
+      whole.length > 0 ? whole : options.filter(({ names }) => names.some((name) => this.#speaksOf(bare, name)));
+    const close =
+      parts.length > 0 || !asked ? parts : options.filter(({ names }) => names.some((name) => isClose(meant, name)));
+    if (close.length === 0) return null;
+    return close.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: close[0]!.value };
+  }
+
+  /** Whether a message has the whole of a name. Languages without blanks have it anywhere. */
+  #names({ words, compact }: Message, name: string): boolean {
+    const own = readMessage(name);
+    if (own.words.every((word) => /^[a-z]/.test(word)))
+      return (
+        own.words.length > 0 &&
+        own.words.every((word) => word.length > PART && words.some((said) => isForm(said, word)))
+      );
+    return own.compact.length >= PART && !/^\d+$/.test(own.compact) && compact.includes(own.compact);
+  }
+
+  /** Whether a word right behind a name says that it is not meant; in languages that write it there without a blank. */
+  #isRuledOut({ compact }: Message, name: string): boolean {
+    const own = readMessage(name).compact;
+    const at = compact.indexOf(own);
+    if (at < 0 || /^[a-z]/.test(own)) return false;
+    const behind = compact.slice(at + own.length);
+    return [...this.#except].some((known) => !/^[a-z]/.test(known) && behind.startsWith(known));
   }
 
   #byNumber({ numbers }: Message, options: readonly Option[]): string[] {
@@ -108,9 +137,27 @@ export class Chooser {
   #speaksOf(bare: string[], name: string): boolean {
     const { words, compact } = readMessage(name);
     return bare.some((word) => {
-      if (/^[a-z]/.test(word))
-        return word.length > PART && words.some((own) => own === word || own === `${word}s` || `${own}s` === word);
+      if (/^[a-z]/.test(word)) return word.length > PART && words.some((own) => isForm(word, own));
       return word.length >= PART && !/^\d+$/.test(word) && compact.includes(word);
     });
   }
+}
+
+/** The same word, or one of several. */
+function isForm(said: string, word: string): boolean {
+  return said === word || said === `${word}s` || `${said}s` === word;
+}
+
+/** Letters of a word, of which one may be another: so many are needed. */
+const CLOSE = 6;
+
+/** Whether a word is a near miss of one of a name: a letter more, less or other. Korean is compared by its letters. */
+function isClose(said: readonly string[], name: string): boolean {
+  const letters = (word: string) => word.normalize('NFD');
+  const own = readMessage(name)
+    .words.map(letters)
+    .filter((word) => [...word].length >= CLOSE);
+  return said
+    .map(letters)
+    .some((word) => own.some((known) => distance(word, known) <= (Math.min(word.length, known.length) > 9 ? 2 : 1)));
 }

@@ -159,14 +159,9 @@ class Run {
     const step = this.#step();
     const { locale } = this.#heard;
     if (step && 'confirm' in step) return this.#bot.reply(locale, step.back, this.#values(), this.#buttons(step));
-    if (!step || !('collect' in step)) return this.#bot.reply(locale, 'flow_back', this.#values());
-    const listed = this.#listed(step);
-    return this.#bot.reply(
-      locale,
-      step.back,
-      this.#values(),
-      listed.map((option) => this.#bot.write(locale, option.label ?? option.value)),
-    );
+    if (!step || !('collect' in step)) return this.#bot.reply(locale, 'flow_back', { ...this.#values(), question: '' });
+    const question = this.#bot.say(locale, step.ask, this.#values());
+    return this.#bot.reply(locale, step.back, { ...this.#values(), question }, this.#choices(step));
   }
 
   /** The answer to a question whether something shall be done. */
@@ -200,9 +195,15 @@ class Run {
       this.#state = { ...this.#state, slots: { ...this.#state.slots, [step.collect]: null }, tries: 0 };
       return yield* this.#play();
     }
-    if (this.#take(changed)) return yield* this.#play();
-    const tries = this.#state.tries + 1;
     const { locale } = this.#heard;
+    const others = this.#filled().filter(([name, { value }]) => changed[name] && changed[name].value !== value);
+    if (this.#take(changed)) {
+      // What was said before the question is another now: that it was heard is said.
+      const values = others.map(([name]) => changed[name]!.label);
+      if (values.length > 0) this.#replies.push(this.#bot.reply(locale, 'flow_changed', { value: { list: values } }));
+      return yield* this.#play();
+    }
+    const tries = this.#state.tries + 1;
     if (tries >= step.tries) {
       this.#say(step.given_up, [this.#bot.say(locale, 'ask_person')]);
       return this.#end();
@@ -277,9 +278,7 @@ class Run {
   }
 
   *#run(action: string): Generator<ActionCall, ActionResult, ActionResult> {
-    const slots = Object.fromEntries(
-      Object.entries(this.#state.slots).flatMap(([name, slot]) => (slot === null ? [] : [[name, slot.value]])),
-    );
+    const slots = Object.fromEntries(this.#filled().map(([name, slot]) => [name, slot.value]));
     const { text, locale } = this.#heard;
     const result: ActionResult = yield { action, slots, text, locale };
     this.#given = result.options ?? [];
@@ -363,6 +362,13 @@ class Run {
       .slice(0, listed);
   }
 
+  /** What the user may tap. */
+  #choices(step: Collect): string[] {
+    const { locale } = this.#heard;
+    const buttons = this.#listed(step).map((option) => this.#bot.write(locale, option.label ?? option.value));
+    return step.optional ? [...buttons, this.#bot.say(locale, 'flow_skip')] : buttons;
+  }
+
   /** Asks for a slot, with what may be chosen. */
   #ask(step: Collect, phrase: string, tries: number): Outcome {
     const { locale } = this.#heard;
@@ -370,8 +376,7 @@ class Run {
     const lines =
       step.line === undefined ? [] : listed.map((option, index) => `${index + 1}. ${this.#line(step.line!, option)}`);
     const text = [this.#bot.say(locale, phrase, this.#values()), ...lines].join('\n');
-    const buttons = listed.map((option) => this.#bot.write(locale, option.label ?? option.value));
-    const suggestions = step.optional ? [...buttons, this.#bot.say(locale, 'flow_skip')] : buttons;
+    const suggestions = this.#choices(step);
     this.#replies.push(suggestions.length > 0 ? { text, suggestions } : { text });
     return this.#wait({ ...this.#state, tries });
   }
@@ -410,10 +415,15 @@ class Run {
 
   /** What phrases of the flow may name: what was collected, and what actions said. */
   #values(): Values {
-    const slots = Object.entries(this.#state.slots).flatMap(([name, slot]) =>
-      slot ? [[name, slot.label] as const] : [],
-    );
-    return { ...Object.fromEntries(slots), ...this.#state.values };
+    return { ...Object.fromEntries(this.#filled().map(([name, { label }]) => [name, label])), ...this.#state.values };
+  }
+
+  /** What was collected, in the order of the flow. */
+  #filled(): [string, Slot][] {
+    return Object.keys(this.#flow.slots).flatMap((name): [string, Slot][] => {
+      const slot = this.#state.slots[name];
+      return slot ? [[name, slot]] : [];
+    });
   }
 
   /** Of what a question shows: everything that was collected, and every value that its phrase names, in any language. */

@@ -24,7 +24,7 @@ const collect = z.strictObject({
   several: name.default('flow_several'),
   /** It is not within its bounds, or none of those that there are; `{number}` is what was said. */
   unknown: name.default('flow_unknown'),
-  /** Brings the user back after something else was answered. */
+  /** Brings the user back after something else was answered; `{question}` is what `ask` says. */
   back: name.default('flow_back'),
   /** Ends the flow where it was not understood so often. */
   given_up: name.default('flow_given_up'),

@@ -1,6 +1,7 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
+import type { Bot } from '../dialog/bot.ts';
 import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
@@ -44,7 +45,7 @@ async function understandHead(conversationId: ConversationId, sentAt: number): P
       if (!document || !turn || (known && known.turnId !== turn.id)) return null;
       known ??= {
         turnId: turn.id,
-        meaning: meaning(turn, conversation.dialogOf(document, turn.userId).handover !== null),
+        meaning: meaning(currentBot(), turn, conversation.dialogOf(document, turn.userId).handover !== null),
       };
       return await outcomeOf(document, turn, known, sentAt);
     },
@@ -92,8 +93,14 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
   }
 }
 
-async function meaning(turn: Turn, withPerson: boolean): Promise<Meaning> {
+async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meaning> {
   if (turn.text === '') return { understanding: null, ms: 0 };
+  // What the bot offered means what it was offered for, whatever a model makes of it.
+  const tapped = bot.tapped(turn.text);
+  if (tapped !== null) {
+    const understanding = { intent: tapped, score: 1, top: [], model: { name: 'content', version: bot.version } };
+    return { understanding, ms: 0 };
+  }
   const started = performance.now();
   try {
     const understanding = await hop('inference', turn.traceparent, {}, () => inference.understand(turn.text));

@@ -7,11 +7,15 @@ import * as shape from '../../functions/dialog/bot.ts';
 import { entity } from '../../functions/dialog/entity.ts';
 import { action, flow, problemsOf } from '../../functions/dialog/flow.ts';
 import { readMessage } from '../../functions/dialog/message.ts';
+import { slow } from '../check/expression.ts';
 
 /**
  * A bot's folder, read and checked: what is wrong is said with its file and line, and what to do. `npm start`, `npm run train`,
  * the build and the tests read it here.
  */
+/** The bot that this repository has. */
+export const RETAILER = join(import.meta.dirname, '../../functions/bot');
+
 const name = z.string();
 const files = {
   about: { file: 'bot.json', shape: shape.about },
@@ -26,7 +30,7 @@ const files = {
 } as const;
 type Part = keyof typeof files;
 
-export const contentFiles = Object.values(files).map(({ file }) => file);
+export const contentFiles: readonly string[] = Object.values(files).map(({ file }) => file);
 /** The schemas that editors are given (docs/schemas). */
 export const fileShapes = Object.values(files).map(({ file, shape: of }) => ({ file, shape: of as z.ZodType }));
 
@@ -103,11 +107,11 @@ export function botFolder(folder: string): shape.Content {
   );
 }
 
-/** What is served of a bot: of the utterances, only the one that a button says. */
+/** What is served of a bot: of the utterances, only those that buttons say. */
 export function served(content: shape.Content): shape.Content {
-  const firsts = (all: Record<string, string[]>) =>
-    Object.fromEntries(Object.entries(all).map(([tag, texts]) => [tag, texts.slice(0, 1)]));
-  return { ...content, intents: content.intents.map((one) => ({ ...one, utterances: firsts(one.utterances) })) };
+  const few = (all: Record<string, string[]>) =>
+    Object.fromEntries(Object.entries(all).map(([tag, texts]) => [tag, shape.offered(content, texts)]));
+  return { ...content, intents: content.intents.map((one) => ({ ...one, utterances: few(one.utterances) })) };
 }
 
 /** What no file says by itself. */
@@ -234,11 +238,41 @@ function check(content: shape.Content, blame: Blame): void {
       if (used !== undefined && !content.about.settings.includes(used))
         blame('actions', [key, 'http'], `add ${used} to "settings" in bot.json`);
   }
+  const patterns = [
+    ...content.personalDetails.map(
+      ({ pattern }, index) => ({ part: 'personalDetails', path: [index], pattern }) as const,
+    ),
+    ...Object.entries(entities).flatMap(([key, one]) =>
+      one.kind === 'pattern' ? [{ part: 'entities', path: [key, 'pattern'], pattern: one.pattern } as const] : [],
+    ),
+  ];
+  for (const { part, path, pattern } of patterns) {
+    const wrong = wrongWith(pattern);
+    if (wrong) blame(part, path, wrong);
+  }
   try {
     new shape.Bot(content);
   } catch (error) {
     blame('shortAnswers', [], error instanceof Error ? error.message : String(error));
   }
+}
+
+/** What is looked at once: it takes a tenth of a second. */
+const looked = new Map<string, string | null>();
+
+/** Patterns meet what strangers write: one that takes long on some of it would hold up everybody. */
+function wrongWith(pattern: string): string | null {
+  const known = looked.get(pattern);
+  if (known !== undefined) return known;
+  let wrong: string | null;
+  try {
+    const found = slow(pattern, 'iu');
+    wrong = found && `takes more time than in proportion to its text (${found.reason})`;
+  } catch (error) {
+    wrong = `is no regular expression: ${error instanceof Error ? error.message : error}`;
+  }
+  looked.set(pattern, wrong);
+  return wrong;
 }
 
 /** JSON.parse's value of a tree, but for a `$schema` that tells editors how to help. */

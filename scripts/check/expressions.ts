@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseSync, Visitor } from 'oxc-parser';
 import { slow } from './expression.ts';
 
-/** A regular expression of the code, or of the content that is read as one. */
+/** A regular expression of the code. */
 export interface Expression {
   place: string;
   source: string;
@@ -12,7 +12,7 @@ export interface Expression {
 
 const root = join(import.meta.dirname, '../..');
 
-/** Every literal in the code; patterns in content are read as the code reads them. */
+/** Every literal in the code; patterns in a bot's folder are looked at when that is read (scripts/bot/folder.ts). */
 export function expressions(folders = '{functions,inference-container,scripts}'): Expression[] {
   const found: Expression[] = [];
   for (const file of globSync(`${folders}/**/*.{ts,js,mjs}`, { cwd: root }).sort()) {
@@ -26,9 +26,6 @@ export function expressions(folders = '{functions,inference-container,scripts}')
     });
     visitor.visit(parseSync(file, code).program);
   }
-  const details = 'functions/bot/personal-details.json';
-  for (const { pattern } of JSON.parse(readFileSync(join(root, details), 'utf8')) as { pattern: string }[])
-    found.push({ place: details, source: pattern, flags: 'iu' });
   return found;
 }
 

@@ -1,38 +1,43 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { botFolder, RETAILER } from '../bot/folder.ts';
 import { recipe } from '../train/recipe.ts';
 import { train } from '../train/train.ts';
 
 const root = join(import.meta.dirname, '../..');
-const CONTENT = join(root, 'functions/bot/intents.json');
-
-/** Of in-scope accuracy: a wrong answer to what the bot knows nothing of is worse than one question too many. */
-const GIVE_UP = 0.04;
 
 /**
- * The bot's own model, trained from its content when there is none for that content yet. It is built here and not kept
- * in the repository: it takes seconds, and so it can never be older than the utterances.
- * Returns the model repository.
+ * The model of a bot, trained from its folder when there is none for its utterances yet. It is built here and not kept in the
+ * repository: it takes seconds, and so it can never be older than the utterances. Returns the model repository.
  */
-export async function ensureIntentModel(repository: string, progress: (share: number) => void): Promise<string> {
-  const version = await versionOf();
+export async function ensureIntentModel(
+  repository: string,
+  progress: (share: number) => void,
+  bot: string = RETAILER,
+): Promise<string> {
+  const version = await modelVersion(bot);
   const out = join(repository, 'intents', version);
   const current = join(repository, 'intents/config.json');
-  if (!(await exists(join(out, 'model.json'))))
-    await train({ data: CONTENT, out, name: 'intents', version, seed: 1, recipe, giveUp: GIVE_UP, progress });
+  if (!(await exists(join(out, 'model.json')))) {
+    const { give_up: giveUp } = botFolder(bot).about;
+    const data = join(bot, 'intents.json');
+    await train({ data, out, name: 'intents', version, seed: 1, recipe, giveUp, progress });
+  }
   // Versions are checksums of the content, so the greatest is not the newest.
   await writeFile(`${current}.${process.pid}`, JSON.stringify({ versions: { only: [version] } }));
   await rename(`${current}.${process.pid}`, current);
   return repository;
 }
 
-/** Made of everything that decides the model's bytes: the content, the trainer, the features. */
-async function versionOf(): Promise<string> {
-  const hash = createHash('sha256');
+/** Made of everything that decides the model's answers: the utterances, the trainer, the features. An answer alone changes nothing. */
+export async function modelVersion(bot: string = RETAILER): Promise<string> {
+  const { intents, about } = botFolder(bot);
+  const hash = createHash('sha256').update(
+    JSON.stringify([about.give_up, intents.map(({ name, utterances }) => [name, utterances])]),
+  );
   const trainer = join(root, 'scripts/train');
   const files = [
-    CONTENT,
     join(import.meta.dirname, 'intent-model.ts'),
     join(root, 'inference-container/tasks/ngrams.ts'),
     ...(await readdir(trainer)).sort().map((name) => join(trainer, name)),

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { environment } from '../../inference-container/environment.ts';
+import { RETAILER } from '../bot/folder.ts';
 import { type AppService, startAppService } from './app-service.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import { COSMOS_KEY, startCosmos } from './cosmos.ts';
@@ -24,6 +27,10 @@ export interface PlatformOptions {
   keep: boolean;
   /** The web app's two slots and a registry, for releases; without them one process serves the models. */
   slots?: boolean;
+  /** The built gateway. */
+  app?: string;
+  /** The bot's folder; its local.ts, if it has one, stands for the systems that its actions call. */
+  bot?: string;
   /** More settings for the gateway. */
   settings?: Record<string, string>;
   step?(name: string): void;
@@ -65,6 +72,8 @@ export async function startPlatform({
   models,
   keep,
   slots = false,
+  app = join(root, 'dist/functions'),
+  bot = RETAILER,
   settings = {},
   step = () => {},
 }: PlatformOptions): Promise<Platform> {
@@ -96,6 +105,9 @@ export async function startPlatform({
     const shop = keepRunning(await startShop(ports.shop));
     const identity = keepRunning(await startIdentity(ports.identity));
     const directLine = keepRunning(await startDirectLine(ports.directLine, identity));
+
+    const own = await startLocal(bot);
+    if (own) keepRunning(own);
 
     const gateway = `http://127.0.0.1:${ports.gateway}`;
     const inferenceUrl = `http://127.0.0.1:${ports.inference}`;
@@ -135,6 +147,7 @@ export async function startPlatform({
         SHOP_SIGNING_KEYS: shop.signingKeys,
         SHOP_CUSTOMER_TOKEN_URL: shop.customerTokenUrl,
       }),
+      ...Object.fromEntries(Object.entries(own?.settings ?? {}).filter(([name]) => !process.env[name])),
       ...unlessGiven('MicrosoftAppId', {
         MicrosoftAppId: APP_ID,
         MicrosoftAppTenantId: '00000000-0000-4000-8000-000000000001',
@@ -176,7 +189,7 @@ export async function startPlatform({
     const startGateway = async () => {
       const environment = { ...process.env, ...gatewaySettings, PORT: String(ports.gateway), FUNCTIONS_KEY: KEY };
       const host = join(root, 'scripts/local/functions-host.ts');
-      const spawned = spawnNode('gateway', [host, join(root, 'dist/functions')], environment, logs);
+      const spawned = spawnNode('gateway', [host, app], environment, logs);
       running.gateway = spawned;
       // Its own word: another's server on this port would answer too.
       let listening = false;
@@ -214,6 +227,18 @@ export async function startPlatform({
     await stop();
     throw error;
   }
+}
+
+/** What stands for the systems that the bot's own actions call. */
+interface Local extends Running {
+  settings: Record<string, string>;
+}
+
+async function startLocal(bot: string): Promise<Local | null> {
+  const file = join(bot, 'local.ts');
+  if (!existsSync(file)) return null;
+  const module: { startLocal(): Promise<Local> } = await import(pathToFileURL(file).href);
+  return await module.startLocal();
 }
 
 /** Settings of a stand-in, where the environment does not name the real service. */

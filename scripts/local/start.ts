@@ -1,33 +1,43 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { buildFunctions, buildInference } from '../build.ts';
+import { botFolder, RETAILER } from '../bot/folder.ts';
+import { watchBot } from '../bot/watch.ts';
+import { buildFunctions, buildInference, writeContent } from '../build.ts';
 import { localSettings } from '../release/environment.ts';
-import { ensureIntentModel } from './intent-model.ts';
-import { startPlatform } from './platform.ts';
+import { ensureIntentModel, modelVersion } from './intent-model.ts';
+import { type Platform, startPlatform } from './platform.ts';
 import { choosePorts, usualPorts } from './ports.ts';
 import { REGISTRY_MISSING } from './registry.ts';
 
 const root = join(import.meta.dirname, '../..');
-const shared = join(root, '.local');
-const pidFile = join(shared, 'running.pid');
 
 const HELP = `npm start: the whole platform on this machine
 
 Builds and starts the gateway, the inference container and stand-ins for the Azure services, prints their addresses
 and waits. Ctrl-C stops all of it. Data and logs are in .local/; remove the folder to start empty.
+The bot's folder is watched: what you edit there is live in a second.
+
+  --bot <folder>   functions/bot; another bot, such as examples/clinic (its data is in .local/bots/<its folder's name>/)
 
 Settings (environment): ${Object.values(usualPorts)
   .map(({ setting, port }) => `${setting} (${port})`)
   .join(', ')}
 `;
 
-const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
+const { values } = parseArgs({ options: { bot: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
 if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
+
+const bot = values.bot === undefined ? RETAILER : resolve(values.bot);
+const own = bot === RETAILER;
+const shared = own ? join(root, '.local') : join(root, '.local/bots', basename(bot));
+const app = own ? join(root, 'dist/functions') : join(shared, 'functions');
+const pidFile = join(shared, 'running.pid');
 
 let last = '';
 
@@ -51,11 +61,16 @@ async function run(): Promise<void> {
     await mkdir(shared, { recursive: true });
     await writeFile(pidFile, String(process.pid));
   }
+  // Before anything is built: what is wrong with the folder is said at once.
+  const { about } = botFolder(bot);
   show('Building');
-  await Promise.all([buildFunctions(), buildInference()]);
-  const models = await ensureIntentModel(join(shared, 'models'), (share) =>
-    show(`Training the intent model ${percent(share)}`),
+  await Promise.all([buildFunctions({ target: app, bot }), buildInference()]);
+  const models = await ensureIntentModel(
+    join(shared, 'models'),
+    (share) => show(`Training the intent model ${percent(share)}`),
+    bot,
   );
+  const trained = await modelVersion(bot);
   // Last, because building takes seconds in which another may take a port.
   const { ports, moved } = await choosePorts(process.env);
   const platform = await startPlatform({
@@ -64,6 +79,8 @@ async function run(): Promise<void> {
     models,
     keep: true,
     slots: true,
+    app,
+    bot,
     step: (name) => show(`Starting: ${name}`),
   });
   if (beside) moved.push('another platform runs from this clone: the data of this one is its own, and goes with it');
@@ -71,7 +88,12 @@ async function run(): Promise<void> {
   finishLine();
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
   if (!platform.registry && !process.env.REGISTRY_URL) moved.push(`${REGISTRY_MISSING} (for npm run release only)`);
-  console.log(`Maru is running (ready in ${seconds} s).\n`);
+  console.log(`${own ? 'Maru' : `Maru as ${about.name}`} is running (ready in ${seconds} s).\n`);
+  const release = await releaseOf(platform.inferenceUrl);
+  if (release !== null)
+    moved.push(
+      `production serves the release ${release}: it answers, and not the model of your edits (npm run rollback)`,
+    );
   for (const line of moved) console.log(`  ! ${line}`);
   if (moved.length > 0) console.log();
   const gateway = `http://localhost:${ports.gateway}`;
@@ -92,27 +114,68 @@ async function run(): Promise<void> {
       ...used('STORAGE_CONNECTION', `http://127.0.0.1:${ports.blob}, :${ports.queue}`, 'Azurite'),
     ],
     ['Identity, Resource Manager', `http://127.0.0.1:${ports.identity}, :${ports.arm}`, 'stand-ins'],
-    ['Data and logs', '.local/, .local/logs/', ''],
+    ['Data and logs', `${relative(root, shared)}/, ${relative(root, shared)}/logs/`, ''],
+    ['The bot', `${relative(root, bot)}/`, 'watched: an edit is live in a second'],
   ]);
   console.log(
-    `\nOpen the chat page, or in another terminal:  npm run chat -- "where is my order?"\nCtrl-C stops everything.`,
+    `\nOpen the chat page, or in another terminal:  npm run chat -- "${own ? 'where is my order?' : 'hello'}"\nCtrl-C stops everything.`,
   );
 
-  const { child, logFile } = platform.running.gateway!;
-  child.once('exit', (code, signal) => {
-    if (stopped) return;
-    console.error(`\nThe gateway ended by itself (${signal ?? `code ${code}`}); see ${logFile}. Stopping the rest.`);
-    process.exitCode = 1;
-    stopping.resolve();
+  // Whether the gateway is to end: everything does, or its code is another by now.
+  let expected = false;
+  const guard = () => {
+    const { child, logFile } = platform.running.gateway!;
+    child.once('exit', (code, signal) => {
+      if (expected) return;
+      console.error(`\nThe gateway ended by itself (${signal ?? `code ${code}`}); see ${logFile}. Stopping the rest.`);
+      process.exitCode = 1;
+      stopping.resolve();
+    });
+  };
+  guard();
+  const watching = watchBot({
+    folder: bot,
+    models,
+    trained,
+    publish: (content) => writeContent(app, content),
+    rebuild: async () => {
+      await buildFunctions({ target: app, bot });
+      expected = true;
+      await platform.running.gateway?.stop();
+      await platform.startGateway();
+      expected = false;
+      guard();
+    },
+    served: (version) => served(platform, version),
+    say: (line) => console.log(`${new Date().toTimeString().slice(0, 8)}  ${line}`),
   });
-  let stopped = false;
   await stopping.promise;
-  stopped = true;
+  expected = true;
   console.log('\nStopping …');
+  await watching.close();
   await platform.stop();
   await rm(beside ? folder : pidFile, { recursive: true, force: true });
   console.log('Stopped.');
   process.exit();
+}
+
+/** The release that production serves; null: the model that is trained here. */
+async function releaseOf(inferenceUrl: string): Promise<string | null> {
+  const response = await fetch(`${inferenceUrl}/v2`, { signal: AbortSignal.timeout(3_000) });
+  const { release = null } = (await response.json()) as { release?: string | null };
+  return release?.slice(0, 19) ?? null;
+}
+
+/** Waits until a version of the model is served. The release that is served in its place, if one is. */
+async function served({ inferenceUrl }: Platform, version: string): Promise<string | null> {
+  for (;;) {
+    const release = await releaseOf(inferenceUrl);
+    if (release !== null) return release;
+    const response = await fetch(`${inferenceUrl}/v2/models/intents`, { signal: AbortSignal.timeout(3_000) });
+    const { versions = [] } = response.ok ? ((await response.json()) as { versions?: string[] }) : {};
+    if (versions.includes(version)) return null;
+    await sleep(250);
+  }
 }
 
 /** The stand-in's address, or that the environment's setting is used in its place. */

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
+import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
 import { DatasetError } from './dataset.ts';
 import type { Figures } from './metrics.ts';
@@ -8,18 +10,20 @@ import { recipe } from './recipe.ts';
 import type { Trial } from './search.ts';
 import { train } from './train.ts';
 
-const HELP = `npm run train -- --data <file> --out <model folder>: trains an intent model and writes its package
+const HELP = `npm run train -- --out <model folder>: trains an intent model and writes its package
 
-  npm run train -- --data functions/bot/intents.json --out models/intents/1.0.0
+  npm run train -- --out models/intents/1.0.0
 
-  --data <file>         the bot's content (JSON list of intents), a CSV with the columns text,intent, or a JSON of splits
+  --bot <folder>        functions/bot; the bot whose utterances it is trained on, as npm start trains it
+  --data <file>         in place of a bot: a list of intents (JSON), a CSV with the columns text,intent, or a JSON of splits
                         {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]
   --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
   --background <file>   sentences of other domains, one a line: they make out-of-scope easier to tell
   --seed <number>       1; the same data and seed give the same bytes
   --search <trials>     0; tries settings first, on every core, and trains the best on validation; a search that was
                         stopped goes on when the same command is run again
-  --give-up <points>    1; in-scope accuracy, in points, that the threshold may give up on validation
+  --give-up <points>    in-scope accuracy, in points, that the threshold may give up on validation: as bot.json says,
+                        or 1 with --data
 `;
 
 const values = parse();
@@ -36,7 +40,7 @@ process.once('SIGINT', () => {
 });
 try {
   const seed = number(values.seed);
-  const giveUp = number(values['give-up']) / 100;
+  const giveUp = values['give-up'] === undefined ? values.giveUp : number(values['give-up']) / 100;
   if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
   if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
   const trials = number(values.search);
@@ -96,18 +100,28 @@ function parse() {
         background: { type: 'string' },
         seed: { type: 'string', default: '1' },
         search: { type: 'string', default: '0' },
-        'give-up': { type: 'string', default: '1' },
+        'give-up': { type: 'string' },
+        bot: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
-    const { data, out } = values;
-    if (!values.help && data && out) return { ...values, data, out };
+    const { data, out, bot = data === undefined ? RETAILER : undefined } = values;
+    if (data !== undefined && bot !== undefined) throw new DatasetError('--bot or --data: one of them');
+    if (!values.help && out) return { ...values, out, ...source(bot, data) };
     console.log(HELP);
     process.exit(values.help ? 0 : 1);
   } catch (error) {
     console.error(said(error));
     process.exit(1);
   }
+}
+
+/** What is trained on, and the rule of its threshold: a bot's folder says both. */
+function source(bot: string | undefined, data: string | undefined): { data: string; giveUp: number } {
+  // The utterances of a folder, named by hand, are the folder's.
+  const own = bot ?? (data && existsSync(join(dirname(data), 'bot.json')) ? dirname(data) : undefined);
+  if (own === undefined) return { data: data!, giveUp: 0.01 };
+  return { data: join(own, 'intents.json'), giveUp: botFolder(own).about.give_up };
 }
 
 /** NaN where nothing is given: `--seed=` is no 0. */

@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { basename, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
+import { type Clinic, startLocal } from '../../../examples/clinic/local.ts';
+import { Bot } from '../../../functions/dialog/bot.ts';
+import { act } from '../../../functions/services/actions.ts';
+import type { Act } from '../../../functions/skills/skill.ts';
+import { botFolder } from '../../../scripts/bot/folder.ts';
 import { ensureIntentModel } from '../../../scripts/local/intent-model.ts';
 import { openClassifier } from '../../../scripts/train/classifier.ts';
-import { Shopper } from '../skills/talk.ts';
+import { bot } from '../../bot.ts';
+import { Shopper, Talk } from '../skills/talk.ts';
 
 /**
- * The stories of functions/bot/stories: what a customer says, understood by the bot's own model, and what must come of it. A
- * service desk adds one without code: a JSON file, or an entry of one.
+ * The stories of a bot's folder: what a customer says, understood by the bot's own model, and what must come of it. A service desk
+ * adds one without code: a JSON file in `stories/`, or an entry of one.
  */
 const root = join(import.meta.dirname, '../../..');
 const stories = z.array(
@@ -19,36 +25,63 @@ const stories = z.array(
       .array(
         z.strictObject({
           user: z.string(),
-          /** Parts of the bot's replies, and what must be in none of them. */
+          /** Parts of the bot's replies and of what they offer to tap, and what must be in none of them. */
           says: z.array(z.string()).default([]),
           not: z.array(z.string()).default([]),
-          /** Orders that the shop has cancelled by then. */
-          cancelled: z.array(z.string()).optional(),
+          /** What was done by then that has an effect: the action, and what was collected. */
+          done: z.array(z.string()).optional(),
         }),
       )
       .min(1),
   }),
 );
 
-let classifier: Awaited<ReturnType<typeof openClassifier>>;
-before(async () => {
-  const repository = await ensureIntentModel(join(root, '.local/models'), () => {});
-  const { versions } = JSON.parse(readFileSync(join(repository, 'intents/config.json'), 'utf8'));
-  const folder = join(repository, 'intents', versions.only[0]);
-  classifier = await openClassifier(folder, JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')));
-});
-after(() => classifier?.close());
+const clinic = new Bot(botFolder(join(root, 'examples/clinic')));
+let local: Clinic;
+/** Its actions, over HTTP. */
+const overHttp: Record<string, Act> = Object.fromEntries(
+  Object.keys(clinic.content.actions).map((name) => [name, (request) => act(clinic, name, request)]),
+);
+after(() => local?.close());
 
-for (const file of globSync('functions/bot/stories/*.json', { cwd: root }).sort())
-  for (const { story, steps } of stories.parse(JSON.parse(readFileSync(join(root, file), 'utf8'))))
-    test(`${file.split('/').at(-1)}: ${story}`, async () => {
-      const talk = new Shopper();
-      for (const { user, says, not, cancelled } of steps) {
-        const [heard] = await classifier.classify([user]);
-        const { text } = await talk.say(user, heard!.label);
-        const told = `“${user}” (${heard!.label} ${heard!.score.toFixed(2)}) → “${text}”`;
-        for (const part of says) assert.ok(text.includes(part), `${told} lacks “${part}”`);
-        for (const part of not) assert.ok(!text.includes(part), `${told} has “${part}”`);
-        if (cancelled) assert.deepEqual(talk.cancelled, cancelled, told);
-      }
+const bots = [
+  { folder: 'functions/bot', models: '.local/models', start: async () => new Shopper(bot) as Talk },
+  {
+    folder: 'examples/clinic',
+    models: '.local/bots/clinic/models',
+    start: async () => {
+      await local?.close();
+      local = await startLocal();
+      Object.assign(process.env, local.settings);
+      return new Talk(clinic, overHttp);
+    },
+  },
+];
+
+for (const { folder, models, start } of bots)
+  describe(folder, () => {
+    let classifier: Awaited<ReturnType<typeof openClassifier>>;
+    before(async () => {
+      const repository = await ensureIntentModel(join(root, models), () => {}, join(root, folder));
+      const { versions } = JSON.parse(readFileSync(join(repository, 'intents/config.json'), 'utf8'));
+      const own = join(repository, 'intents', versions.only[0]);
+      classifier = await openClassifier(own, JSON.parse(readFileSync(join(own, 'model.json'), 'utf8')));
     });
+    after(() => classifier?.close());
+
+    for (const file of globSync(`${folder}/stories/*.json`, { cwd: root }).sort())
+      for (const { story, steps } of stories.parse(JSON.parse(readFileSync(join(root, file), 'utf8'))))
+        test(`${basename(file)}: ${story}`, async () => {
+          const talk = await start();
+          for (const { user, says, not, done } of steps) {
+            const tapped = talk.bot.tapped(user);
+            const [heard] = tapped ? [{ label: tapped, score: 1 }] : await classifier.classify([user]);
+            const { replies } = await talk.say(user, heard!.label);
+            const text = replies.map((reply) => [reply.text, ...(reply.suggestions ?? [])].join(' ')).join(' ');
+            const told = `“${user}” (${heard!.label} ${heard!.score.toFixed(2)}) → “${text}”`;
+            for (const part of says) assert.ok(text.includes(part), `${told} lacks “${part}”`);
+            for (const part of not) assert.ok(!text.includes(part), `${told} has “${part}”`);
+            if (done) assert.deepEqual(talk.done, done, told);
+          }
+        });
+  });

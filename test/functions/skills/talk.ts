@@ -4,7 +4,7 @@ import { type Dialog, emptyDialog, type Locale, type Reply } from '../../../func
 import { conversationId, customerId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import { type Bot, NONE } from '../../../functions/dialog/bot.ts';
 import { answerBy, choose } from '../../../functions/skills/choose.ts';
-import type { Act, Outside, Question } from '../../../functions/skills/skill.ts';
+import type { Act, ActionRequest, Outside, Question } from '../../../functions/skills/skill.ts';
 import { bot as retailer } from '../../bot.ts';
 
 /** Somebody who talks to a bot; what a message means is said with it. */
@@ -14,6 +14,8 @@ export class Talk {
   now = Date.parse('2026-11-27T03:00:00Z');
   /** What was asked of the service desk. */
   readonly tickets: string[] = [];
+  /** What was done that has an effect, with what was collected. */
+  readonly done: string[] = [];
   readonly #acts: Readonly<Record<string, Act>>;
   #last: Reply[] = [];
   #turns = 0;
@@ -62,12 +64,19 @@ export class Talk {
 
   #outside(): Outside {
     return {
-      act: async (_bot: Bot, action: string, request: Parameters<Act>[0]) => await this.#acts[action]!(request),
+      act: async (bot: Bot, action: string, request: ActionRequest) => {
+        const result = await this.#acts[action]!(request);
+        if (bot.content.actions[action]!.effect !== 'none')
+          this.done.push([action, ...Object.values(request.slots)].join(' '));
+        return result;
+      },
       desk: {
         openTicket: async ({ text }: { text: string }) => {
           this.tickets.push(text);
           return 'T-1';
         },
+        addToTicket: async (_ticket: string, text: string) => void this.tickets.push(text),
+        closeTicket: async () => {},
       },
     } as unknown as Outside;
   }

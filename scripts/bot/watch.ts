@@ -1,0 +1,144 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { watch } from 'node:fs';
+import { join } from 'node:path';
+import type { Content } from '../../functions/dialog/bot.ts';
+import { modelVersion } from '../local/intent-model.ts';
+import { contentFiles, lines, readBotFolder } from './folder.ts';
+
+/** Editors write a file in several steps. */
+const SETTLE_MS = 150;
+
+export interface WatchOptions {
+  /** The bot's folder. */
+  folder: string;
+  /** The model repository. */
+  models: string;
+  /** The version that is trained already. */
+  trained: string;
+  /** Takes new content over. */
+  publish(content: Content): Promise<void>;
+  /** Builds and starts anew what runs the code of the actions. */
+  rebuild(): Promise<void>;
+  /** Waits until a version of the model is served; the release that is served in its place, if one is. */
+  served(version: string): Promise<string | null>;
+  say(line: string): void;
+}
+
+/**
+ * Follows a bot's folder as somebody edits it: an answer is live at once; utterances train in the background and say when they are
+ * served; what is wrong is said with its file and line, and the last good content stays.
+ */
+export function watchBot(options: WatchOptions): { close(): Promise<void> } {
+  const { folder, publish, rebuild, say } = options;
+  const touched = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  let published = readBotFolder(folder).content?.version;
+  let said = '';
+  let work = Promise.resolve();
+  const training = new Training(options);
+
+  const look = async (files: string[]) => {
+    const started = performance.now();
+    if (files.some((file) => file.endsWith('.ts') && file !== 'local.ts')) {
+      await rebuild();
+      say(`${files.join(', ')}: the gateway runs your code (${seconds(started)} s).`);
+    }
+    if (files.includes('local.ts')) say('local.ts: start anew to run it (Ctrl-C, npm start).');
+    if (!files.some((file) => contentFiles.includes(file))) return;
+    const { content, problems } = readBotFolder(folder);
+    const wrong = lines(problems).join('\n  ');
+    if (!content) {
+      if (wrong !== said) say(`Not taken over: ${problems.length} to correct; the bot goes on as before.\n  ${wrong}`);
+      said = wrong;
+      return;
+    }
+    said = '';
+    if (content.version === published) return;
+    await publish(content);
+    published = content.version;
+    say(`${files.join(', ')}: live (${seconds(started)} s).`);
+    await training.follow();
+  };
+
+  const watcher = watch(folder, { recursive: true }, (_, name) => {
+    if (name === null) return;
+    touched.add(name);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const files = [...touched].sort();
+      touched.clear();
+      work = work
+        .then(() => look(files))
+        .catch((error) => say(`The bot's folder could not be read: ${error instanceof Error ? error.message : error}`));
+    }, SETTLE_MS);
+  });
+  return {
+    async close() {
+      clearTimeout(timer);
+      watcher.close();
+      training.stop();
+      await work;
+    },
+  };
+}
+
+/** One training at a time; a newer edit ends an older one. */
+class Training {
+  readonly #options: WatchOptions;
+  #version: string;
+  #child: ChildProcess | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#version = options.trained;
+  }
+
+  async follow(): Promise<void> {
+    const { folder, models, say } = this.#options;
+    const version = await modelVersion(folder);
+    if (version === this.#version) return;
+    this.#version = version;
+    this.stop();
+    say('The utterances have changed: training in the background. Until it is done, the old model answers.');
+    const started = performance.now();
+    const child = fork(join(import.meta.dirname, 'train.ts'), [folder, models], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#child = child;
+    let last = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      last = text.trim().split('\n').at(-1) || last;
+    });
+    child.once('exit', (code) => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      if (code !== 0) {
+        // The next edit tries again.
+        this.#version = '';
+        return say(`The training failed: ${last || `code ${code}`}. The old model goes on answering.`);
+      }
+      this.#serve(version, started).catch((error) => say(`The new model is not served: ${error}`));
+    });
+  }
+
+  stop(): void {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill();
+  }
+
+  async #serve(version: string, started: number): Promise<void> {
+    const { served, say } = this.#options;
+    const release = await served(version);
+    if (this.#version !== version) return;
+    if (release === null) return say(`The model of your edit is served: ${version} (${seconds(started)} s).`);
+    say(
+      `The model of your edit is trained (${version}), but production serves the release ${release}: that one answers.\n` +
+        `  To serve yours: npm run release -- ${join(this.#options.models, 'intents', version)}, and then npm run swap.`,
+    );
+  }
+}
+
+function seconds(started: number): string {
+  return ((performance.now() - started) / 1_000).toFixed(1);
+}
