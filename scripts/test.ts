@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, '..');
 const HELP = `npm test: builds, then runs every test
 
   npm test                       all of them
+  npm test -- quick              those that start no platform, browser, registry or training: under a minute
   npm test -- channel chaos      files whose path contains one of the words
 `;
 
@@ -30,6 +31,8 @@ if (!existsSync(chromium)) {
 }
 /** Tests of releases push to a real registry, and look at what came there with skopeo. */
 const REGISTRY_TESTS = /(platform\/releases|release\/image)[\w-]*\.test\.ts$/;
+/** What starts processes, or trains. */
+const SLOW = /^test\/(platform|e2e|release|local|train|inference-container)\/|check\/|stories|unavailable/;
 const missing = ['docker-registry', 'skopeo'].filter((tool) => spawnSync(tool, ['--version']).error);
 if (missing.length > 0) {
   const tools = missing.join(' and ');
@@ -43,7 +46,11 @@ await Promise.all([buildFunctions(), buildInference()]);
 await ensureIntentModel(join(root, '.local/models'), () => {});
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
-  .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)))
+  .filter(
+    (file) =>
+      positionals.length === 0 ||
+      positionals.some((word) => (word === 'quick' ? !SLOW.test(file) : file.includes(word))),
+  )
   .filter((file) => existsSync(chromium) || !file.includes('/e2e/'))
   .filter((file) => missing.length === 0 || !REGISTRY_TESTS.test(file))
   .sort();

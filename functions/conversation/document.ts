@@ -85,11 +85,21 @@ export interface Reply {
   images?: { url: string; alt: string }[];
 }
 
+/** Something that a message wishes, or says not to be wished. */
+export interface Wish {
+  intent: string;
+  score: number;
+  negated: boolean;
+}
+
 export interface Understanding {
+  /** Of a message of several wishes, the first. */
   intent: string;
   /** 0–1. */
   score: number;
   top: { intent: string; score: number }[];
+  /** In order, where there are several, or one is denied. */
+  wishes?: Wish[];
   model: { name: string; version: string };
 }
 

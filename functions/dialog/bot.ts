@@ -45,6 +45,20 @@ export const language = z.strictObject({
     .array(z.string().refine(isScript, 'must be a script as Unicode names it: Latin, Hangul, Hiragana, Han'))
     .min(1),
   words: z.array(z.string().min(1)).default([]),
+  /** What people say before and behind what they want: the model learns to look past it. */
+  openings: z.array(z.string().min(1)).default([]),
+  closings: z.array(z.string().min(1)).default([]),
+  /** How a wish becomes a denial: what it begins or ends with, and what stands there then. */
+  negations: z
+    .strictObject({
+      before: z.array(z.tuple([z.string().min(1), z.string()])).default([]),
+      behind: z.array(z.tuple([z.string().min(1), z.string()])).default([]),
+    })
+    .default({ before: [], behind: [] }),
+  /** Words at which a message of several wishes is taken apart: right before them, or right behind. */
+  joins: z
+    .strictObject({ before: z.array(z.string().min(1)).default([]), after: z.array(z.string().min(1)).default([]) })
+    .default({ before: [], after: [] }),
   fallback: tag.optional(),
   money: z.string().includes('{amount}').optional(),
   dates: dateWords.optional(),
@@ -52,12 +66,16 @@ export const language = z.strictObject({
 
 /** Out of scope: the label below the threshold, and the intent whose utterances are examples of it. */
 export const NONE = 'none';
+/** The label of what is said not to be wanted: the `not` utterances of all intents. */
+export const NOT = 'not';
 
 export const intent = z.strictObject({
   name,
   /** What the platform must know of it: small talk is no wish; a bare yes or no; who wants the bot back from a person. */
   is: z.enum(['small_talk', 'yes', 'no', 'bot']).optional(),
   utterances: texts,
+  /** Sentences that look like it and are not: "i don't want to cancel". */
+  not: texts.optional(),
   answers: texts.optional(),
   suggestions: texts.optional(),
   /** The flow that it begins. */
@@ -115,6 +133,8 @@ export type Content = z.infer<typeof content>;
 /** What the platform itself says: every bot has these phrases. */
 export const PHRASES = [
   'fallback',
+  'not_wanted',
+  'also',
   'apology',
   'apology_person',
   'ask_person',
@@ -151,6 +171,8 @@ export class Bot {
   readonly shortAnswers: ShortAnswers;
   readonly chooser: Chooser;
   readonly personalDetails: readonly Detector[];
+  /** Words at which messages are taken apart, of every language. */
+  readonly joins: { before: ReadonlySet<string>; after: readonly string[] };
   readonly #answers = new Map<string, ShortAnswers>();
   readonly #offered = new Map<string, string>();
 
@@ -162,7 +184,7 @@ export class Bot {
     this.shortAnswers = new ShortAnswers(this.#words());
     for (const { name, utterances } of given.intents)
       for (const text of Object.values(utterances).flatMap((all) => offered(given, all)))
-        this.#offered.set(readMessage(text).compact, name);
+        this.#offered.set(utteranceKey(text), name);
     const { places, last, other, except, endings } = given.shortAnswers;
     this.chooser = new Chooser({
       places: places.map(flat),
@@ -171,6 +193,10 @@ export class Bot {
       except: flat(except),
       endings: flat(endings),
     });
+    this.joins = {
+      before: new Set(given.languages.flatMap(({ joins }) => joins.before)),
+      after: given.languages.flatMap(({ joins }) => joins.after),
+    };
     this.personalDetails = given.personalDetails.map(({ kind, of, pattern, plain, check = null }) => ({
       kind,
       of,
@@ -182,7 +208,7 @@ export class Bot {
 
   /** The intent of what the bot itself offers to tap; null: something else was said, and must be understood. */
   tapped(text: string): string | null {
-    return this.#offered.get(readMessage(text).compact) ?? null;
+    return this.#offered.get(utteranceKey(text)) ?? null;
   }
 
   /** Whole answers to one question: what its buttons say, too. */
@@ -254,6 +280,11 @@ export class Bot {
     const digits = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
     return amount.toLocaleString(locale, { ...style, ...digits });
   }
+}
+
+/** Two utterances of the same key are the same, however they are typed. */
+export function utteranceKey(text: string): string {
+  return readMessage(text).compact.replace(/\?$/, '') || text;
 }
 
 /** Of the utterances of an intent, those that the bot offers: the first, which stands for it, and what suggestions and phrases say. */

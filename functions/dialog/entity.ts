@@ -179,7 +179,9 @@ function within(
 function numberOf(entity: Extract<Entity, { kind: 'number' | 'money' }>, { text, asked }: Reading): Found | null {
   const { words, numbers } = readMessage(text);
   const plain = text.normalize('NFKC').replace(/(?<=\d)[,_](?=\d{3}(?!\d))/g, '');
-  const found = [...plain.matchAll(/(?<![\d.\p{L}-])\d{1,15}(?:\.\d{1,4})?(?![\d.]*\d)/gu)].map(([number]) => number);
+  const found = [...plain.matchAll(/(?<![\d.\p{L}-])\d{1,15}(?:\.\d{1,4})?(?![\d.]*\d|[a-z])/giu)].map(
+    ([number]) => number,
+  );
   // Unasked, a number may be anything: a price, a date.
   if (found.length === 0 || (!asked && words.length > numbers.length)) return null;
   if (new Set(found).size > 1) return { kind: 'unclear' };
@@ -192,6 +194,9 @@ function numberOf(entity: Extract<Entity, { kind: 'number' | 'money' }>, { text,
 }
 
 const EMAIL = /^[\p{L}\p{N}._%+'-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,5}$/u;
+/** Signs around a word. */
+const BEFORE = /^\p{P}+/u;
+const BEHIND = /(?<![.!?…。、,)])[.!?…。、,)]+$/u;
 const PHONE = /^\+?\d{8,15}$/;
 
 function written(entity: Extract<Entity, { kind: 'email' | 'phone' | 'pattern' }>, text: string): Found | null {
@@ -203,7 +208,7 @@ function written(entity: Extract<Entity, { kind: 'email' | 'phone' | 'pattern' }
   } else {
     const known = 'pattern' in entity ? new RegExp(`^(?:${entity.pattern})$`, 'iu') : EMAIL;
     for (const word of said.split(/[\s,;<>"]+/)) {
-      const bare = word.replace(/^[\p{P}]+|[.!?…。、,]+$/gu, '');
+      const bare = word.replace(BEFORE, '').replace(BEHIND, '');
       if (bare.length <= 320 && known.test(bare)) found.add(bare);
     }
   }

@@ -117,6 +117,10 @@ export const messageResponse = z
     text: z.string().optional().meta({ description: 'Personal details are masked once it is answered.' }),
     replies: z.array(reply).optional(),
     intent: z.object({ name: z.string(), score: z.number() }).optional(),
+    wishes: z
+      .array(z.object({ intent: z.string(), score: z.number(), negated: z.boolean() }))
+      .optional()
+      .meta({ description: 'In order, where there are several, or one is said not to be wanted.' }),
     model: z.object({ name: z.string(), version: z.string() }).optional(),
   })
   .meta({ id: 'MessageResponse' });

@@ -2,6 +2,7 @@ import type { Conversation, Turn, Understanding } from '../conversation/document
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import type { Bot } from '../dialog/bot.ts';
+import { partsOf, weigh } from '../dialog/wishes.ts';
 import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
@@ -103,13 +104,19 @@ async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meani
   }
   const started = performance.now();
   try {
-    const understanding = await hop('inference', turn.traceparent, {}, () => inference.understand(turn.text));
+    const understanding = await hop('inference', turn.traceparent, {}, () => understood(bot, turn.text));
     return { understanding, ms: Math.round(performance.now() - started) };
   } catch (error) {
     // What is meant for a person reaches the person, also while nothing can be understood.
     if (withPerson && error instanceof Unavailable) return { understanding: null, ms: 0 };
     throw error;
   }
+}
+
+/** A message, and its parts where it has several. */
+async function understood(bot: Bot, text: string): Promise<Understanding> {
+  const [whole, ...parts] = await inference.understand([text, ...partsOf(bot, text)]);
+  return weigh(bot, whole!, parts);
 }
 
 /** An inline skill has nothing outside: reaching for it is a mistake in the skill. */

@@ -54,7 +54,7 @@ async function post(
 
 /** `{CLINIC_URL}/appointments`, with the setting in its place. The folder's check knows that bot.json names it. */
 function addressOf(url: string): string {
-  return url.replace(/^\{(\w+)\}/, (_, name: string) => setting(name).replace(/\/+$/, ''));
+  return url.replace(/^\{(\w+)\}/, (_, name: string) => setting(name).replace(/(?<!\/)\/+$/, ''));
 }
 
 function setting(name: string): string {

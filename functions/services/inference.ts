@@ -46,8 +46,8 @@ export async function servedRelease(url: string): Promise<string | null> {
   return (await callJson('inference', `${url}/v2`, server, options)).release ?? null;
 }
 
-/** Asks the inference container what a text means. Throws Unavailable (try again) or Rejected. */
-export async function understand(text: string): Promise<Understanding> {
+/** Asks the inference container what texts mean, in one call; the answers stand in their order. Throws Unavailable (try again) or Rejected. */
+export async function understand(texts: readonly string[]): Promise<Understanding[]> {
   const { INFERENCE_URL: url, INTENT_MODEL: model, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
   const { model_name, model_version, outputs } = await callJson(
     'inference',
@@ -56,22 +56,23 @@ export async function understand(text: string): Promise<Understanding> {
     {
       method: 'POST',
       headers: authorization(),
-      body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] },
+      body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [texts.length], data: texts }] },
       timeout: seconds * 1_000,
       attempts: 2,
     },
   );
   const column = (name: string) => outputs.find((output) => output.name === name)?.data ?? [];
-  const labels = column('top_labels').map(String);
-  const scores = column('top_scores').map(Number);
-  const intent = column('label')[0];
-  const score = Number(column('score')[0]);
-  if (typeof intent !== 'string' || !Number.isFinite(score))
-    throw new Rejected('inference', 'no label or score in the answer');
-  return {
-    intent,
-    score,
-    top: labels.map((label, index) => ({ intent: label, score: scores[index] ?? 0 })),
-    model: { name: model_name, version: model_version },
-  };
+  const [labels, scores] = [column('top_labels').map(String), column('top_scores').map(Number)];
+  const each = labels.length / texts.length;
+  return texts.map((_, index) => {
+    const intent = column('label')[index];
+    const score = Number(column('score')[index]);
+    if (typeof intent !== 'string' || !Number.isFinite(score))
+      throw new Rejected('inference', 'no label or score in the answer');
+    const place = index * each;
+    const top = labels
+      .slice(place, place + each)
+      .map((label, rank) => ({ intent: label, score: scores[place + rank] ?? 0 }));
+    return { intent, score, top, model: { name: model_name, version: model_version } };
+  });
 }

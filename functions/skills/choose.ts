@@ -1,8 +1,9 @@
 import type { Dialog, Reply } from '../conversation/document.ts';
 import type { FlowState } from '../conversation/flow.ts';
 import { policy } from '../conversation/policy.ts';
-import type { Bot, Intent } from '../dialog/bot.ts';
+import { type Bot, type Intent, NOT } from '../dialog/bot.ts';
 import { answers, comeBack, stands } from '../dialog/engine.ts';
+import { answerOf } from './answer.ts';
 import { heardOf } from './flow.ts';
 import { skillNamed } from './index.ts';
 import { understood } from './intent.ts';
@@ -30,6 +31,9 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   if (intent) return ofIntent(intent, { ...dialog, misses: 0 });
   // What nobody understands goes to the flow that waits: it asks again.
   if (dialog.flow) return { skill: skillNamed('flow'), dialog };
+  // Who says what is not wanted was understood.
+  if (question.understanding?.intent === NOT)
+    return { skill: skillNamed('fallback'), dialog: { ...dialog, misses: 0 } };
   const misses = dialog.misses + 1;
   return { skill: skillNamed(misses >= MISSES ? 'person' : 'fallback'), dialog: { ...dialog, misses } };
 }
@@ -48,7 +52,9 @@ function ofIntent({ flow, handover, is }: Intent, dialog: Dialog): { skill: Skil
 
 /** A skill's answer, with what brings the user back to a flow that goes on. */
 export async function answerBy(skill: Skill, question: Question, outside: Outside): Promise<SkillAnswer> {
-  const { replies, dialog } = await skill.run(question, outside);
+  const answer = await skill.run(question, outside);
+  const { dialog } = answer;
+  const replies = withOthers(skill, question, answer.replies);
   const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
   const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? dialog.paused : null;
   if (!going) return { replies, dialog: dialog.flow ? dialog : { ...dialog, paused: null } };
@@ -56,6 +62,31 @@ export async function answerBy(skill: Skill, question: Question, outside: Outsid
   const flow = { ...going, updatedAt: question.now };
   return { replies: [...replies, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : null } };
 }
+
+/**
+ * The replies with those to the other wishes of a message: what can be said at once stands before what the first one asks, and
+ * what needs a flow of its own is offered.
+ */
+function withOthers(skill: Skill, question: Question, replies: Reply[]): Reply[] {
+  const { bot, turn, understanding } = question;
+  const [first, ...others] = (understanding?.wishes ?? []).filter(({ negated }) => !negated);
+  if (others.length === 0 || first?.intent !== understanding?.intent || !OF_INTENTS.has(skill.name)) return replies;
+  const said: Reply[] = [];
+  const offered: string[] = [];
+  for (const { intent: name } of others) {
+    const intent = bot.intents.get(name);
+    if (!intent) continue;
+    const utterance = bot.of(turn.locale, intent.utterances)?.[0];
+    if (intent.answers && intent.flow === undefined && !intent.handover) said.push(answerOf(bot, turn, intent));
+    else if (utterance !== undefined) offered.push(utterance);
+  }
+  const own = skill.name === 'answer' ? [...replies, ...said] : [...said, ...replies];
+  if (offered.length === 0) return own;
+  return [...own, bot.reply(turn.locale, 'also', {}, offered)];
+}
+
+/** Skills that answer an intent: only there a message is more than an answer to what was asked. */
+const OF_INTENTS = new Set(['answer', 'flow']);
 
 /** The dialog without what nobody went on with, and without a flow that the bot no longer has. */
 function withoutStale(bot: Bot, dialog: Dialog, now: number): Dialog {

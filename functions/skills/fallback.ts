@@ -1,5 +1,5 @@
 import type { Locale, Reply } from '../conversation/document.ts';
-import { type Bot, NONE } from '../dialog/bot.ts';
+import { type Bot, NONE, NOT } from '../dialog/bot.ts';
 import type { Question, Skill } from './skill.ts';
 
 /** Intents that are offered where nothing was understood. */
@@ -10,8 +10,9 @@ export const fallback: Skill = {
   name: 'fallback',
   inline: true,
   run(question) {
-    const { bot, turn, dialog } = question;
-    return { replies: [bot.reply(turn.locale, 'fallback', {}, guesses(question))], dialog };
+    const { bot, turn, understanding, dialog } = question;
+    const phrase = understanding?.intent === NOT ? 'not_wanted' : 'fallback';
+    return { replies: [bot.reply(turn.locale, phrase, {}, guesses(question))], dialog };
   },
 };
 

@@ -6,7 +6,6 @@ import { z } from 'zod';
 import * as shape from '../../functions/dialog/bot.ts';
 import { entity } from '../../functions/dialog/entity.ts';
 import { action, flow, problemsOf } from '../../functions/dialog/flow.ts';
-import { readMessage } from '../../functions/dialog/message.ts';
 import { slow } from '../check/expression.ts';
 
 /**
@@ -146,11 +145,13 @@ function check(content: shape.Content, blame: Blame): void {
     phrase('about', ['images', index], key);
   });
 
-  const seen = new Map<string, { intent: string; index: number }>();
+  const seen = new Map<string, string>();
   intents.forEach((one, index) => {
     const at = (...path: (string | number)[]) => [index, ...path];
     const first = intents.findIndex(({ name: other }) => other === one.name);
     if (first < index) blame('intents', at('name'), `"${one.name}" stands here twice`);
+    if (one.name === shape.NOT)
+      blame('intents', at('name'), `"${shape.NOT}" is what the model calls the "not" utterances of all intents`);
     if (one.flow !== undefined && !flows[one.flow])
       blame('intents', at('flow'), `there is no flow "${one.flow}" in flows.json`);
     if (one.handover !== undefined) phrase('intents', at('handover'), one.handover);
@@ -160,6 +161,7 @@ function check(content: shape.Content, blame: Blame): void {
       blame('intents', at(), `"${one.name}" has no "answers", no "flow" and no "handover": say what becomes of it`);
     for (const [field, texts] of [
       ['utterances', one.utterances],
+      ['not', one.not],
       ['answers', one.answers],
     ] as const) {
       if (!texts) continue;
@@ -167,18 +169,18 @@ function check(content: shape.Content, blame: Blame): void {
       for (const tag of Object.keys(texts))
         if (!tags.includes(tag)) blame('intents', at(field, tag), `the bot speaks no "${tag}" (languages.json)`);
     }
-    for (const [tag, texts] of Object.entries(one.utterances))
-      texts.forEach((text, place) => {
-        const key = readMessage(text).compact || text;
-        const known = seen.get(key);
-        if (known && known.intent !== one.name)
-          blame(
-            'intents',
-            at('utterances', tag, place),
-            `"${text}" stands in "${known.intent}" too: which of them is meant?`,
-          );
-        seen.set(key, known ?? { intent: one.name, index });
-      });
+    for (const [field, label, all] of [
+      ['utterances', `"${one.name}"`, one.utterances],
+      ['not', '"not" utterances', one.not ?? {}],
+    ] as const)
+      for (const [tag, texts] of Object.entries(all))
+        texts.forEach((text, place) => {
+          const key = shape.utteranceKey(text);
+          const known = seen.get(key) ?? label;
+          if (known !== label)
+            blame('intents', at(field, tag, place), `"${text}" stands in ${known} too: which of them is meant?`);
+          seen.set(key, known);
+        });
   });
 
   for (const [key, one] of Object.entries(flows)) {

@@ -20,9 +20,12 @@ export async function ensureIntentModel(
   const out = join(repository, 'intents', version);
   const current = join(repository, 'intents/config.json');
   if (!(await exists(join(out, 'model.json')))) {
-    const { give_up: giveUp } = botFolder(bot).about;
+    const {
+      about: { give_up: giveUp },
+      languages: manners,
+    } = botFolder(bot);
     const data = join(bot, 'intents.json');
-    await train({ data, out, name: 'intents', version, seed: 1, recipe, giveUp, progress });
+    await train({ data, out, name: 'intents', version, seed: 1, recipe, giveUp, manners, progress });
   }
   // Versions are checksums of the content, so the greatest is not the newest.
   await writeFile(`${current}.${process.pid}`, JSON.stringify({ versions: { only: [version] } }));
@@ -32,9 +35,13 @@ export async function ensureIntentModel(
 
 /** Made of everything that decides the model's answers: the utterances, the trainer, the features. An answer alone changes nothing. */
 export async function modelVersion(bot: string = RETAILER): Promise<string> {
-  const { intents, about } = botFolder(bot);
+  const { intents, about, languages } = botFolder(bot);
   const hash = createHash('sha256').update(
-    JSON.stringify([about.give_up, intents.map(({ name, utterances }) => [name, utterances])]),
+    JSON.stringify([
+      about.give_up,
+      languages.map(({ scripts, openings, closings }) => [scripts, openings, closings]),
+      intents.map(({ name, utterances, not }) => [name, utterances, not]),
+    ]),
   );
   const trainer = join(root, 'scripts/train');
   const files = [

@@ -3,6 +3,7 @@ import { fitConfidence, fitStandards, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
 import { clean, type Example, NONE, readDataset, split } from './dataset.ts';
 import { trainEnsemble } from './ensemble.ts';
+import { copies, denials, type Manner } from './messages.ts';
 import { type Figures, figures, type Prediction, thresholdFor } from './metrics.ts';
 import { exportEnsemble } from './onnx.ts';
 import type { PackageDescription } from './package.ts';
@@ -38,6 +39,9 @@ export interface Prepared {
   validation: Scoped;
   /** Sentences of other domains. */
   background: string[];
+  /** How people write in the languages of it. */
+  manners: readonly Manner[];
+  deniable: ReadonlySet<string>;
   test(): Example[];
 }
 
@@ -56,10 +60,12 @@ export interface Candidate {
 export async function prepare({
   data: file,
   background,
+  manners = [],
   seed,
 }: {
   data: string;
   background?: string | undefined;
+  manners?: readonly Manner[] | undefined;
   seed: number;
 }): Promise<Prepared> {
   const dataset = await readDataset(file, background);
@@ -80,6 +86,8 @@ export async function prepare({
     train: data.train,
     validation: scoped(data.validation),
     background: data.background,
+    manners,
+    deniable: new Set(dataset.deniable),
     test: dataset.test,
   };
 }
@@ -94,7 +102,9 @@ export async function trainCandidate(
   giveUp = 0.01,
 ): Promise<Candidate> {
   const { labels, validation } = prepared;
-  const { inside, outside } = scoped(prepared.train);
+  const said = [...prepared.train, ...denials(prepared.train, prepared.manners, prepared.deniable, seed)];
+  const written = [...said, ...copies(said, prepared.manners, seed)];
+  const { inside, outside } = scoped(written);
   const tokenised = inside.map(({ text }) => words(text));
   const vocabulary = buildVocabulary(tokenised, tokenised.length < SMALL ? recipe.least.small : recipe.least.large);
   const outsideGiven = outside.map(({ text }) => words(text));

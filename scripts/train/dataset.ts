@@ -12,6 +12,8 @@ export interface Example {
 
 /** Out of scope: an intent of this name is an example of what the bot must not answer. */
 export const NONE = 'none';
+/** What is said not to be wanted, of whatever intent: a class of its own, so that it is learned from all of them. */
+export const NOT = 'not';
 
 export interface Splits {
   train: Example[];
@@ -23,6 +25,8 @@ export interface Splits {
 
 export interface Dataset {
   splits: Splits;
+  /** Intents that say what looks like them and is not: their wishes may be denied. */
+  deniable?: string[];
   /** The test split, parsed when it is asked for: nothing may be chosen on it. */
   test(): Example[];
   sha256: string;
@@ -40,7 +44,8 @@ const CELLS_LIMIT = 50_000_000;
 const CHARACTERS_LIMIT = 1_000;
 const LEAST_EXAMPLES = 2;
 
-const content = z.array(z.object({ name: z.string(), utterances: z.record(z.string(), z.array(z.string())) }));
+const texts = z.record(z.string(), z.array(z.string()));
+const content = z.array(z.object({ name: z.string(), utterances: texts, not: texts.optional() }));
 const pairs = z.array(z.tuple([z.string(), z.string()]));
 const splitFile = z
   .looseObject({
@@ -150,10 +155,14 @@ function fromJson(text: string): Omit<Dataset, 'sha256'> {
   }
   const intents = content.safeParse(json);
   if (intents.success) {
-    const train = intents.data.flatMap(({ name, utterances }) =>
-      Object.values(utterances).flatMap((texts) => texts.map((own) => ({ text: own, intent: name.trim() }))),
-    );
-    return { splits: { train, validation: [], background: [] }, test: () => [] };
+    const labelled = (all: Record<string, string[]>, label: string) =>
+      Object.values(all).flatMap((own) => own.map((one) => ({ text: one, intent: label })));
+    const train = intents.data.flatMap(({ name, utterances, not = {} }) => [
+      ...labelled(utterances, name.trim()),
+      ...labelled(not, NOT),
+    ]);
+    const deniable = intents.data.filter(({ not }) => not).map(({ name }) => name.trim());
+    return { splits: { train, validation: [], background: [] }, deniable, test: () => [] };
   }
   const parsed = splitFile.safeParse(json);
   if (!parsed.success) throw unreadable(parsed.error);

@@ -8,7 +8,7 @@ import { DatasetError } from './dataset.ts';
 import type { Figures } from './metrics.ts';
 import { recipe } from './recipe.ts';
 import type { Trial } from './search.ts';
-import { train } from './train.ts';
+import { type TrainOptions, train } from './train.ts';
 
 const HELP = `npm run train -- --out <model folder>: trains an intent model and writes its package
 
@@ -49,6 +49,7 @@ try {
   bar.start(100, 0);
   const options = {
     data: values.data,
+    manners: values.manners,
     background: values.background,
     out,
     name: basename(dirname(out)),
@@ -117,11 +118,12 @@ function parse() {
 }
 
 /** What is trained on, and the rule of its threshold: a bot's folder says both. */
-function source(bot: string | undefined, data: string | undefined): { data: string; giveUp: number } {
+function source(bot: string | undefined, data: string | undefined): Pick<TrainOptions, 'data' | 'giveUp' | 'manners'> {
   // The utterances of a folder, named by hand, are the folder's.
   const own = bot ?? (data && existsSync(join(dirname(data), 'bot.json')) ? dirname(data) : undefined);
   if (own === undefined) return { data: data!, giveUp: 0.01 };
-  return { data: join(own, 'intents.json'), giveUp: botFolder(own).about.give_up };
+  const { about, languages } = botFolder(own);
+  return { data: join(own, 'intents.json'), giveUp: about.give_up, manners: languages };
 }
 
 /** NaN where nothing is given: `--seed=` is no 0. */

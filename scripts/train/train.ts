@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
+import type { Manner } from './messages.ts';
 import { type Figures, figures } from './metrics.ts';
 import { checkTarget, writePackage } from './package.ts';
 import type { Recipe } from './recipe.ts';
@@ -10,6 +11,8 @@ export interface TrainOptions {
   data: string;
   /** Sentences of other domains, one a line. */
   background?: string | undefined;
+  /** How people write in its languages: copies of the utterances are made so. */
+  manners?: readonly Manner[] | undefined;
   /** The package's folder: `<model repository>/<name>/<version>`. */
   out: string;
   name: string;

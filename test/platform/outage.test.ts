@@ -30,7 +30,7 @@ describe('what waits, what is answered after, and what ends', () => {
     const bad = ['not json {', '{"conversation":"x"}', '[]', '"a wake-up"'];
     for (const text of bad) await queue('turns').sendMessage(text);
     const id = unique('c');
-    assert.equal((await say(fixture.platform, id, 'thanks')).body.status, 'answered');
+    assert.equal((await say(fixture.platform, id, 'many thanks')).body.status, 'answered');
     const found = await eventually(async () => {
       const poison = (await incidents()).filter((incident) => incident.kind === 'poison_message');
       return poison.length === bad.length && poison;
@@ -55,7 +55,7 @@ describe('what waits, what is answered after, and what ends', () => {
       givenId: 't1',
       userId: userId('api', 'u'),
       customerId: null,
-      text: 'thanks',
+      text: 'many thanks',
       attachments: [],
       locale: 'en',
       fingerprint: '',
@@ -79,7 +79,7 @@ describe('what waits, what is answered after, and what ends', () => {
     await platform.running.inference!.kill();
     const ids = [unique('c'), unique('c')];
     const sent = ids.map((id) =>
-      request(platform, 'POST', `/api/conversations/${id}/messages`, { userId: 'u', text: 'thanks' }),
+      request(platform, 'POST', `/api/conversations/${id}/messages`, { userId: 'u', text: 'many thanks' }),
     );
     for (const answer of await Promise.all(sent)) assert.equal(answer.status, 202);
     await sleep(20_000);
@@ -94,7 +94,7 @@ describe('what waits, what is answered after, and what ends', () => {
     const ids = [unique('c'), unique('c'), unique('c')];
     await Promise.all(
       ids.map((id) =>
-        request(platform, 'POST', `/api/conversations/${id}/messages`, { userId: 'u', text: '배송비 얼마예요?' }),
+        request(platform, 'POST', `/api/conversations/${id}/messages`, { userId: 'u', text: '배송비 무료인가요?' }),
       ),
     );
     for (const id of ids) {
@@ -117,7 +117,7 @@ describe('what waits, what is answered after, and what ends', () => {
         platform,
         'POST',
         `/api/conversations/${id}/messages`,
-        { userId: 'u', text: 'thanks' },
+        { userId: 'u', text: 'many thanks' },
         { prefer: 'wait=20' },
       );
       assert.equal(answer.body.status, 'answered');

@@ -271,7 +271,7 @@ describe('from an empty registry to production and back', () => {
   });
 
   test('the swap makes it answer', async () => {
-    known = [{ text: 'thanks', intent: 'thanks' }];
+    known = [{ text: 'many thanks', intent: 'thanks' }];
     builtIn = await versionOf();
     const { code, text } = await command('swap');
     assert.equal(code, 0, text);

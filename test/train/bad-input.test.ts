@@ -160,7 +160,7 @@ describe('options that make no sense are refused in one line', { concurrency: 2 
     test(parameters.join(' '), () => refuses(says, 'data.csv', csv(rows()), [...parameters]));
 
   test('without a file or a folder: the help', async () => {
-    for (const parameters of [[], ['--data', 'x.csv'], ['--out', 'x']]) {
+    for (const parameters of [[], ['--data', 'x.csv'], ['--bot', 'functions/bot']]) {
       const { code, stdout, stderr } = await run(trainCommand(...parameters));
       assert.equal(code, 1);
       assert.match(stdout, /--data <file>/);

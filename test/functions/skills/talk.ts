@@ -1,6 +1,12 @@
 import { actionsOf } from '../../../functions/bot/index.ts';
 import type { Order, Shop } from '../../../functions/bot/shop.ts';
-import { type Dialog, emptyDialog, type Locale, type Reply } from '../../../functions/conversation/document.ts';
+import {
+  type Dialog,
+  emptyDialog,
+  type Locale,
+  type Reply,
+  type Understanding,
+} from '../../../functions/conversation/document.ts';
 import { conversationId, customerId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import { type Bot, NONE } from '../../../functions/dialog/bot.ts';
 import { answerBy, choose } from '../../../functions/skills/choose.ts';
@@ -28,6 +34,11 @@ export class Talk {
   }
 
   async say(text: string, intent = NONE, given?: Locale) {
+    return await this.hear(text, { intent, score: 0.9, top: [], model: { name: 'm', version: '1' } }, given);
+  }
+
+  /** A message that was understood so. */
+  async hear(text: string, understanding: Understanding, given?: Locale) {
     const locale = given ?? this.bot.languages.of(text, this.#locale);
     this.#locale = locale;
     this.#turns += 1;
@@ -49,7 +60,7 @@ export class Talk {
         attempts: 0,
         retryAt: 0,
       },
-      understanding: { intent, score: 0.9, top: [], model: { name: 'm', version: '1' } },
+      understanding,
       dialog: this.dialog,
       last: this.#last,
       now: this.now,
