@@ -46,7 +46,7 @@ export interface Option {
   image?: Image;
 }
 
-export interface Image {
+interface Image {
   url: string;
   alt: Value;
 }

@@ -25,7 +25,7 @@ export interface Heard {
 }
 
 /** An action that must run, with what was collected. */
-export interface ActionCall {
+interface ActionCall {
   action: string;
   slots: Record<string, string>;
   text: string;
@@ -33,7 +33,7 @@ export interface ActionCall {
 }
 
 /** Where a flow stands after a turn. `flow` null: it is over. `handover`: a person is to be called, and told why. */
-export interface Outcome {
+interface Outcome {
   replies: Reply[];
   flow: FlowState | null;
   handover: { phrase: string } | null;

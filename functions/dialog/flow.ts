@@ -92,7 +92,7 @@ const handover = z.strictObject({
   handover: name,
 });
 
-export const step = z.union([collect, confirm, call, say, branch, handover]);
+const step = z.union([collect, confirm, call, say, branch, handover]);
 export type Step = z.infer<typeof step>;
 export type Collect = z.infer<typeof collect>;
 export type Confirm = z.infer<typeof confirm>;
@@ -141,7 +141,7 @@ export const action = z.strictObject({
 });
 export type Action = z.infer<typeof action>;
 
-export const END = 'end';
+const END = 'end';
 
 /** The id of a step: its own, or made of its place. */
 export function stepId(steps: readonly Step[], index: number): string {
@@ -154,7 +154,7 @@ export function stepAt(steps: readonly Step[], id: string): number {
 }
 
 /** Where a step may lead. */
-export function targets(steps: readonly Step[], index: number): string[] {
+function targets(steps: readonly Step[], index: number): string[] {
   const one = steps[index]!;
   const next = stepId(steps, index + 1);
   if ('collect' in one) return [next, ...Object.values(one.results)];

@@ -31,10 +31,10 @@ function few<V>(key: z.ZodType<string>, value: z.ZodType<V>): z.ZodType<Record<s
     .refine((record) => Object.keys(record).length <= LIST_LIMIT, `has more than ${LIST_LIMIT} entries`);
 }
 
-export const value = valueTo(DEPTH_LIMIT);
-export const values: z.ZodType<Values> = few(name, value);
+const value = valueTo(DEPTH_LIMIT);
+const values: z.ZodType<Values> = few(name, value);
 
-export const option: z.ZodType<Option> = z.strictObject({
+const option: z.ZodType<Option> = z.strictObject({
   value: z.string().min(1).max(200),
   names: z.array(z.string().max(200)).max(LIST_LIMIT).default([]),
   label: value.optional(),

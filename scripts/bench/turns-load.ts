@@ -23,8 +23,8 @@ export interface Measured {
 
 const UTTERANCES = [
   'what are your opening hours?',
-  'thanks',
-  '배송비 얼마예요?',
+  'many thanks',
+  '배송비 무료인가요?',
   'how do I return this?',
   '포인트는 어떻게 쓰나요?',
 ];

@@ -43,11 +43,11 @@ interface Sent {
 
 const UTTERANCES = [
   'what are your opening hours?',
-  'thanks',
-  '배송비 얼마예요?',
+  'many thanks',
+  '배송비 무료인가요?',
   'where is my order ORD-10021?',
   'how do I return this?',
-  '포인트 조회',
+  '포인트는 어떻게 쓰나요?',
   'do you have running shoes in stock?',
 ];
 
