@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../functions/dialog/bot.ts';
 import { botFolder, RETAILER, served } from './bot/folder.ts';
@@ -68,6 +70,7 @@ export async function buildFunctions({
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
+  await pack(join(out, 'web'), ['chat.js', 'chat.css', 'webchat.js']);
   await replace(target, out);
 }
 
@@ -83,6 +86,18 @@ function actionsOf(bot: string): Plugin {
       onLoad({ filter: /.*/, namespace: 'bot' }, () => ({ contents: 'export const actions = {};' }));
     },
   };
+}
+
+/** The same files as browsers take them: a phone on a train loads 2 MB in a quarter of the bytes. */
+async function pack(folder: string, names: string[]): Promise<void> {
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
+  await Promise.all(
+    names.map(async (name) => {
+      const bytes = await readFile(join(folder, name));
+      await writeFile(join(folder, `${name}.br`), await promisify(brotliCompress)(bytes, quality));
+      await writeFile(join(folder, `${name}.gz`), await promisify(gzip)(bytes));
+    }),
+  );
 }
 
 /** What the gateway serves of a bot; one that runs takes it over within a second (functions/services/bot.ts). */

@@ -106,9 +106,10 @@ async function send(text: string): Promise<Message> {
 function print({ replies = [], intent, model }: Message): void {
   const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
   const dim = (text: string) => (process.stdout.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
-  for (const { text, suggestions, images } of replies) {
+  for (const { text, suggestions, cards } of replies) {
     console.log(bold(text));
-    for (const image of images ?? []) console.log(dim(`  [${image.alt}] ${image.url}`));
+    for (const { image, link } of cards ?? [])
+      for (const { url } of [image, link].filter((one) => one !== undefined)) console.log(dim(`  ${url}`));
     if (suggestions?.length) console.log(dim(`  ${suggestions.map((suggestion) => `[${suggestion}]`).join(' ')}`));
   }
   if (intent && model) console.log(dim(`  ${intent.name} ${intent.score.toFixed(2)} (${model.name} ${model.version})`));

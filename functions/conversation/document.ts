@@ -7,6 +7,8 @@ import type { ConversationId, CustomerId, TurnId, UserId } from './identifier.ts
  * All times are milliseconds since the epoch.
  */
 export interface Conversation {
+  /** Of this shape (version.ts). */
+  version: number;
   id: ConversationId;
   /** The user who opened the conversation, or the first of those who stay when that one was erased. */
   userId: UserId;
@@ -57,6 +59,8 @@ export interface Turn {
   /** As it was written; once it is answered, without personal details (mask.ts). */
   text: string;
   attachments: Attachment[];
+  /** What of the message could not be taken: it is said in the conversation. */
+  refused?: 'text_too_long' | 'too_many_pictures';
   /** The language to answer in. */
   locale: Locale;
   /** SHA-256 of what was sent: the same id with another fingerprint is a conflict. */
@@ -76,13 +80,28 @@ export interface Attachment {
   /** Blank: refused when it was accepted, because its origin is not the channel's; or the turn is answered. */
   url: string;
   name: string;
+  /** It is at the channel's own service: it may be shown the bot's token. */
+  fromChannel?: boolean;
 }
 
 export interface Reply {
+  /** All of it, as it is said where neither cards nor buttons are shown. */
   text: string;
   /** Texts that the user may tap next. */
   suggestions?: string[];
-  images?: { url: string; alt: string }[];
+  /** Several side by side. */
+  cards?: Card[];
+  /** What stands above the cards in place of the text. */
+  heading?: string;
+}
+
+export interface Card {
+  title: string;
+  text?: string;
+  image?: { url: string; alt: string };
+  link?: { url: string; title: string };
+  /** Texts that the user may tap. */
+  buttons?: string[];
 }
 
 /** Something that a message wishes, or says not to be wished. */

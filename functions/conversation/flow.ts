@@ -44,6 +44,8 @@ export interface Option {
   /** What its line in a list is made of. */
   values?: Values;
   image?: Image;
+  /** Where more of it is. */
+  link?: string;
 }
 
 interface Image {

@@ -1,4 +1,4 @@
-/** What gives a kind of personal detail away; data of a language (functions/content/personal-details.json). */
+/** What gives a kind of personal detail away; data of a language (functions/bot/personal-details.json). */
 export interface Detector {
   /** What stands in its place, in brackets. */
   kind: string;

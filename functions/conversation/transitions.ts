@@ -13,6 +13,7 @@ import type {
 import { emptyDialog } from './document.ts';
 import type { ConversationId, TurnId, UserId } from './identifier.ts';
 import { policy } from './policy.ts';
+import { VERSION } from './version.ts';
 
 /**
  * The transitions of a conversation document: pure functions without I/O, clock or randomness.
@@ -34,6 +35,7 @@ export function open(
   now: number,
 ): Omit<Conversation, 'wakeAt'> & { wakeAt: null } {
   return {
+    version: VERSION,
     id,
     userId,
     participants: [userId],

@@ -32,6 +32,8 @@ export const about = z.strictObject({
     .default('USD'),
   /** Settings that addresses and keys of actions may name. */
   settings: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)).default([]),
+  /** Intents whose first utterances the chat page offers to begin with. */
+  starters: z.array(name).max(6).default([]),
   /** Phrases that are offered where somebody sends a picture without a word. */
   images: z.array(name).max(4).default([]),
   /** The share of what it could answer that it may refuse, so that it answers less of what it can't. */
@@ -147,6 +149,17 @@ export const PHRASES = [
   'image_kept',
   'image_refused',
   'image_about',
+  'image_too_many',
+  'text_too_long',
+  'card_open',
+  'page_intro',
+  'page_greeting',
+  'page_restart',
+  'page_restart_ask',
+  'page_lost',
+  'page_ended',
+  'page_send',
+  'page_no_script',
   'flow_stopped',
   'flow_waiting',
   'flow_again',

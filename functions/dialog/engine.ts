@@ -1,4 +1,4 @@
-import type { Locale, Reply } from '../conversation/document.ts';
+import type { Card, Locale, Reply } from '../conversation/document.ts';
 import type { FlowState, Option, Slot, Values } from '../conversation/flow.ts';
 import { type Bot, type Intent, NONE } from './bot.ts';
 import { type Found, find, itemsOf, type Reading } from './entity.ts';
@@ -381,23 +381,30 @@ class Run {
     return this.#wait({ ...this.#state, tries });
   }
 
-  #tell({ say, suggest, line }: Say): void {
+  #tell({ say, suggest, line, cards }: Say): void {
     const { locale } = this.#heard;
     const values = this.#values();
+    const heading = this.#bot.say(locale, say, values);
     const lines = line === undefined ? [] : this.#given.map((option) => this.#line(line, option));
-    const text = [this.#bot.say(locale, say, values), ...lines].join('\n');
     const suggestions = suggest.map((phrase) => this.#bot.say(locale, phrase, values));
-    const images =
-      line === undefined
-        ? []
-        : this.#given.flatMap(({ image }) =>
-            image ? [{ url: image.url, alt: this.#bot.write(locale, image.alt) }] : [],
-          );
+    const shown = cards === undefined ? [] : this.#given.map((option) => this.#card(cards, option));
     this.#replies.push({
-      text,
+      text: [heading, ...lines].join('\n'),
       ...(suggestions.length > 0 ? { suggestions } : {}),
-      ...(images.length > 0 ? { images } : {}),
+      ...(shown.length > 0 ? { cards: shown, heading } : {}),
     });
+  }
+
+  #card({ title, text, button }: NonNullable<Say['cards']>, option: Option): Card {
+    const { locale } = this.#heard;
+    const { image, link } = option;
+    return {
+      title: this.#line(title, option),
+      ...(text === undefined ? {} : { text: this.#line(text, option) }),
+      ...(image ? { image: { url: image.url, alt: this.#bot.write(locale, image.alt) } } : {}),
+      ...(link === undefined ? {} : { link: { url: link, title: this.#bot.say(locale, 'card_open') } }),
+      ...(button === undefined ? {} : { buttons: [this.#line(button, option)] }),
+    };
   }
 
   #line(phrase: string, option: Option): string {

@@ -73,8 +73,10 @@ const say = z.strictObject({
   say: name,
   /** What the user may tap next. */
   suggest: z.array(name).max(6).default([]),
-  /** Lines for the options that the last action gave, with their pictures. */
+  /** Lines for the options that the last action gave. */
   line: name.optional(),
+  /** Cards for them, where the channel has cards: title, text, and what a button says when it is tapped. */
+  cards: z.strictObject({ title: name, text: name.optional(), button: name.optional() }).optional(),
   next: target.optional(),
 });
 

@@ -41,6 +41,10 @@ const option: z.ZodType<Option> = z.strictObject({
   listed: z.boolean().optional(),
   values: values.optional(),
   image: z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(2_000), alt: value }).optional(),
+  link: z
+    .url({ protocol: /^https?$/ })
+    .max(2_000)
+    .optional(),
 }) as z.ZodType<Option>;
 
 /** What an action answers with: its result's name chooses the next step. */

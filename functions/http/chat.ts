@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HttpResponseInit } from '@azure/functions';
+import Negotiator from 'negotiator';
 import { z } from 'zod';
+import { currentBot } from '../services/bot.ts';
 import { settings } from '../services/settings.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
@@ -27,7 +30,10 @@ export const getChat = route(
     summary: 'The chat page, and its files',
     access: 'anyone',
     path: z.object({ file: z.enum(['chat.js', 'chat.css', 'webchat.js', 'icon.svg']) }),
-    answers: { 200: { description: 'The file.', types: [HTML, ...Object.values(files)] } },
+    answers: {
+      200: { description: 'The file.', types: [HTML, ...Object.values(files)] },
+      304: { description: 'It is the one that the client has (If-None-Match).' },
+    },
     problems: ['not_found'],
   },
   async (request) => {
@@ -35,9 +41,83 @@ export const getChat = route(
     if (name === '') return await page();
     const type = Object.hasOwn(files, name) ? files[name] : undefined;
     if (!type) throw new Problem('not_found');
-    return { status: 200, headers: { 'content-type': type, 'cache-control': 'no-cache' }, body: await file(name) };
+    const { bytes, etag, encodings } = await kept(name);
+    const headers = { 'content-type': type, 'cache-control': 'no-cache', etag, vary: 'accept-encoding' };
+    // Whoever has it is told so: the page is there at once when it is opened again.
+    if (
+      request.headers
+        .get('if-none-match')
+        ?.split(/\s*,\s*/)
+        .includes(etag)
+    )
+      return { status: 304, headers };
+    const accepted = new Negotiator({ headers: { 'accept-encoding': request.headers.get('accept-encoding') ?? '' } });
+    const [encoding = 'identity'] = accepted.encodings([...Object.keys(encodings), 'identity']);
+    const packed = encodings[encoding];
+    return packed
+      ? { status: 200, headers: { ...headers, 'content-encoding': encoding }, body: packed }
+      : { status: 200, headers, body: bytes };
   },
 );
+
+/** Where the page finds its texts. */
+const NO_TEXTS = '<script id="texts" type="application/json">{}</script>';
+
+interface Kept {
+  bytes: Buffer;
+  etag: string;
+  /** The same, packed when the app was built. */
+  encodings: Record<string, Buffer>;
+}
+
+const known = new Map<string, Promise<Kept>>();
+
+/** A file of the page, read once: what is deployed does not change. */
+function kept(name: string): Promise<Kept> {
+  const reading = known.get(name) ?? read(name);
+  known.set(name, reading);
+  reading.catch(() => known.delete(name));
+  return reading;
+}
+
+async function read(name: string): Promise<Kept> {
+  const bytes = await file(name);
+  const encodings: Record<string, Buffer> = {};
+  for (const [encoding, ending] of [
+    ['br', 'br'],
+    ['gzip', 'gz'],
+  ] as const) {
+    const packed = await file(`${name}.${ending}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return null;
+    });
+    if (packed) encodings[encoding] = packed;
+  }
+  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 27)}"`, encodings };
+}
+
+/** What the page says, in each of the bot's languages. */
+function texts(): string {
+  const bot = currentBot();
+  const { about, languages } = bot.content;
+  const own = (tag: string) => {
+    const say = (phrase: string) => bot.say(tag, phrase, { name: about.name });
+    const starters = about.starters.flatMap((name) => bot.of(tag, bot.intents.get(name)?.utterances)?.[0] ?? []);
+    return {
+      intro: say('page_intro'),
+      greeting: say('page_greeting'),
+      starters,
+      restart: say('page_restart'),
+      restartAsk: say('page_restart_ask'),
+      lost: say('page_lost'),
+      ended: say('page_ended'),
+      send: say('page_send'),
+    };
+  };
+  const all = { name: about.name, languages: languages.map(({ tag }) => ({ tag, ...own(tag) })) };
+  // Inside of a script element, no text may end it.
+  return JSON.stringify(all).replaceAll('<', '\\u003c');
+}
 
 /**
  * Web Chat adds `<style>` elements that are empty, and writes their rules by script, which no policy governs: the hash is that
@@ -72,6 +152,7 @@ async function page(): Promise<HttpResponseInit> {
     'require-trusted-types-for': ["'script'"],
     'trusted-types': ['default'],
   };
+  const bot = currentBot();
   const html = (await file('index.html')).toString();
   return {
     status: 200,
@@ -83,7 +164,12 @@ async function page(): Promise<HttpResponseInit> {
         .map(([directive, sources]) => `${directive} ${sources.join(' ')}`)
         .join('; '),
     },
-    body: html.replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? '')),
+    body: html
+      .replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? ''))
+      .replaceAll('{{name}}', () => attribute(bot.content.about.name))
+      .replace('lang="en"', () => `lang="${attribute(bot.languages.first)}"`)
+      .replace('{{noScript}}', () => attribute(bot.say(bot.languages.first, 'page_no_script')))
+      .replace(NO_TEXTS, () => NO_TEXTS.replace('{}', texts)),
   };
 }
 

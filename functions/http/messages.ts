@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import { z } from 'zod';
-import type { Attachment } from '../conversation/document.ts';
+import type { Attachment, Turn } from '../conversation/document.ts';
 import { conversationId, turnId, userId } from '../conversation/identifier.ts';
 import { readable } from '../services/blobs.ts';
 import { log, logSeldom, traceparent } from '../services/telemetry.ts';
@@ -9,7 +9,7 @@ import { accept, fingerprint } from './accept.ts';
 import { limitRefused } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
-import { text as textSchema, user as userSchema } from './schemas.ts';
+import { TEXT_LIMIT, user as userSchema } from './schemas.ts';
 
 const TYPING_MS = 1_000;
 
@@ -28,11 +28,11 @@ const account = z.object({
 const activity = z
   .looseObject({
     type: z.string().min(1).max(64),
-    id: id.optional(),
+    id: id.nullish(),
     channelId: z.string().regex(/^[\w.-]{1,64}$/),
     serviceUrl: z.url({ protocol: /^https?$/ }).max(1_024),
-    from: account.optional(),
-    recipient: account.optional(),
+    from: account.nullish(),
+    recipient: account.nullish(),
     conversation: z
       .object({
         id,
@@ -41,18 +41,28 @@ const activity = z
         conversationType: z.string().max(64).nullish(),
         tenantId: z.string().max(128).nullish(),
       })
-      .optional(),
+      .nullish(),
     text: z.string().nullish(),
     locale: z.string().max(35).nullish(),
     attachments: z
       .array(
         z.looseObject({
           contentType: z.string().max(200),
-          contentUrl: z.string().max(2_048).optional(),
-          name: z.string().max(300).optional(),
+          contentUrl: z.string().max(2_048).nullish(),
+          name: z.string().max(300).nullish(),
         }),
       )
-      .max(5)
+      .max(100)
+      .nullish(),
+    entities: z
+      .array(
+        z.looseObject({
+          type: z.string().max(100).nullish(),
+          text: z.string().max(600).nullish(),
+          mentioned: z.looseObject({ id: z.string().max(512).nullish() }).nullish(),
+        }),
+      )
+      .max(100)
       .nullish(),
   })
   .meta({ id: 'Activity', description: 'An activity of the Bot Framework; other fields are ignored.' });
@@ -116,18 +126,23 @@ async function unauthorized(request: HttpRequest, reason: string): Promise<Probl
 function messageOf(received: Activity) {
   const { id: activityId, from, conversation } = received;
   if (received.type !== 'message' || !activityId || !from || !conversation) return null;
-  const attachments = attachmentsOf(received);
-  const text = received.text?.trim() ?? '';
-  if (text === '' && attachments.length === 0) return null;
-  if (text !== '') check(text);
+  const sent = attachmentsOf(received);
+  const attachments = sent.slice(0, PICTURES);
+  const written = textOf(received);
+  if (written === '' && sent.length === 0) return null;
+  // What can't be taken is said in the conversation: a channel shows nobody why it was refused.
+  const refused: Turn['refused'] =
+    written.length > TEXT_LIMIT ? 'text_too_long' : sent.length > PICTURES ? 'too_many_pictures' : undefined;
+  const text = refused === 'text_too_long' ? '' : written;
   const turn = {
     id: turnId(activityId),
     givenId: activityId,
     sender: from,
     text,
     attachments,
+    ...(refused ? { refused } : {}),
     locale: received.locale ?? undefined,
-    fingerprint: fingerprint([from.id, text, attachments]),
+    fingerprint: fingerprint([from.id, written, attachments]),
     traceparent: traceparent(),
     acceptedAt: Date.now(),
     attempts: 0,
@@ -136,14 +151,19 @@ function messageOf(received: Activity) {
   return { from, conversation, turn };
 }
 
-function check(text: string): void {
-  const parsed = textSchema.safeParse(text);
-  if (parsed.success) return;
-  const issue = parsed.error.issues[0]!;
-  if (issue.code === 'too_big') throw new Problem('message_too_large', `text: ${issue.message}.`);
-  throw new Problem('invalid_message', `text: ${issue.message}.`, {
-    errors: [{ field: 'text', reason: issue.message }],
-  });
+/** Pictures of one message. */
+const PICTURES = 5;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
+const MENTION = /<at[^<>]{0,200}>([^<>]{0,200})<\/at>/gi;
+
+/** What somebody wrote: without what names the bot, and with the others' names as they are read. */
+function textOf({ text, entities, recipient }: Activity): string {
+  let written = (text ?? '').toWellFormed().replace(CONTROL, '');
+  for (const { type, text: mention, mentioned } of entities ?? [])
+    if (type === 'mention' && mention && mentioned?.id && mentioned.id === recipient?.id)
+      written = written.replaceAll(mention, ' ');
+  return written.replace(MENTION, '$1').trim();
 }
 
 /** Attachments; the address of one that must not be read is dropped here, so that nothing later can be led there. */
@@ -152,11 +172,17 @@ function attachmentsOf(received: Activity): Attachment[] {
   for (const { contentType, contentUrl, name } of received.attachments ?? []) {
     // Channels repeat a message's own text as an attachment (text/html, text/plain).
     if (!contentUrl || contentType.startsWith('text/')) continue;
-    const url = readable(contentUrl, received.serviceUrl) ? contentUrl : '';
-    if (!url)
+    const from = readable(contentUrl, received.serviceUrl);
+    if (!from)
       logSeldom('warn', 'an attachment was refused: its origin is not the channel', { channel: received.channelId });
     const type = /^[\w.+-]{1,60}\/[\w.+-]{1,60}$/.test(contentType) ? contentType : 'application/octet-stream';
-    kept.push({ contentType: type, url, name: name ?? 'attachment' });
+    const url = from ? contentUrl : '';
+    kept.push({
+      contentType: type,
+      url,
+      name: name ?? 'attachment',
+      ...(from === 'channel' ? { fromChannel: true } : {}),
+    });
   }
   return kept;
 }

@@ -61,7 +61,7 @@ const userId = z
   )
   .meta({ description: "The client's own id of the user.", example: 'u1' });
 
-const TEXT_LIMIT = 4_000;
+export const TEXT_LIMIT = 4_000;
 
 export const text = controlFree
   .regex(/\S/, 'must not be blank')
@@ -103,7 +103,18 @@ const reply = z
   .object({
     text: z.string(),
     suggestions: z.array(z.string()).optional(),
-    images: z.array(z.object({ url: z.string(), alt: z.string() })).optional(),
+    heading: z.string().optional().meta({ description: 'What stands above the cards; `text` has all of it.' }),
+    cards: z
+      .array(
+        z.object({
+          title: z.string(),
+          text: z.string().optional(),
+          image: z.object({ url: z.string(), alt: z.string() }).optional(),
+          link: z.object({ url: z.string(), title: z.string() }).optional(),
+          buttons: z.array(z.string()).optional(),
+        }),
+      )
+      .optional(),
   })
   .meta({ id: 'Reply' });
 

@@ -39,10 +39,12 @@ async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
   const results: conversation.Sent[] = [];
   const started = Date.now();
   const expired = () => Date.now() - started > policy.deliveryDeadline;
-  for (const { turnId, sent } of document.outbox) {
+  for (const { turnId, sent, attempts } of document.outbox) {
     const turn = document.recent.find((answered) => answered.id === turnId);
     if (expired()) break;
-    const outcome: SendOutcome = turn ? await send(channel.reference, turn, sent, expired) : { ok: true };
+    const outcome: SendOutcome = turn
+      ? await send(channel.reference, turn, { first: sent, attempts }, expired)
+      : { ok: true };
     results.push({ turnId, ms: Date.now() - started, ...outcome });
     if (outcome.ok) continue;
     const { reason, final } = outcome;

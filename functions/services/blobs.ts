@@ -31,7 +31,7 @@ export const attachments: Outside['attachments'] = {
     const { fileTypeFromBuffer } = await import('file-type');
     const attachment = turn.attachments[index]!;
     if (!attachment.url) throw new Rejected('attachments', 'its origin is not the channel');
-    const { body } = await fetchAttachment(attachment.url);
+    const { body } = await fetchAttachment(attachment.url, attachment.fromChannel === true);
     const type = await fileTypeFromBuffer(body);
     // The bytes decide, not the name: what is kept is opened by service staff later.
     if (!type || !TYPES.has(type.mime))
@@ -105,18 +105,25 @@ async function removed(attachments: KeptAttachment[]): Promise<number> {
  * Whether an attachment may be read: only from the channel's own service, whose address the channel's token vouches
  * for, or from an origin of the settings. Anything else could make this app read addresses inside its network.
  */
-export function readable(url: string, serviceUrl: string): boolean {
-  if (!URL.canParse(url)) return false;
+export function readable(url: string, serviceUrl: string): 'channel' | 'origin' | null {
+  if (!URL.canParse(url)) return null;
   const { origin } = new URL(url);
-  return (
-    (URL.canParse(serviceUrl) && new URL(serviceUrl).origin === origin) ||
-    settings().ATTACHMENT_ORIGINS.includes(origin)
-  );
+  if (URL.canParse(serviceUrl) && new URL(serviceUrl).origin === origin) return 'channel';
+  return settings().ATTACHMENT_ORIGINS.includes(origin) ? 'origin' : null;
 }
 
-async function fetchAttachment(url: string) {
+/** Channels keep pictures behind the bot's token, which nobody but the channel's own origin is shown. */
+async function fetchAttachment(url: string, fromChannel: boolean) {
+  const options = { timeout: 8_000, attempts: 1, limit: SIZE_LIMIT };
   try {
-    return await call('attachments', url, { timeout: 8_000, attempts: 1, limit: SIZE_LIMIT });
+    try {
+      return await call('attachments', url, options);
+    } catch (error) {
+      if (!fromChannel || !(error instanceof Rejected) || (error.status !== 401 && error.status !== 403)) throw error;
+      const { botToken } = await import('./channel.ts');
+      const headers = { authorization: `Bearer ${await botToken()}` };
+      return await call('attachments', url, { ...options, headers });
+    }
   } catch (error) {
     if (error instanceof Rejected && error.status === 413) throw new Rejected('attachments', 'larger than 10 MB', 413);
     throw error;

@@ -3,14 +3,16 @@ import {
   ActivityTypes,
   CloudAdapter,
   ConfigurationBotFrameworkAuthentication,
+  ConfigurationServiceClientCredentialFactory,
   type ConversationReference,
 } from 'botbuilder';
 import { type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
 import { errors, importJWK, type JWK, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { AnsweredTurn } from '../conversation/document.ts';
+import { activityOf } from './activity.ts';
 import { Unavailable } from './failure.ts';
-import { callJson } from './http.ts';
+import { callJson, retryAfter } from './http.ts';
 import { settings } from './settings.ts';
 
 /** Bot Framework channels: checks the tokens of what comes in, and sends replies through the channel's connector. */
@@ -32,7 +34,10 @@ const publicFramework = {
 /** The caller's token is missing or does not hold. */
 export class Unauthorized extends Error {}
 
-let shared: { adapter: CloudAdapter; appId: string; issuer: string; keys: SigningKeys } | undefined;
+let shared:
+  | { adapter: CloudAdapter; credentials: Credentials; appId: string; issuer: string; keys: SigningKeys }
+  | undefined;
+type Credentials = ServiceClientCredentialsFactory;
 
 function channel() {
   if (shared) return shared;
@@ -41,7 +46,7 @@ function channel() {
   if (!appId) throw new Unauthorized('this bot has no app id (MicrosoftAppId), so no token can be meant for it');
   const issuer = given.BOT_TOKEN_ISSUER ?? publicFramework.ToBotFromChannelTokenIssuer;
   const metadata = given.BOT_OPENID_METADATA ?? publicFramework.ToBotFromChannelOpenIdMetadataUrl;
-  const authentication = new BoundedAuthentication({
+  const configuration = {
     ...publicFramework,
     MicrosoftAppId: appId,
     MicrosoftAppType: given.MicrosoftAppType,
@@ -49,9 +54,28 @@ function channel() {
     MicrosoftAppPassword: given.MicrosoftAppPassword ?? '',
     ToBotFromChannelTokenIssuer: issuer,
     ToBotFromChannelOpenIdMetadataUrl: metadata,
-  });
-  shared = { adapter: new CloudAdapter(authentication), appId, issuer, keys: new SigningKeys(metadata) };
+  };
+  const credentials: Credentials =
+    given.MicrosoftAppType === 'UserAssignedMSI'
+      ? new ManagedIdentityCredentials(appId)
+      : new ConfigurationServiceClientCredentialFactory(configuration);
+  const adapter = new CloudAdapter(new BoundedAuthentication(configuration, credentials));
+  shared = { adapter, credentials, appId, issuer, keys: new SigningKeys(metadata) };
   return shared;
+}
+
+/** What shows the bot to the channels' services. Throws {@link Unavailable}. */
+export async function botToken(): Promise<string> {
+  const { credentials, appId } = channel();
+  const { ToChannelFromBotOAuthScope: audience, ToChannelFromBotLoginUrl: login } = publicFramework;
+  try {
+    const own = await credentials.createCredentials(appId, audience, login, true);
+    const headers = new Headers();
+    await own.signRequest({ headers } as unknown as Parameters<typeof own.signRequest>[0]);
+    return headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+  } catch (error) {
+    throw new Unavailable('channel', 'no token for the bot', 0, { cause: error });
+  }
 }
 
 /** What a channel's token vouches for. */
@@ -115,42 +139,23 @@ export type SendOutcome = { ok: true } | { ok: false; sent: number; reason: stri
 
 /**
  * Sends the replies of one turn, from the one at `first`, to where its conversation reference points, until `expired`.
- * One attempt: the outbox repeats what was not sent.
+ * One attempt: the outbox repeats what was not sent. `attempts`: those that failed before.
  */
 export async function send(
   reference: Record<string, unknown>,
   { id: turnId, givenId: activityId, sender: user, replies }: AnsweredTurn,
-  first: number,
+  { first, attempts }: { first: number; attempts: number },
   expired: () => boolean,
 ): Promise<SendOutcome> {
   const own = { ...reference, activityId, user };
-  return await attempt(own, first, async (sendActivity) => {
+  return await attempt(own, first, attempts, async (sendActivity) => {
     for (const [index, reply] of replies.entries()) {
       if (index < first) continue;
       if (expired()) throw new Unavailable('channel', 'no time is left for this reply');
       await sendActivity({
-        type: ActivityTypes.Message,
-        text: reply.text,
+        ...activityOf(reply, String(reference.channelId)),
         // The same for every attempt: a client that sees the reply twice can tell.
         channelData: { maru: { turnId, index } },
-        ...(reply.suggestions?.length
-          ? {
-              suggestedActions: {
-                to: [],
-                actions: reply.suggestions.map((text) => ({ type: 'imBack', title: text, value: text })),
-              },
-            }
-          : {}),
-        ...(reply.images?.length
-          ? {
-              attachmentLayout: 'carousel',
-              attachments: reply.images.map(({ url, alt }) => ({
-                contentType: 'image/png',
-                contentUrl: url,
-                name: alt,
-              })),
-            }
-          : {}),
       });
     }
   });
@@ -158,12 +163,13 @@ export async function send(
 
 /** Shows that the bot is at work. */
 export async function sendTyping(reference: Record<string, unknown>): Promise<SendOutcome> {
-  return await attempt(reference, 0, (sendActivity) => sendActivity({ type: ActivityTypes.Typing }));
+  return await attempt(reference, 0, 0, (sendActivity) => sendActivity({ type: ActivityTypes.Typing }));
 }
 
 async function attempt(
   reference: Record<string, unknown>,
   first: number,
+  attempts: number,
   work: (sendActivity: (activity: object) => Promise<void>) => Promise<void>,
 ): Promise<SendOutcome> {
   let sent = first;
@@ -179,12 +185,15 @@ async function attempt(
     });
     return { ok: true };
   } catch (error) {
-    return { ok: false, sent, ...classify(error) };
+    return { ok: false, sent, ...classify(error, attempts) };
   }
 }
 
-/** 408, 429, 5xx and what never arrived may pass by themselves; every other answer is final. */
-function classify(error: unknown): { reason: string; final: boolean; after: number } {
+/** Statuses that may pass by themselves; 412: another write of the channel's was faster. */
+const PASSING = new Set([408, 412, 429]);
+
+/** What may pass by itself, and what never arrived, is sent again; so is what one token was refused for, once. */
+export function classify(error: unknown, attempts: number): { reason: string; final: boolean; after: number } {
   const { statusCode, code, name, response } = error as {
     statusCode?: number;
     code?: string;
@@ -194,8 +203,8 @@ function classify(error: unknown): { reason: string; final: boolean; after: numb
   const passing =
     statusCode === undefined
       ? code !== 'ERR_INVALID_URL'
-      : statusCode === 408 || statusCode === 429 || statusCode >= 500;
-  const after = 1_000 * (Number(response?.headers?.get('retry-after')) || 0);
+      : PASSING.has(statusCode) || statusCode >= 500 || (statusCode === 401 && attempts === 0);
+  const after = retryAfter(response?.headers?.get('retry-after') ?? null, Date.now());
   // By its code: a connector's words may repeat the reply, or what the user wrote.
   const reason = `${statusCode ?? ''} ${code ?? name ?? 'unknown'}`.trim().slice(0, 100);
   return { reason, final: !passing, after };
@@ -203,11 +212,6 @@ function classify(error: unknown): { reason: string; final: boolean; after: numb
 
 /** The SDK's authentication with one attempt and a timeout for each call: its defaults repeat POSTs and wait without end. */
 class BoundedAuthentication extends ConfigurationBotFrameworkAuthentication {
-  constructor(configuration: Record<string, string>) {
-    const managed = configuration.MicrosoftAppType === 'UserAssignedMSI';
-    super(configuration, managed ? new ManagedIdentityCredentials(configuration.MicrosoftAppId!) : undefined);
-  }
-
   override createConnectorFactory(
     identity: Parameters<ConfigurationBotFrameworkAuthentication['createConnectorFactory']>[0],
   ): ConnectorFactory {

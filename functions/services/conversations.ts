@@ -1,11 +1,12 @@
 import type { Conversation } from '../conversation/document.ts';
 import type { ConversationId } from '../conversation/identifier.ts';
 import type { WakeUp } from '../conversation/transitions.ts';
+import { upcast } from '../conversation/version.ts';
 import { Documents, type Step } from './documents.ts';
 import { sendWakeUps } from './queues.ts';
 import { log } from './telemetry.ts';
 
-const documents = new Documents<Conversation>('conversations');
+const documents = new Documents<Conversation>('conversations', upcast);
 
 export async function readConversation(id: ConversationId): Promise<Conversation | null> {
   return (await documents.read(id))?.document ?? null;

@@ -60,9 +60,12 @@ export interface Step<D, P, T> {
  */
 export class Documents<D extends { id: string }> {
   readonly #name: ContainerName;
+  readonly #upcast: (stored: D) => D;
 
-  constructor(name: ContainerName) {
+  /** `upcast`: what another build wrote, as this one knows it. */
+  constructor(name: ContainerName, upcast: (stored: D) => D = (stored) => stored) {
     this.#name = name;
+    this.#upcast = upcast;
   }
 
   /** `partition`: the value of the container's partition key; the id itself where that is the key. */
@@ -70,7 +73,7 @@ export class Documents<D extends { id: string }> {
     const { resource, etag, statusCode } = await guard((options) =>
       this.#container.item(id, partition).read<D>(options),
     );
-    return resource && statusCode !== 404 ? { document: strip(resource), etag } : null;
+    return resource && statusCode !== 404 ? { document: this.#upcast(strip(resource)), etag } : null;
   }
 
   /** Throws {@link Conflict} when it exists. */

@@ -1,6 +1,7 @@
 import type { Conversation } from '../conversation/document.ts';
 import type { ConversationId, UserId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { upcast } from '../conversation/version.ts';
 import { eraseAttachments, listAttachments } from './blobs.ts';
 import type { LoggedTurn } from './call-log.ts';
 import { change, notify } from './conversations.ts';
@@ -114,7 +115,7 @@ async function leave(id: ConversationId, user: UserId, at: number): Promise<void
 export async function exportUser(id: UserId) {
   const [user] = await found<User>('users', id);
   const conversations = (await found<Conversation>('conversations', id)).map((document) =>
-    conversation.partOf(document, id),
+    conversation.partOf(upcast(document), id),
   );
   const turns = await found<LoggedTurn>('turns', id);
   const incidents = await found<Incident>('incidents', id);

@@ -67,21 +67,34 @@ async function once(service: string, url: string, options: Call): Promise<Answer
         ...options.headers,
       },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-      redirect: 'error',
+      // Nobody is followed to another address.
+      redirect: 'manual',
       signal,
     });
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      throw new Rejected(service, `answered ${response.status}, which leads elsewhere`, response.status);
+    }
     const body = await read(service, response, options.limit ?? 4_000_000);
     if (response.ok) return { status: response.status, headers: response.headers, body };
     // Not the body: it may repeat what a user wrote, and this reaches logs.
     const detail = `answered ${response.status}`;
     if ([408, 429, 502, 503, 504].includes(response.status))
-      throw new Unavailable(service, detail, 1_000 * (Number(response.headers.get('retry-after')) || 0));
+      throw new Unavailable(service, detail, retryAfter(response.headers.get('retry-after'), Date.now()));
     throw new Rejected(service, detail, response.status);
   } catch (error) {
     if (error instanceof Unavailable || error instanceof Rejected) throw error;
     if (signal.aborted) throw new Unavailable(service, `no answer in ${options.timeout} ms`, 0, { cause: error });
     throw unavailable(service, error instanceof Error && error.cause instanceof Error ? error.cause : error);
   }
+}
+
+/** Milliseconds that a Retry-After asks to wait (RFC 9110: seconds, or a date); 0 for none. */
+export function retryAfter(header: string | null, now: number): number {
+  if (header === null) return 0;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - now : 1_000 * seconds;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
 async function read(service: string, response: Response, limit: number): Promise<Buffer> {

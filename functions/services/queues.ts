@@ -9,9 +9,11 @@ import { traceparent } from './telemetry.ts';
 
 /**
  * A wake-up call: which conversation to look at, and the trace of the turn that caused it. It carries nothing that
- * would be missed: what is to be done stands in the document.
+ * would be missed: what is to be done stands in the document. Its version is 1 where none is written; what a newer build adds is left
+ * alone, so that both may send to the other's workers.
  */
-export const wakeUpMessage = z.strictObject({
+export const wakeUpMessage = z.object({
+  version: z.int().min(1).default(1),
   conversationId: z.string().transform((text, context) => {
     const id = storedConversationId(text);
     if (id === null) context.addIssue({ code: 'custom', message: 'not the id of a conversation' });
@@ -37,7 +39,8 @@ function queues(): QueueServiceClient {
 }
 
 /** A wake-up for a release: the state stands in its document. */
-export const releaseMessage = z.strictObject({
+export const releaseMessage = z.object({
+  version: z.int().min(1).default(1),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   repository: z.string().max(255),
   /** When it was pushed, where the registry said so. */
@@ -54,7 +57,7 @@ export async function sendRelease(message: z.input<typeof releaseMessage>, delay
  * because the sweep sends them again.
  */
 export async function sendWakeUps(conversationId: ConversationId, wakeUps: WakeUp[]): Promise<void> {
-  const message: WakeUpMessage = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
+  const message: z.input<typeof wakeUpMessage> = { conversationId, traceparent: traceparent(), sentAt: Date.now() };
   const text = JSON.stringify(message);
   await Promise.all(wakeUps.map(({ queue, delay }) => send(queue, text, delay)));
 }

@@ -119,7 +119,7 @@ const schema = z.object({
   CALL_LOG_DAYS: days.default(90),
   CONVERSATION_DAYS: days.default(90),
   USER_DAYS: days.default(400),
-  /** Whether card numbers, phones and the like are masked in what is kept of a turn (functions/content/personal-details.json). */
+  /** Whether card numbers, phones and the like are masked in what is kept of a turn (functions/bot/personal-details.json). */
   MASK_PERSONAL_DETAILS: z.stringbool().default(true),
 
   /**

@@ -23,11 +23,14 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   const dialog = withoutStale(bot, question.dialog, now);
   const current = { ...question, dialog };
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
+  if (turn.refused) return { skill: skillNamed('refusal'), dialog };
   if (dialog.handover) return { skill: skillNamed('person'), dialog };
   if (interrupts(current)) return { skill: skillNamed('interruption'), dialog };
   if (dialog.flow && answers(bot, dialog.flow, heardOf(current))) return { skill: skillNamed('flow'), dialog };
 
   const intent = understood(question);
+  // A bare yes or no is for whoever has asked, also where it answers nothing.
+  if (dialog.flow && (intent?.is === 'yes' || intent?.is === 'no')) return { skill: skillNamed('flow'), dialog };
   if (intent) return ofIntent(intent, { ...dialog, misses: 0 });
   // What nobody understands goes to the flow that waits: it asks again.
   if (dialog.flow) return { skill: skillNamed('flow'), dialog };

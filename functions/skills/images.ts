@@ -15,6 +15,7 @@ export const images: Skill = {
     const { bot, turn, dialog } = question;
     const kept = await Promise.all(turn.attachments.map((_, index) => keep(question, outside, index)));
     const replies = kept.map(({ reply }) => reply);
+    if (turn.refused === 'too_many_pictures') replies.push(bot.reply(turn.locale, 'image_too_many'));
     const alone = { ...question, turn: { ...turn, attachments: [] } };
     if (dialog.handover) {
       const lines = [turn.text, ...kept.map(({ url }) => url)].filter(Boolean);

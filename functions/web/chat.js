@@ -1,4 +1,4 @@
-// The chat page: Web Chat over Direct Line. Remembers its conversation for a reload of this tab.
+// The chat page: Web Chat over Direct Line. Remembers its conversation for a reload and for other tabs.
 const KEY = 'maru.conversation';
 
 // All that Web Chat makes as markup is text with a button to send again, and a worker of its own: nothing else becomes any.
@@ -7,40 +7,40 @@ window.trustedTypes?.createPolicy('default', {
   createHTML: (html) => (markup.test(html) ? html : null),
   createScriptURL: (url) => (url.startsWith(`blob:${location.origin}/`) ? url : null),
 });
-const korean = navigator.language.toLowerCase().startsWith('ko');
-const texts = korean
-  ? {
-      intro: '주문, 배송, 반품, 무엇이든 물어보세요.',
-      restart: '새 대화',
-      lost: '연결할 수 없어요. 잠시 후 다시 시도합니다.',
-      ended: '연결이 끊어졌어요. 새 대화를 시작해 주세요.',
-      send: '메시지를 입력하세요',
-    }
-  : {
-      intro: 'Ask about orders, delivery, returns, anything.',
-      restart: 'New conversation',
-      lost: 'No connection. Trying again in a moment.',
-      ended: 'The connection has ended. Please start a new conversation.',
-      send: 'Type your message',
-    };
+const { name, languages } = JSON.parse(document.querySelector('#texts').textContent);
+const texts = spoken();
+const dark = matchMedia('(prefers-color-scheme: dark)').matches;
 
-document.documentElement.lang = korean ? 'ko' : 'en';
+document.documentElement.lang = texts.tag;
 document.querySelector('#intro').textContent = texts.intro;
 const restart = document.querySelector('#restart');
 restart.textContent = texts.restart;
 restart.addEventListener('click', () => {
-  sessionStorage.removeItem(KEY);
+  if (!confirm(texts.restartAsk)) return;
+  localStorage.removeItem(KEY);
   location.reload();
 });
 
+/** The texts in the first of the reader's languages that the bot speaks, else in the bot's own. */
+function spoken() {
+  for (const wanted of navigator.languages) {
+    const [main] = wanted.toLowerCase().split('-');
+    const found =
+      languages.find(({ tag }) => tag.toLowerCase() === wanted.toLowerCase()) ??
+      languages.find(({ tag }) => tag.toLowerCase().split('-')[0] === main);
+    if (found) return found;
+  }
+  return languages[0];
+}
+
 const saved = await resume();
 const session = saved ?? (await begin());
-sessionStorage.setItem(KEY, JSON.stringify(session));
+localStorage.setItem(KEY, JSON.stringify(session));
 render(session);
 
-/** The conversation of this tab, with a fresh token; null when there is none or it is over. */
+/** The conversation of this browser, with a fresh token; null when there is none or it is over. */
 async function resume() {
-  const stored = sessionStorage.getItem(KEY);
+  const stored = localStorage.getItem(KEY);
   if (!stored) return null;
   try {
     const session = JSON.parse(stored);
@@ -108,26 +108,69 @@ function render({ token, conversationId, domain }) {
   window.WebChat.renderWebChat(
     {
       directLine,
+      store: window.WebChat.createStore({}, ({ dispatch }) => (next) => (action) => {
+        // The page greets by itself: nobody has said anything yet that the bot could answer.
+        if (action.type === 'DIRECT_LINE/CONNECT_FULFILLED' && !resuming) setTimeout(() => dispatch(greeting()));
+        return next(action);
+      }),
       // The token names the user.
       username: 'you',
-      locale: korean ? 'ko-KR' : 'en-US',
+      locale: locale(),
       styleOptions: {
-        accent: '#0b6e4f',
+        accent: dark ? '#63d3a6' : '#0b6e4f',
+        backgroundColor: dark ? '#131a17' : 'white',
+        bubbleBackground: dark ? '#1f2a25' : 'white',
+        bubbleBorderColor: dark ? '#34443c' : '#e6e6e6',
+        bubbleTextColor: dark ? '#e7efea' : '#1d2b26',
         bubbleBorderRadius: 12,
-        bubbleFromUserBackground: '#dff1e9',
+        bubbleFromUserBackground: dark ? '#1d4636' : '#dff1e9',
+        bubbleFromUserTextColor: dark ? '#f1f7f4' : '#1d2b26',
         bubbleFromUserBorderRadius: 12,
+        sendBoxBackground: dark ? '#1f2a25' : 'white',
+        sendBoxTextColor: dark ? '#e7efea' : '#1d2b26',
+        sendBoxPlaceholderColor: dark ? '#a9b8b0' : '#5c6b64',
+        sendBoxButtonColor: dark ? '#a9b8b0' : '#5c6b64',
+        suggestedActionBackgroundColor: dark ? '#1f2a25' : 'white',
+        suggestedActionTextColor: dark ? '#63d3a6' : '#0b6e4f',
+        timestampColor: dark ? '#a9b8b0' : '#5c6b64',
+        subtle: dark ? '#a9b8b0' : '#5c6b64',
+        // A turn may wait for a service that is slow.
+        typingAnimationDuration: 30_000,
+        groupTimestamp: 300_000,
         primaryFont: 'inherit',
         hideUploadButton: false,
         uploadAccept: 'image/*',
         suggestedActionLayout: 'flow',
         suggestedActionBorderRadius: 16,
-        botAvatarInitials: 'M',
+        botAvatarInitials: [...name][0].toUpperCase(),
         botAvatarBackgroundColor: '#0b6e4f',
       },
     },
     document.querySelector('#webchat'),
   );
-  document.querySelector('[data-id="webchat-sendbox-input"]')?.focus();
+  const box = document.querySelector('[data-id="webchat-sendbox-input"]');
+  box?.focus();
+  // As much as the bot takes.
+  box?.setAttribute('maxlength', '4000');
+}
+
+/** As Web Chat writes it: a language of a country. */
+function locale() {
+  const known = navigator.languages.find((one) => one.toLowerCase().startsWith(`${texts.tag.toLowerCase()}-`));
+  return known ?? { en: 'en-US', ko: 'ko-KR', ja: 'ja-JP' }[texts.tag] ?? texts.tag;
+}
+
+function greeting() {
+  const actions = texts.starters.map((text) => ({ type: 'imBack', title: text, value: text }));
+  const activity = {
+    id: 'greeting',
+    type: 'message',
+    text: texts.greeting,
+    from: { id: 'maru', role: 'bot' },
+    timestamp: new Date().toISOString(),
+    suggestedActions: { to: [], actions },
+  };
+  return { type: 'DIRECT_LINE/INCOMING_ACTIVITY', payload: { activity } };
 }
 
 function say(text) {

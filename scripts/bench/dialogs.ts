@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import type { Understanding } from '../../functions/conversation/document.ts';
-import { type Bot, NOT } from '../../functions/dialog/bot.ts';
+import { type Bot, NOT, utteranceKey } from '../../functions/dialog/bot.ts';
 import { partsOf, weigh } from '../../functions/dialog/wishes.ts';
 import { Shopper } from '../../test/functions/skills/talk.ts';
+import { botFolder, RETAILER } from '../bot/folder.ts';
 import { ensureIntentModel } from '../local/intent-model.ts';
 import { openClassifier } from '../train/classifier.ts';
 import { machine } from './report.ts';
@@ -31,7 +32,7 @@ if (values.help) {
 }
 
 const root = join(import.meta.dirname, '../..');
-const messages = z
+const written = z
   .array(
     z.strictObject({
       language: z.string(),
@@ -43,6 +44,14 @@ const messages = z
     }),
   )
   .parse(JSON.parse(await readFile(join(root, 'test/functions/bot/shopper-messages.json'), 'utf8')));
+
+// What the bot is trained on says nothing of what it understands: common short words stand in both.
+const trained = new Set(
+  botFolder(RETAILER).intents.flatMap(({ utterances, not = {} }) =>
+    [utterances, not].flatMap((all) => Object.values(all).flat().map(utteranceKey)),
+  ),
+);
+const messages = written.filter(({ text }) => !trained.has(utteranceKey(text)));
 
 const repository = await ensureIntentModel(join(root, '.local/models'), () => {});
 const { versions } = JSON.parse(await readFile(join(repository, 'intents/config.json'), 'utf8'));
@@ -121,6 +130,6 @@ for (const one of judged.filter(({ verdict }) => verdict === 'harmful' || (value
 if (values.write)
   await writeFile(
     join(root, 'docs/benchmarks/dialogs.md'),
-    `# What becomes of shoppers' messages\n\n\`npm run bench:dialogs\`; ${machine()}.\n\n${table}\n\n“right or acceptable”: the intent, the order and the effect that the author of the message named (one of up to three, or of the other\nwish where there are two). “harmful”: an intent that the author says must not be served, or anything done that can't be undone.\n`,
+    `# What becomes of shoppers' messages\n\n\`npm run bench:dialogs\`; ${machine()}.\n\n${table}\n\n“right or acceptable”: the intent, the order and the effect that the author of the message named (one of up to three, or of the other\nwish where there are two). ${written.length - messages.length} of the ${written.length} messages stand word for word in the bot's utterances and are left out. “harmful”: an intent that the author says must not be served, or anything done that can't be undone.\n`,
   );
 if (judged.some(({ verdict }) => verdict === 'harmful')) process.exitCode = 1;

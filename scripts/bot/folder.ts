@@ -141,6 +141,10 @@ function check(content: shape.Content, blame: Blame): void {
   const phrase = (part: Part, path: Path, key: string) => {
     if (!phrases[key]) blame(part, path, `there is no phrase "${key}" in phrases.json`);
   };
+  content.about.starters.forEach((key, index) => {
+    if (!intents.some(({ name: own }) => own === key))
+      blame('about', ['starters', index], `there is no intent "${key}" in intents.json`);
+  });
   content.about.images.forEach((key, index) => {
     phrase('about', ['images', index], key);
   });
@@ -214,6 +218,7 @@ function check(content: shape.Content, blame: Blame): void {
           : {}),
         ...('say' in step ? { say: step.say } : {}),
         ...('handover' in step ? { handover: step.handover } : {}),
+        ...('cards' in step && step.cards ? step.cards : {}),
         ...('line' in step && step.line !== undefined ? { line: step.line } : {}),
       };
       for (const [field, used] of Object.entries(said)) phrase('flows', [...at, field], used);

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +12,7 @@ import { type ChaosOptions, failures, runChaos } from './run.ts';
 const HELP = `npm run test:chaos: turns through both entrances while processes are killed
 
   --turns 1000  --conversations 50  --kills 12  --rate 25 (turns a second)
+  --beside <commit>   the build of another commit works on the same conversations, as while one replaces the other
 
 Prints counts, and fails unless every turn was answered once, in order, and logged.
 `;
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     conversations: { type: 'string', default: '50' },
     kills: { type: 'string', default: '12' },
     rate: { type: 'string', default: '25' },
+    beside: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -41,7 +44,14 @@ const options: ChaosOptions = {
 await Promise.all([buildFunctions(), buildInference()]);
 const models = await ensureIntentModel(join(import.meta.dirname, '../../.local/models'), () => {});
 const folder = await mkdtemp(join(tmpdir(), 'maru-chaos-'));
-const platform = await startPlatform({ ports: await freePorts(), folder, models, keep: false });
+const beside = values.beside === undefined ? undefined : await buildOf(values.beside);
+const platform = await startPlatform({
+  ports: await freePorts(),
+  folder,
+  models,
+  keep: false,
+  ...(beside === undefined ? {} : { beside }),
+});
 try {
   const report = await runChaos(platform, options);
   for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(28)} ${value}`);
@@ -55,4 +65,15 @@ try {
 } finally {
   await platform.stop();
   if (process.exitCode === 0) await rm(folder, { recursive: true, force: true });
+}
+
+/** The gateway as another commit of this repository builds it, with the packages that are installed. */
+async function buildOf(commit: string): Promise<string> {
+  const root = join(import.meta.dirname, '../..');
+  const sources = join(folder, 'beside');
+  await mkdir(sources);
+  execFileSync('sh', ['-c', 'git archive "$1" | tar -x -C "$2"', 'sh', commit, sources], { cwd: root });
+  await symlink(join(root, 'node_modules'), join(sources, 'node_modules'));
+  execFileSync(process.execPath, ['scripts/build.ts'], { cwd: sources, stdio: 'inherit' });
+  return join(sources, 'dist/functions');
 }

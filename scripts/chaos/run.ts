@@ -66,12 +66,17 @@ export async function runChaos(platform: Platform, options: ChaosOptions): Promi
     const pause = (options.turns / options.rate / (options.kills + 1)) * 1_000;
     while (kills < options.kills && !stopKilling) {
       await sleep(pause * (0.5 + Math.random()));
-      const victim = kills % 2 === 0 ? 'gateway' : 'inference';
+      const victims = platform.beside
+        ? (['gateway', 'inference', 'beside'] as const)
+        : (['gateway', 'inference'] as const);
+      const victim = victims[kills % victims.length]!;
       await platform.running[victim]!.kill();
       kills += 1;
       options.progress(`${sent.length} sent, kill ${kills}: ${victim}`);
       await sleep(200 + Math.random() * 800);
-      await (victim === 'gateway' ? platform.startGateway() : platform.startInference());
+      if (victim === 'gateway') await platform.startGateway();
+      else if (victim === 'beside') await platform.startBeside();
+      else await platform.startInference();
     }
   })();
 
@@ -128,10 +133,10 @@ interface Channel {
 }
 
 function api(platform: Platform, conversationId: string): Channel {
-  const path = `${platform.gateway}/api/conversations/${conversationId}/messages`;
   const texts = new Map<string, string>();
+  const door = doors(platform);
   const post = async (turn: Sent, prefer: string) => {
-    const response = await fetch(path, {
+    const response = await fetch(`${door()}/api/conversations/${conversationId}/messages`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -160,7 +165,14 @@ function api(platform: Platform, conversationId: string): Channel {
   };
 }
 
+/** The gateways, one after the other: where two builds run, each message of a conversation may come to either. */
+function doors({ gateway, beside }: Platform): () => string {
+  let count = 0;
+  return () => (beside !== null && count++ % 2 === 1 ? beside : gateway);
+}
+
 async function connector(platform: Platform): Promise<Channel> {
+  const door = doors(platform);
   const { directLine, identity, appId } = platform;
   const opened = await fetch(`${directLine.domain}/conversations`, {
     method: 'POST',
@@ -171,7 +183,7 @@ async function connector(platform: Platform): Promise<Channel> {
   return {
     documentId: identifier.conversationId({ channel: 'directline' }, conversationId),
     async send(turn, text) {
-      const response = await fetch(`${platform.gateway}/api/messages`, {
+      const response = await fetch(`${door()}/api/messages`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
         body: JSON.stringify({

@@ -10,7 +10,7 @@ import { COSMOS_KEY, startCosmos } from './cosmos.ts';
 import { type DirectLine, startDirectLine } from './direct-line.ts';
 import { type Identity, startIdentity } from './identity.ts';
 import type { Running } from './listening.ts';
-import type { Ports } from './ports.ts';
+import { freePort, type Ports } from './ports.ts';
 import { type Spawned, spawnNode, waitFor } from './processes.ts';
 import { type LocalRegistry, startRegistry } from './registry.ts';
 import { type Shop, startShop } from './shop.ts';
@@ -31,6 +31,8 @@ export interface PlatformOptions {
   app?: string;
   /** The bot's folder; its local.ts, if it has one, stands for the systems that its actions call. */
   bot?: string;
+  /** Another build of the gateway, which runs beside it on the same documents and queues: as while one replaces the other. */
+  beside?: string;
   /** More settings for the gateway. */
   settings?: Record<string, string>;
   step?(name: string): void;
@@ -38,6 +40,8 @@ export interface PlatformOptions {
 
 export interface Platform {
   gateway: string;
+  /** The address of the build that runs beside it. */
+  beside: string | null;
   key: string;
   appId: string;
   inferenceUrl: string;
@@ -53,8 +57,9 @@ export interface Platform {
   registry: LocalRegistry | null;
   /** The functions host and the inference container, which may be killed and started again. */
   startGateway(): Promise<Spawned>;
+  startBeside(): Promise<Spawned>;
   startInference(): Promise<Spawned>;
-  running: { gateway: Spawned | null; inference: Spawned | null };
+  running: { gateway: Spawned | null; beside: Spawned | null; inference: Spawned | null };
   stop(): Promise<void>;
 }
 
@@ -73,6 +78,7 @@ export async function startPlatform({
   keep,
   slots = false,
   app = join(root, 'dist/functions'),
+  beside,
   bot = RETAILER,
   settings = {},
   step = () => {},
@@ -87,10 +93,11 @@ export async function startPlatform({
     started.push({ stop: () => service.close() });
     return service;
   };
-  const running: Platform['running'] = { gateway: null, inference: null };
+  const running: Platform['running'] = { gateway: null, beside: null, inference: null };
 
   const stop = async () => {
     await running.gateway?.stop();
+    await running.beside?.stop();
     await running.inference?.stop();
     for (const service of started.reverse()) await service.stop();
   };
@@ -186,27 +193,36 @@ export async function startPlatform({
       await waitFor('the inference container', spawned, () => answers(`${inferenceUrl}/v2/health/ready`));
       return spawned;
     };
-    const startGateway = async () => {
-      const environment = { ...process.env, ...gatewaySettings, PORT: String(ports.gateway), FUNCTIONS_KEY: KEY };
+    const startHost = async (name: 'gateway' | 'beside', built: string, port: number) => {
+      const environment = { ...process.env, ...gatewaySettings, PORT: String(port), FUNCTIONS_KEY: KEY };
       const host = join(root, 'scripts/local/functions-host.ts');
-      const spawned = spawnNode('gateway', [host, app], environment, logs);
-      running.gateway = spawned;
+      const spawned = spawnNode(name, [host, built], environment, logs);
+      running[name] = spawned;
       // Its own word: another's server on this port would answer too.
       let listening = false;
       spawned.child.once('message', () => {
         listening = true;
       });
-      await waitFor('the gateway', spawned, async () => listening && (await answers(`${gateway}/api/health`)));
+      await waitFor(
+        'the gateway',
+        spawned,
+        async () => listening && (await answers(`http://127.0.0.1:${port}/api/health`)),
+      );
       return spawned;
     };
+    const startGateway = () => startHost('gateway', app, ports.gateway);
+    const besidePort = beside === undefined ? 0 : await freePort();
+    const startBeside = () => startHost('beside', beside!, besidePort);
     if (!appService) {
       step('inference container');
       await startInference();
     }
     step('gateway');
     await startGateway();
+    if (beside !== undefined) await startBeside();
     return {
       gateway,
+      beside: beside === undefined ? null : `http://127.0.0.1:${besidePort}`,
       key: KEY,
       appId: APP_ID,
       inferenceUrl,
@@ -219,6 +235,7 @@ export async function startPlatform({
       appService,
       registry,
       startGateway,
+      startBeside,
       startInference,
       running,
       stop,

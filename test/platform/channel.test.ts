@@ -254,12 +254,11 @@ test('malformed activities are refused with the field', async () => {
     { channelId: 'a/b' },
     { from: 'me' },
     { attachments: [{}] },
-    { text: 'x\u0000' },
+    { entities: 'x' },
   ]) {
     const answer = await post(activity(more), authorization);
     assert.equal(answer.status, 400, JSON.stringify(more));
   }
-  assert.equal((await post(activity({ text: 'x'.repeat(4_001) }), authorization)).status, 413);
   assert.equal((await post('{', authorization)).status, 400);
 });
 
@@ -276,4 +275,44 @@ test('an attachment from elsewhere than the channel is never read', async () => 
   const [refused, thanks] = await line.replies(2);
   assert.match(refused!.text!, /can't take inside\.png/);
   assert.match(thanks!.text!, /welcome|glad/i, 'the text beside it is answered');
+});
+
+test('what of a message can not be taken is said in the conversation', async () => {
+  const authorization = await token();
+  const said = async (more: object) => {
+    const line = await open();
+    const answer = await post(activity({ conversation: { id: line.conversationId }, ...more }), authorization);
+    assert.equal(answer.status, 202, JSON.stringify(answer.body));
+    return (await line.replies(1)).map(({ text }) => text).join('\n');
+  };
+  assert.match(await said({ text: 'x'.repeat(4_001) }), /too long for me/);
+  const attachments = Array.from({ length: 7 }, (_, index) => ({
+    contentType: 'image/png',
+    contentUrl: `${fixture.platform.directLine.url}/attachments/none-${index}`,
+    name: `${index}.png`,
+  }));
+  assert.match(await said({ text: '', attachments }), /can't take 4\.png[\s\S]*five pictures at a time/);
+});
+
+test('mentions, signs that nobody sees and absent fields do not change what is meant', async () => {
+  const authorization = await token();
+  for (const more of [
+    {
+      text: '<at>Maru Bot</at> what are your opening hours?',
+      entities: [{ type: 'mention', text: '<at>Maru Bot</at>', mentioned: { id: 'maru', name: 'Maru Bot' } }],
+    },
+    { text: 'what are your opening\u0000 hours?' },
+    { text: 'what are your opening hours?', entities: null, attachments: null, locale: null },
+    {
+      text: 'what are your opening hours?',
+      attachments: [{ contentType: 'text/html', content: '<p>what are your opening hours?</p>' }],
+    },
+  ]) {
+    const line = await open();
+    const answer = await post(activity({ conversation: { id: line.conversationId }, ...more }), authorization);
+    assert.equal(answer.status, 202, JSON.stringify(answer.body));
+    const [reply] = await line.replies(1);
+    assert.match(reply!.text!, /10:00/, JSON.stringify(more));
+    assert.equal((await line.replies(1)).length, 1);
+  }
 });

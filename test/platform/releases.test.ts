@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueServiceClient } from '@azure/storage-queue';
+import { NOT } from '../../functions/dialog/bot.ts';
+import { partsOf } from '../../functions/dialog/wishes.ts';
 import type { Release } from '../../functions/releases/release.ts';
+import { bot } from '../bot.ts';
 import { trainQuickly } from '../train/fixture.ts';
 import { useDoors } from './door.ts';
 import { pushFake } from './fake-server.ts';
@@ -584,7 +587,13 @@ async function knownToBoth(): Promise<typeof known> {
       return ((await answer.json()) as { predictions: { label: string }[] }).predictions.map(({ label }) => label);
     }),
   );
-  return golden.flatMap(({ input, output }, index) =>
-    labels.every((all) => all[index] === output.label) ? [{ text: input, intent: output.label }] : [],
+  // What the gateway asks the model for as it stands, and takes for what the model says.
+  return golden.flatMap(({ input, output: { label } }, index) =>
+    label !== NOT &&
+    bot.tapped(input) === null &&
+    partsOf(bot, input).length === 0 &&
+    labels.every((all) => all[index] === label)
+      ? [{ text: input, intent: label }]
+      : [],
   );
 }

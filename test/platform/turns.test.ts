@@ -154,7 +154,7 @@ test('after two turns that nobody understands a person is asked, gets what is wr
 test('products are found in the shop with price, stock and picture', async () => {
   const answer = await say(fixture.platform, unique('c'), '전기밥솥 재고 있나요?');
   assert.match(answer.body.replies[0].text, /전기밥솥, 189,000원: 재고 6개/);
-  const picture = await fetch(answer.body.replies[0].images[0].url);
+  const picture = await fetch(answer.body.replies[0].cards[0].image.url);
   assert.equal(picture.headers.get('content-type'), 'image/png');
 });
 
