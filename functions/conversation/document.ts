@@ -165,12 +165,12 @@ export interface Delivery {
 export interface Dialog {
   /** The flow that waits for the user. */
   flow: FlowState | null;
-  /** The flow that another was begun in, and that goes on after it. */
-  paused: FlowState | null;
+  /** Flows that others were begun in, the last first: they go on after those. */
+  paused: FlowState[];
   /** Turns in a row that were not understood. */
   misses: number;
   /** Set while a person has the conversation. `last`: when the user wrote to the person last. */
   handover: { ticket: string; since: number; last?: number } | null;
 }
 
-export const emptyDialog: Dialog = { flow: null, paused: null, misses: 0, handover: null };
+export const emptyDialog: Dialog = { flow: null, paused: [], misses: 0, handover: null };

@@ -19,8 +19,11 @@ export interface FlowState {
   tries: number;
   /** The fingerprint of what the open confirmation showed. */
   shown: string | null;
-  /** What was confirmed, by the step that asked: the fingerprint of what it showed. */
+  /** What was confirmed and what was declined, by the step that asked: the fingerprint of what it showed. */
   confirmed: Record<string, string>;
+  declined: Record<string, string>;
+  /** When what waits was asked: what was written before is no answer to it. */
+  askedAt: number;
   updatedAt: number;
 }
 

@@ -37,7 +37,7 @@ export function upcast(stored: Conversation | First): Conversation {
 
 /** A scenario's state says too little of what was shown: it is not gone on with, and a later yes answers nothing. */
 function dialog({ scenario: _, ...stored }: FirstDialog): Dialog {
-  return { ...stored, flow: stored.flow ?? null, paused: stored.paused ?? null };
+  return { ...stored, flow: stored.flow ?? null, paused: stored.paused ?? [] };
 }
 
 /** An older build may have written a dialog into a newer document. */

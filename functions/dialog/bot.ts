@@ -8,6 +8,7 @@ import { dateWords } from './date.ts';
 import { entity } from './entity.ts';
 import { action, type Confirm, flow } from './flow.ts';
 import { readMessage } from './message.ts';
+import { name } from './name.ts';
 import { ShortAnswers } from './short-answer.ts';
 
 /**
@@ -15,8 +16,10 @@ import { ShortAnswers } from './short-answer.ts';
  * document that scripts/bot/ checks and writes and services/bot.ts reads. Nothing else of functions/ knows a language, an intent
  * or a phrase by its name but those that stand here.
  */
-const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be small letters, digits and _, and begin with a letter');
-const tag = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or pt-BR');
+const tag = z
+  .string()
+  .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or pt-BR')
+  .refine(isTag, 'must be a language tag such as en or pt-BR');
 const texts = z.record(tag, z.array(z.string().min(1)));
 const text = z.record(tag, z.string());
 
@@ -87,7 +90,7 @@ export const intent = z.strictObject({
 });
 export type Intent = z.infer<typeof intent>;
 
-const spoken = z.record(tag, z.array(z.string()));
+const spoken = z.record(tag, z.array(z.string().regex(/\S/, 'must say something')));
 
 export const shortAnswers = z.strictObject({
   yes: spoken,
@@ -176,6 +179,9 @@ export const PHRASES = [
   'flow_skip',
 ] as const;
 
+/** Characters of one phrase with its values. */
+const SAID = 4_000;
+
 export class Bot {
   readonly version: string;
   readonly content: Content;
@@ -252,9 +258,11 @@ export class Bot {
   say(locale: Locale, phrase: string, values: Values = {}): string {
     const said = this.of(locale, this.content.phrases[phrase]);
     if (said === undefined) throw new Error(`the bot has no phrase "${phrase}"`);
-    return said.replace(/\{(\w+)\}/g, (_, key: string) =>
+    const written = said.replace(/\{(\w+)\}/g, (_, key: string) =>
       Object.hasOwn(values, key) ? this.write(locale, values[key]!) : '',
     );
+    // What values are made of comes from outside, and may be many times the phrase.
+    return written.length > SAID ? `${written.slice(0, SAID).toWellFormed()}…` : written;
   }
 
   /** What is there in a language or in one that stands in for it. */
@@ -272,7 +280,8 @@ export class Bot {
     if ('date' in value) return date(locale, value.date, this.#timeStyle.date);
     if ('time' in value) return date(locale, `1970-01-01T${value.time}`, this.#timeStyle.time);
     if ('text' in value) return this.of(locale, value.text) ?? '';
-    if ('phrase' in value) return this.say(locale, value.phrase, value.with);
+    // An action, or a label of before, may name a phrase that the bot no longer has.
+    if ('phrase' in value) return this.content.phrases[value.phrase] ? this.say(locale, value.phrase, value.with) : '';
     return value.list.map((one) => this.write(locale, one)).join(', ');
   }
 
@@ -331,6 +340,14 @@ function date(locale: Locale, iso: string, style: Intl.DateTimeFormatOptions): s
 
 function flat(spokenTexts: Record<Locale, readonly string[]> | undefined): string[] {
   return Object.values(spokenTexts ?? {}).flat();
+}
+
+function isTag(text: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(text).length === 1;
+  } catch {
+    return false;
+  }
 }
 
 function isTimeZone(zone: string): boolean {

@@ -20,6 +20,9 @@ export interface ChoiceWords {
 
 /** Characters of a name or a part of it that are enough to be meant by. */
 const PART = 2;
+/** Words of a message that are looked at, and texts that are kept as they were read. */
+const WORDS = 80;
+const KNOWN = 2_000;
 /** Words of a message that chooses by place alone: longer ones speak of something else. */
 const SHORT = 5;
 
@@ -30,6 +33,7 @@ export class Chooser {
   readonly #other: string[];
   readonly #except: Set<string>;
   readonly #endings: string[];
+  readonly #known = new Map<string, Message>();
 
   constructor({ places, last, other, except, endings }: ChoiceWords) {
     // The longest first.
@@ -41,13 +45,16 @@ export class Chooser {
     this.#except = new Set(except.map((text) => readMessage(text).compact));
   }
 
-  /** `asked`: the bot has just asked for it, so that a place or an unknown number is about it; `present`: what it speaks of now. */
+  /**
+   * `asked`: the bot has just asked for it, so that an unknown number is about it; `placed`: a place is, in what is listed;
+   * `present`: what it speaks of now.
+   */
   choose(
     text: string,
     options: readonly Option[],
-    { asked = false, present }: { asked?: boolean; present?: string } = {},
+    { asked = false, placed: inList = asked, present }: { asked?: boolean; placed?: boolean; present?: string } = {},
   ): Choice | null {
-    const message = readMessage(text);
+    const message = this.#read(text);
     const named = this.#byNumber(message, options);
     const ruledOut = message.words.some((word) => this.#excludes(word));
     if (named.length > 0) return named.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: named[0]! };
@@ -55,10 +62,16 @@ export class Chooser {
     if (asked && unknown) return { kind: 'unknown', number: unknown };
     const bare = this.#bare(message);
     const meant = bare.filter((word) => !this.#excludes(word));
-    const placed = asked || present !== undefined ? this.#byPlace(meant, message, options, present) : null;
+    const listed = options.filter((option) => option.listed !== false);
+    const placed = inList || present !== undefined ? this.#byPlace(meant, message, listed, inList, present) : null;
     if (placed) return ruledOut ? { kind: 'unclear' } : { kind: 'one', value: placed };
     // A whole name says more than a part of one: "skin doctor" than "doctor".
-    const whole = options.filter(({ names }) => names.some((name) => this.#names(message, name)));
+    const whole = longest(
+      options.flatMap((option) => {
+        const said = option.names.filter((name) => this.#names(message, name));
+        return said.length > 0 ? [{ option, length: Math.max(...said.map((name) => name.length)), said }] : [];
+      }),
+    );
     const kept = whole.filter(({ names }) => !names.some((name) => this.#isRuledOut(message, name)));
     // Who rules one out beside another means the other.
     if (whole.length > 1 && kept.length === 1) return { kind: 'one', value: kept[0]!.value };
@@ -72,7 +85,7 @@ export class Chooser {
 
   /** Whether a message has the whole of a name. Languages without blanks have it anywhere. */
   #names({ words, compact }: Message, name: string): boolean {
-    const own = readMessage(name);
+    const own = this.#read(name);
     if (own.words.every((word) => /^[a-z]/.test(word)))
       return (
         own.words.length > 0 &&
@@ -83,11 +96,22 @@ export class Chooser {
 
   /** Whether a word right behind a name says that it is not meant; in languages that write it there without a blank. */
   #isRuledOut({ compact }: Message, name: string): boolean {
-    const own = readMessage(name).compact;
+    const own = this.#read(name).compact;
     const at = compact.indexOf(own);
     if (at < 0 || /^[a-z]/.test(own)) return false;
     const behind = compact.slice(at + own.length);
     return [...this.#except].some((known) => !/^[a-z]/.test(known) && behind.startsWith(known));
+  }
+
+  /** Names are read again and again, and a message of thousands of words names nothing. */
+  #read(text: string): Message {
+    const known = this.#known.get(text);
+    if (known) return known;
+    const { words, numbers, ...rest } = readMessage(text);
+    const message = { ...rest, words: words.slice(0, WORDS), numbers: numbers.slice(0, WORDS) };
+    if (this.#known.size >= KNOWN) this.#known.clear();
+    this.#known.set(text, message);
+    return message;
   }
 
   #byNumber({ numbers }: Message, options: readonly Option[]): string[] {
@@ -120,12 +144,14 @@ export class Chooser {
     bare: string[],
     { numbers }: Message,
     options: readonly Option[],
+    inList: boolean,
     present: string | undefined,
   ): string | null {
     if (bare.length === 0 || bare.length > SHORT) return null;
     const said = bare.join('');
     const others = options.filter(({ value }) => value !== present);
     if (present !== undefined && others.length === 1 && this.#other.includes(said)) return others[0]!.value;
+    if (!inList) return null;
     if (this.#last.includes(said)) return options.at(-1)?.value ?? null;
     const [number] = numbers;
     const count = numbers.length === 1 && number!.length === 1 && bare.length === 1 ? Number(number) - 1 : -1;
@@ -135,12 +161,32 @@ export class Chooser {
 
   /** Whether a word names it, or a part of it that is long enough. */
   #speaksOf(bare: string[], name: string): boolean {
-    const { words, compact } = readMessage(name);
+    const { words, compact } = this.#read(name);
     return bare.some((word) => {
       if (/^[a-z]/.test(word)) return word.length > PART && words.some((own) => isForm(word, own));
       return word.length >= PART && !/^\d+$/.test(word) && compact.includes(word);
     });
   }
+}
+
+interface Named {
+  option: Option;
+  length: number;
+  said: string[];
+}
+
+/** Of options one of whose names is in another's, the longer: who says "Galaxy Phone Pro" does not mean "Galaxy Phone". */
+function longest(found: Named[]): Option[] {
+  return found
+    .filter(
+      ({ said, length }) =>
+        !found.some(
+          (other) =>
+            other.length > length &&
+            said.every((name) => other.said.some((longer) => longer !== name && longer.includes(name))),
+        ),
+    )
+    .map(({ option }) => option);
 }
 
 /** The same word, or one of several. */
@@ -150,6 +196,8 @@ function isForm(said: string, word: string): boolean {
 
 /** Letters of a word, of which one may be another: so many are needed. */
 const CLOSE = 6;
+/** Longer ones are no words. */
+const LONG = 40;
 
 /** Whether a word is a near miss of one of a name: a letter more, less or other. Korean is compared by its letters. */
 function isClose(said: readonly string[], name: string): boolean {
@@ -158,6 +206,7 @@ function isClose(said: readonly string[], name: string): boolean {
     .words.map(letters)
     .filter((word) => [...word].length >= CLOSE);
   return said
+    .filter((word) => word.length <= LONG)
     .map(letters)
     .some((word) => own.some((known) => distance(word, known) <= (Math.min(word.length, known.length) > 9 ? 2 : 1)));
 }

@@ -2,27 +2,30 @@ import { type Chrono, de, en, es, fr, it, ja, nl, type ParsedResult, pt, ru, zh 
 import { z } from 'zod';
 import type { Locale } from '../conversation/document.ts';
 
+const word = z.string().regex(/\S/, 'must say something');
+
 /** How a language speaks of days and times; data of the bot's folder, for what the library does not know. */
 export const dateWords = z.strictObject({
   /** Days from today by their names: `{"내일": 1}`. */
-  days: z.record(z.string(), z.number().int()).default({}),
+  days: z.record(word, z.number().int()).default({}),
   /** Before the name of a day of the week: of this week, of the next. */
-  this_week: z.array(z.string()).default([]),
-  next_week: z.array(z.string()).default([]),
+  this_week: z.array(word).default([]),
+  next_week: z.array(word).default([]),
   /** Days of the week from Sunday, as they may be written. */
-  weekdays: z.array(z.array(z.string()).min(1)).length(7).optional(),
-  /** Behind a number: the month, the day of it, the hour, the minute. */
-  month: z.string().optional(),
-  day: z.string().optional(),
-  hour: z.string().optional(),
-  minute: z.string().optional(),
+  weekdays: z.array(z.array(word).min(1)).length(7).optional(),
+  /** Behind a number: the year, the month, the day of it, the hour, the minute. */
+  year: word.optional(),
+  month: word.optional(),
+  day: word.optional(),
+  hour: word.optional(),
+  minute: word.optional(),
   /** Half an hour, behind the hour. */
-  half: z.string().optional(),
+  half: word.optional(),
   /** Before an hour. */
-  morning: z.array(z.string()).default([]),
-  afternoon: z.array(z.string()).default([]),
+  morning: z.array(word).default([]),
+  afternoon: z.array(word).default([]),
   /** Behind a number of days: so many from today. */
-  days_later: z.array(z.string()).default([]),
+  days_later: z.array(word).default([]),
 });
 export type DateWords = z.infer<typeof dateWords>;
 
@@ -48,7 +51,7 @@ const DAY = 86_400_000;
 export function readMoment(text: string, today: Today, tag: Locale, words: DateWords | undefined): Moment {
   const own = words ? byWords(text, today, words) : { date: null, time: null };
   const [main] = tag.toLowerCase().split('-');
-  const library = LIBRARY[main!];
+  const library = tag.toLowerCase() === 'en-gb' ? en.GB : LIBRARY[main!];
   if (!library || (own.date && own.time)) return own;
   const reference = { instant: new Date(today.now), timezone: minutesFrom(today) };
   const found = library.parse(text.normalize('NFKC'), reference, { forwardDate: true });
@@ -99,33 +102,38 @@ function minutesFrom({ now, timeZone }: Today): number {
 
 /** By the words of a language: numbers with what stands behind them, days by name. */
 function byWords(text: string, now: Today, words: DateWords): Moment {
-  const said = text.normalize('NFKC').toLowerCase().replace(/\s+/g, '');
+  const said = squeezed(text);
+  const spoken = text.normalize('NFKC').toLowerCase().split(/\s+/);
+  // Where words stand apart, a day's name begins one: "안내 일정" has no "내일".
+  const has = (name: string) =>
+    /\s/.test(name.trim()) || !/^\p{Script=Hangul}/u.test(name)
+      ? said.includes(squeezed(name))
+      : spoken.some((word) => word.startsWith(name));
   const from = today(now);
-  return { date: dayByWords(said, from, words), time: timeByWords(said, words) };
+  return { date: dayByWords(said, has, from, words), time: timeByWords(said, words) };
 }
 
-function dayByWords(said: string, from: string, words: DateWords): string | null {
+function dayByWords(said: string, has: (name: string) => boolean, from: string, words: DateWords): string | null {
+  const year = numberBefore(said, words.year, 4);
   const month = numberBefore(said, words.month);
   const day = numberBefore(said, words.day);
-  if (day !== null && month !== null) return dayOfMonth(from, month, day);
+  if (day !== null && month !== null) return year === null ? dayOfMonth(from, month, day) : isoOf(year, month, day);
   // The longest first: "the day after tomorrow" has "tomorrow" in it.
   const names = Object.keys(words.days).sort((a, b) => b.length - a.length);
-  const named = names.find((name) => said.includes(squeezed(name)));
+  const named = names.find(has);
   if (named !== undefined) return daysLater(from, words.days[named]!);
   for (const behind of words.days_later) {
-    const count = numberBefore(said, squeezed(behind));
+    const count = numberBefore(said, squeezed(behind), 3);
     if (count !== null) return daysLater(from, count);
   }
-  const weekday = words.weekdays?.findIndex((all) => all.some((name) => said.includes(squeezed(name)))) ?? -1;
+  const weekday = words.weekdays?.findIndex((all) => all.some(has)) ?? -1;
   if (weekday < 0) return day === null ? null : dayOfMonth(from, null, day);
   const present = new Date(`${from}T00:00:00Z`).getUTCDay();
   const ahead = (weekday - present + 7) % 7;
   // A week begins on Monday.
   const fromMonday = (of: number) => (of + 6) % 7;
-  if (words.next_week.some((word) => said.includes(squeezed(word))))
-    return daysLater(from, 7 - fromMonday(present) + fromMonday(weekday));
-  if (words.this_week.some((word) => said.includes(squeezed(word))))
-    return daysLater(from, fromMonday(weekday) - fromMonday(present));
+  if (words.next_week.some(has)) return daysLater(from, 7 - fromMonday(present) + fromMonday(weekday));
+  if (words.this_week.some(has)) return daysLater(from, fromMonday(weekday) - fromMonday(present));
   return daysLater(from, ahead === 0 ? 7 : ahead);
 }
 
@@ -141,13 +149,14 @@ function timeByWords(said: string, words: DateWords): string | null {
   return clock(isAfternoon ? hour + 12 : isMidnight ? 0 : hour, minute);
 }
 
-/** The number right before a word. */
-function numberBefore(said: string, word: string | undefined): number | null {
-  if (word === undefined) return null;
+/** The number of so many digits right before a word. */
+function numberBefore(said: string, word: string | undefined, digits = 2): number | null {
+  if (!word) return null;
   for (let at = said.indexOf(word); at >= 0; at = said.indexOf(word, at + 1)) {
     let from = at;
-    while (from > 0 && at - from < 2 && /\d/.test(said[from - 1]!)) from -= 1;
-    if (from < at) return Number(said.slice(from, at));
+    while (from > 0 && at - from < digits && /\d/.test(said[from - 1]!)) from -= 1;
+    // More digits are another number.
+    if (from < at && !(from > 0 && /\d/.test(said[from - 1]!))) return Number(said.slice(from, at));
   }
   return null;
 }
@@ -156,9 +165,16 @@ function numberBefore(said: string, word: string | undefined): number | null {
 function dayOfMonth(from: string, month: number | null, day: number): string | null {
   const [year, present] = [Number(from.slice(0, 4)), Number(from.slice(5, 7))];
   const here = isoOf(year, month ?? present, day);
-  if (here === null || here >= from) return here;
+  if (here !== null && here >= from) return here;
+  if (here === null && month !== null) return null;
   if (month !== null) return isoOf(year + 1, month, day);
-  return present === 12 ? isoOf(year + 1, 1, day) : isoOf(year, present + 1, day);
+  // Of the next month that has it.
+  for (let ahead = 1; ahead <= 3; ahead += 1) {
+    const next = present - 1 + ahead;
+    const found = isoOf(year + Math.floor(next / 12), (next % 12) + 1, day);
+    if (found) return found;
+  }
+  return null;
 }
 
 /** Null for a day that no calendar has. */

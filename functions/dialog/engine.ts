@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { Card, Locale, Reply } from '../conversation/document.ts';
-import type { FlowState, Option, Slot, Values } from '../conversation/flow.ts';
-import { type Bot, type Intent, NONE } from './bot.ts';
-import { type Found, find, itemsOf, type Reading } from './entity.ts';
+import type { FlowState, Option, Slot, Value, Values } from '../conversation/flow.ts';
+import { type Bot, type Intent, NONE, utteranceKey } from './bot.ts';
+import { type Entity, type Found, find, itemsOf, type Reading } from './entity.ts';
 import { type Collect, type Confirm, type Flow, type Say, stepAt, stepId } from './flow.ts';
 import { readMessage } from './message.ts';
 import type { ShortAnswer } from './short-answer.ts';
@@ -20,7 +21,13 @@ export interface Heard {
   locale: Locale;
   /** The intent as far as it is known; null: not understood. */
   intent: string | null;
+  /** Of the intent, 0–1. */
+  score: number;
+  /** It says what is not wanted. */
+  denies: boolean;
   signedIn: boolean;
+  /** When it was taken. */
+  acceptedAt: number;
   now: number;
 }
 
@@ -52,6 +59,8 @@ export function begin(bot: Bot, name: string, heard: Heard): Play {
     tries: 0,
     shown: null,
     confirmed: {},
+    declined: {},
+    askedAt: heard.now,
     updatedAt: heard.now,
   };
   return new Run(bot, state, heard).begin();
@@ -90,6 +99,22 @@ interface Heed {
   asked: Found | null;
 }
 
+/** How likely another wish must be to be answered beside a flow, and how much must be said. */
+const ASIDE = 0.7;
+const FEW_WORDS = 2;
+const FEW_LETTERS = 12;
+/** Words that say little: "the", "for". */
+const SHORT_WORD = 3;
+/** Characters of a flow's state. */
+const STATE = 60_000;
+/** What is said as a whole: nothing else is in it. */
+const WHOLE = new Set(['text', 'phone', 'email', 'pattern']);
+
+/** Kinds of entities that the same words may be. */
+function likeness(kind: Entity['kind']): string {
+  return kind === 'money' ? 'number' : kind;
+}
+
 class Run {
   readonly #bot: Bot;
   readonly #flow: Flow;
@@ -101,6 +126,8 @@ class Run {
   #agreed = false;
   /** The options of the last action. */
   #given: Option[] = [];
+  /** The steps that were gone to: what is shown depends on them. */
+  readonly #path: string[] = [];
 
   constructor(bot: Bot, state: FlowState, heard: Heard) {
     this.#bot = bot;
@@ -134,9 +161,10 @@ class Run {
   isAnswered(): boolean {
     const step = this.#step();
     const own = this.#bot.intents.get(this.#heard.intent ?? '');
-    if (!step || this.#isAside(own)) return false;
-    const { changed, asked } = this.#heed();
-    const speaksOfSlots = asked !== null || Object.keys(changed).length > 0;
+    if (!step) return false;
+    const heed = this.#heed();
+    if (this.#isAside(own, heed)) return false;
+    const speaksOfSlots = heed.asked !== null || Object.keys(heed.changed).length > 0;
     if ('collect' in step) {
       const answer = this.#answer();
       if (answer === null || speaksOfSlots) return speaksOfSlots;
@@ -145,14 +173,36 @@ class Run {
     if (!('confirm' in step)) return false;
     if (this.#answer(step) !== null || speaksOfSlots) return true;
     // It sounds like an answer and says none clearly: it is asked again.
-    return own !== undefined && (own.is === 'yes' || own.is === 'no' || own.flow === this.#state.flow);
+    return own !== undefined && own.flow === this.#state.flow;
   }
 
-  /** Another question than the flow's own, whatever day or thing it names by the way. */
-  #isAside(own: Intent | undefined): boolean {
+  /**
+   * Another wish than the flow's own, whatever day or thing it names by the way. Where little more is said than that, it is an
+   * answer; so is what is only likely another wish.
+   */
+  #isAside(own: Intent | undefined, { changed }: Heed): boolean {
     if (!own || own.name === NONE || own.is !== undefined || own.flow === this.#state.flow) return false;
-    const { asks, words } = readMessage(this.#heard.text);
-    return asks && words.length > 2;
+    const { text, score } = this.#heard;
+    if (this.#bot.tapped(text) === own.name) return true;
+    if (score < ASIDE) return false;
+    if (own.handover !== undefined) return true;
+    const named = Object.entries(changed).flatMap(([slot, { value, label }]) => {
+      // A note would name all of it.
+      if (this.#entityOf(slot).kind === 'text') return [];
+      const names = this.#optionsOf(slot).find((option) => option.value === value)?.names ?? [];
+      const labels = this.#bot.languages.all.map(({ tag }) => this.#bot.write(tag, label));
+      return [...names, ...labels].flatMap((one) => readMessage(one).words);
+    });
+    const { words } = readMessage(text);
+    const rest = words.filter((word) => {
+      if (/^\d/.test(word)) return false;
+      if (/^[a-z]/.test(word))
+        return word.length > SHORT_WORD && !named.includes(word) && !named.includes(word.replace(/s$/, ''));
+      return !named.some((name) => word.startsWith(name));
+    });
+    // Where words do not stand apart, by what is left without the names.
+    const letters = rest.map((word) => named.reduce((left, name) => left.replace(name, ''), word)).join('').length;
+    return rest.length >= FEW_WORDS || letters > FEW_LETTERS;
   }
 
   comeBack(): Reply {
@@ -167,21 +217,27 @@ class Run {
   /** The answer to a question whether something shall be done. */
   *#confirm(step: Confirm & { id?: string | undefined }): Play {
     const answer = this.#answer(step);
-    const { locale } = this.#heard;
-    if (answer === 'no') return yield* this.#play(stepAt(this.#flow.steps, step.declined));
-    if (answer === 'yes' && this.#state.shown !== null) {
-      const { confirmed, shown, step: id } = this.#state;
-      this.#state = { ...this.#state, confirmed: { ...confirmed, [id]: shown! } };
+    const { locale, acceptedAt } = this.#heard;
+    const { shown, step: id, askedAt } = this.#state;
+    // Written before the question was there: the second tap, or what was meant for another.
+    const early = acceptedAt > 0 && acceptedAt <= askedAt;
+    if ((answer === 'yes' || answer === 'no') && shown !== null && !early) {
+      const [confirmed, declined] = [{ ...this.#state.confirmed }, { ...this.#state.declined }];
+      if (answer === 'yes') confirmed[id] = shown;
+      else declined[id] = shown;
+      this.#state = { ...this.#state, confirmed, declined };
       return yield* this.#play();
     }
-    const { changed } = this.#heed();
+    const { changed, asked } = this.#heed();
     // Another is meant: that one is shown.
     if (answer === null && this.#take(changed)) return yield* this.#play();
-    const tries = this.#state.tries + (answer === 'again' || answer === 'yes' ? 0 : 1);
+    const tries = this.#state.tries + (answer === null ? 1 : 0);
     if (tries >= step.tries) {
       this.#say(step.given_up, [this.#bot.say(locale, 'ask_person')]);
       return this.#end();
     }
+    if (asked?.kind === 'outside' || asked?.kind === 'unknown')
+      this.#replies.push(this.#bot.reply(locale, 'flow_unknown', { number: saidOf(asked) }));
     this.#say(step.again, this.#buttons(step));
     return this.#wait({ ...this.#state, tries });
   }
@@ -191,7 +247,7 @@ class Run {
     const answer = this.#answer();
     const { changed, asked } = this.#heed();
     if (answer === 'again') return this.#ask(step, step.ask, this.#state.tries);
-    if (step.optional && (answer === 'skip' || (answer === 'no' && asked === null))) {
+    if (step.optional && asked === null && (answer === 'skip' || answer === 'no')) {
       this.#state = { ...this.#state, slots: { ...this.#state.slots, [step.collect]: null }, tries: 0 };
       return yield* this.#play();
     }
@@ -208,25 +264,31 @@ class Run {
       this.#say(step.given_up, [this.#bot.say(locale, 'ask_person')]);
       return this.#end();
     }
-    if (asked?.kind === 'unknown' || asked?.kind === 'outside') {
-      const number = asked.kind === 'unknown' ? asked.number : asked.slot.label;
-      this.#replies.push(this.#bot.reply(locale, step.unknown, { ...this.#values(), number }));
-    }
+    if (asked?.kind === 'unknown' || asked?.kind === 'outside') this.#refuse(step, saidOf(asked));
     return this.#ask(step, asked?.kind === 'unclear' ? step.several : step.again, tries);
   }
 
-  /** Goes on from a step until the user must say something, or the flow is over. */
-  *#play(from = 0): Play {
+  #refuse(step: Collect, number: Value): void {
+    this.#replies.push(this.#bot.reply(this.#heard.locale, step.unknown, { ...this.#values(), number }));
+  }
+
+  /** Goes through the flow until the user must say something, or it is over. What was looked up before is looked up anew. */
+  *#play(): Play {
     const { steps } = this.#flow;
-    for (let at = from; at < steps.length; ) {
+    this.#state = { ...this.#state, values: {} };
+    for (let at = 0; at < steps.length; ) {
       const step = steps[at]!;
       const id = stepId(steps, at);
       const go = (target: string) => {
         at = stepAt(steps, target);
+        this.#path.push(target);
       };
       const next = stepId(steps, at + 1);
       if ('collect' in step) {
-        if (step.collect in this.#state.slots) {
+        const filled = this.#state.slots[step.collect];
+        // What was said before it was known what may be chosen is held against that.
+        const isKnown = step.options === undefined || filled === null || step.collect in this.#state.options;
+        if (filled !== undefined && isKnown) {
           go(next);
           continue;
         }
@@ -236,34 +298,46 @@ class Run {
           go(step.results[result.result]!);
           continue;
         }
-        this.#state = { ...this.#state, step: id, options: { ...this.#state.options, [step.collect]: this.#given } };
+        const given = result ? this.#given : [];
+        this.#state = { ...this.#state, step: id, options: { ...this.#state.options, [step.collect]: given } };
+        if (filled) {
+          const option = given.find(({ value }) => value === filled.value);
+          if (option) {
+            this.#fill(step.collect, slotOf(option));
+            continue;
+          }
+          const { [step.collect]: _, ...slots } = this.#state.slots;
+          this.#state = { ...this.#state, slots };
+          if (filled.value !== this.#heed(false).changed[step.collect]?.value) this.#refuse(step, filled.label);
+        }
         const named = this.#heed(false).changed[step.collect];
         const listed = this.#listed(step);
         const only = step.single && listed.length === 1 ? slotOf(listed[0]!) : undefined;
         if (named || only) {
-          this.#take({ [step.collect]: (named ?? only)! });
+          this.#fill(step.collect, (named ?? only)!);
           continue;
         }
         return this.#ask(step, step.ask, 0);
       }
       if ('confirm' in step) {
         const shown = this.#fingerprint(step);
-        if (this.#state.confirmed[id] === shown) {
-          this.#agreed = true;
+        this.#agreed = this.#state.confirmed[id] === shown;
+        if (this.#agreed || this.#state.declined[id] === shown) {
           // What leads to the question was said when it was asked.
           this.#replies = [];
-          go(next);
+          go(this.#agreed ? next : step.declined);
           continue;
         }
         this.#say(step.confirm, this.#buttons(step));
-        return this.#wait({ ...this.#state, step: id, shown, tries: 0 });
+        const { now } = this.#heard;
+        return this.#wait({ ...this.#state, step: id, shown, tries: 0, askedAt: now });
       }
       if ('call' in step) {
         // The folder's check says the same before the bot is served; here it holds whatever was served.
         if (this.#bot.content.actions[step.call]!.effect === 'irreversible' && !this.#agreed)
           throw new Error(`${this.#state.flow}: "${step.call}" was reached without a yes`);
         const { result } = yield* this.#run(step.call);
-        const target = step.results[result];
+        const target = Object.hasOwn(step.results, result) ? step.results[result] : undefined;
         if (target === undefined) throw new Error(`${this.#state.flow}: "${step.call}" answered "${result}"`);
         go(target);
       } else if ('say' in step) {
@@ -286,6 +360,11 @@ class Run {
     return result;
   }
 
+  /** Fills a slot that is due. */
+  #fill(name: string, slot: Slot): void {
+    this.#state = { ...this.#state, slots: { ...this.#state.slots, [name]: slot } };
+  }
+
   /** Fills slots, and forgets what was chosen by what they were before. False: nothing is another than it was. */
   #take(changed: Record<string, Slot>): boolean {
     const other = Object.entries(changed).filter(([name, { value }]) => this.#state.slots[name]?.value !== value);
@@ -305,7 +384,7 @@ class Run {
       }
     }
     // What was confirmed was something else.
-    this.#state = { ...this.#state, slots, options, values: {}, tries: 0, shown: null, confirmed: {} };
+    this.#state = { ...this.#state, slots, options, tries: 0, shown: null, confirmed: {}, declined: {} };
     this.#agreed = false;
     return true;
   }
@@ -315,22 +394,46 @@ class Run {
     const step = this.#step();
     const awaited = waiting && step && 'collect' in step ? step.collect : null;
     const heed: Heed = { changed: {}, asked: null };
-    for (const [name, { entity: kind }] of Object.entries(this.#flow.slots)) {
-      const entity = this.#bot.content.entities[kind]!;
-      // Of what may be chosen nothing is known before it was fetched.
-      if (entity.kind === 'choice' && !(name in this.#state.options)) continue;
-      const found = find(entity, this.#reading(name, name === awaited), this.#optionsOf(name));
+    if (awaited !== null) {
+      heed.asked = this.#tapped(step as Collect) ?? this.#find(awaited, true);
+      if (heed.asked?.kind === 'one') heed.changed[awaited] = heed.asked.slot;
+      // A name or a number of somebody's says nothing else, whatever day is in it.
+      if (heed.asked?.kind === 'one' && WHOLE.has(this.#entityOf(awaited).kind)) return heed;
+    }
+    for (const name of Object.keys(this.#flow.slots)) {
+      if (name === awaited || !this.#mayBeMeant(name, awaited)) continue;
+      const found = this.#find(name, false);
       if (found?.kind === 'one') heed.changed[name] = found.slot;
       // Of what was not asked for, it matters only that something was meant to change.
-      if (name === awaited || (found?.kind === 'unclear' && name in this.#state.slots)) heed.asked ??= found;
+      else if (found && name in this.#state.slots) heed.asked ??= found;
     }
     return heed;
   }
 
-  #reading(slot: string, asked: boolean): Reading {
-    const { text, locale, now } = this.#heard;
+  /** Whether a message may be about a slot that it was not asked for. */
+  #mayBeMeant(name: string, awaited: string | null): boolean {
+    const { kind } = this.#entityOf(name);
+    // Of what may be chosen nothing is known before it was fetched.
+    if (kind === 'choice') return name in this.#state.options;
+    if (kind === 'list') return true;
+    // A number, a day or an address is one slot's: of two that may have it, none has it unasked.
+    const alike = Object.keys(this.#flow.slots).filter(
+      (other) => likeness(this.#entityOf(other).kind) === likeness(kind),
+    );
+    if (alike.length > 1) return false;
+    return likeness(kind) !== 'number' || awaited === null;
+  }
+
+  #find(name: string, asked: boolean): Found | null {
+    const { text, locale, now, denies } = this.#heard;
+    const entity = this.#entityOf(name);
+    if (entity.kind === 'text' && (denies || this.#answer() !== null || this.#isBare())) return null;
     const { about, languages } = this.#bot.content;
-    return {
+    const step = this.#step();
+    const choices = Object.keys(this.#flow.slots).filter((slot) =>
+      ['choice', 'list'].includes(this.#entityOf(slot).kind),
+    );
+    const reading: Reading = {
       text,
       locale,
       now,
@@ -338,14 +441,35 @@ class Run {
       chooser: this.#bot.chooser,
       dateWords: languages.find(({ tag }) => tag === locale)?.dates,
       asked,
-      present: this.#state.slots[slot]?.value,
+      // A place counts in what was listed: where one thing alone can be chosen, also later.
+      placed: asked || (step !== undefined && 'confirm' in step && choices.length === 1),
+      present: this.#state.slots[name]?.value,
     };
+    return find(entity, reading, this.#optionsOf(name));
+  }
+
+  /** A bare yes or no is no name. */
+  #isBare(): boolean {
+    const is = this.#bot.intents.get(this.#heard.intent ?? '')?.is;
+    return is === 'yes' || is === 'no';
+  }
+
+  /** What a button of the open question says is that, whatever else its words may mean. */
+  #tapped(step: Collect): Found | null {
+    const key = utteranceKey(this.#heard.text);
+    const option = this.#listed(step).find(({ label, value }) =>
+      this.#bot.languages.all.some(({ tag }) => utteranceKey(this.#bot.write(tag, label ?? value)) === key),
+    );
+    return option ? { kind: 'one', slot: slotOf(option) } : null;
+  }
+
+  #entityOf(slot: string): Entity {
+    return this.#bot.content.entities[this.#flow.slots[slot]!.entity]!;
   }
 
   #optionsOf(slot: string): Option[] {
     const own = this.#state.options[slot] ?? [];
-    const entity = this.#bot.content.entities[this.#flow.slots[slot]!.entity]!;
-    return own.length > 0 ? own : itemsOf(entity);
+    return own.length > 0 ? own : itemsOf(this.#entityOf(slot));
   }
 
   #step() {
@@ -353,7 +477,16 @@ class Run {
   }
 
   #answer(step?: Confirm): ShortAnswer | null {
-    return (step ? this.#bot.answersTo(step) : this.#bot.shortAnswers).read(this.#heard.text);
+    const { text } = this.#heard;
+    if (!step) return this.#bot.shortAnswers.read(text);
+    // With its question mark: "네" on the button is no "네?".
+    const { compact } = readMessage(text);
+    const says = (phrase: string) =>
+      this.#bot.languages.all.some(
+        ({ tag }) => readMessage(this.#bot.say(tag, phrase, this.#values())).compact === compact,
+      );
+    if (says(step.no)) return 'no';
+    return says(step.yes) ? 'yes' : this.#bot.answersTo(step).read(text);
   }
 
   #listed({ collect, listed }: Collect): Option[] {
@@ -433,22 +566,37 @@ class Run {
     });
   }
 
-  /** Of what a question shows: everything that was collected, and every value that its phrase names, in any language. */
+  /**
+   * Of what a question shows: everything that was collected, every value that its phrase names, in any language, what led to it,
+   * and the flow itself with the question's words, which somebody may have edited since.
+   */
   #fingerprint({ confirm }: Confirm): string {
     const values = this.#values();
-    const phrases = Object.values(this.#bot.content.phrases[confirm] ?? {});
-    const named = new Set(phrases.flatMap((text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, key]) => key!)));
+    const phrases = this.#bot.content.phrases[confirm] ?? {};
+    const named = new Set(
+      Object.values(phrases).flatMap((text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, key]) => key!)),
+    );
     const slots = Object.entries(this.#state.slots).map(([name, slot]) => [name, slot?.value ?? null]);
-    return JSON.stringify([slots.sort(), [...named].sort().map((key) => [key, values[key] ?? null])]);
+    const shown = [slots.sort(), [...named].sort().map((key) => [key, values[key] ?? null]), this.#path];
+    return createHash('sha256')
+      .update(JSON.stringify([shown, phrases, this.#flow]))
+      .digest('base64url');
   }
 
   #wait(state: FlowState): Outcome {
-    return { replies: this.#replies, flow: { ...state, updatedAt: this.#heard.now }, handover: null };
+    const flow = { ...state, updatedAt: this.#heard.now };
+    // The document has to hold it, with everything else.
+    if (JSON.stringify(flow).length > STATE) throw new Error(`${flow.flow}: what its actions said is too much to keep`);
+    return { replies: this.#replies, flow, handover: null };
   }
 
   #end(): Outcome {
     return { replies: this.#replies, flow: null, handover: null };
   }
+}
+
+function saidOf(found: Extract<Found, { kind: 'unknown' | 'outside' }>): Value {
+  return found.kind === 'unknown' ? found.number : found.slot.label;
 }
 
 function slotOf(option: Option): Slot {

@@ -72,6 +72,8 @@ export interface Reading {
   dateWords: DateWords | undefined;
   /** The bot has just asked for it. */
   asked: boolean;
+  /** A place in the list may be meant: "the second". */
+  placed: boolean;
   /** What the slot holds now. */
   present: string | undefined;
 }
@@ -119,7 +121,7 @@ function said(entity: Exclude<Entity, { kind: 'choice' }>, reading: Reading): Fo
     case 'email':
     case 'phone':
     case 'pattern':
-      return written(entity, reading.text);
+      return written(entity, reading);
     case 'text': {
       const text = reading.text.trim();
       // Only who was asked for it says it.
@@ -140,8 +142,9 @@ export function itemsOf(entity: Entity): Option[] {
   }));
 }
 
-function choiceOf(options: readonly Option[], { text, asked, present, chooser }: Reading): Found | null {
-  const choice = chooser.choose(text, options, present === undefined ? { asked } : { asked, present });
+function choiceOf(options: readonly Option[], { text, asked, placed, present, chooser }: Reading): Found | null {
+  const about = { asked, placed };
+  const choice = chooser.choose(text, options, present === undefined ? about : { ...about, present });
   if (choice?.kind !== 'one') return choice;
   const option = options.find(({ value }) => value === choice.value)!;
   return { kind: 'one', slot: { value: option.value, label: option.label ?? option.value } };
@@ -184,7 +187,8 @@ function numberOf(entity: Extract<Entity, { kind: 'number' | 'money' }>, { text,
   );
   // Unasked, a number may be anything: a price, a date.
   if (found.length === 0 || (!asked && words.length > numbers.length)) return null;
-  if (new Set(found).size > 1) return { kind: 'unclear' };
+  // "10만원", "1.5 million", "5-6", "not 3": what is meant is another number.
+  if (new Set(found).size > 1 || MULTIPLIED.test(plain)) return { kind: 'unclear' };
   const number = Number(found[0]);
   const label = entity.kind === 'money' ? { money: number } : number;
   const slot = { value: String(number), label };
@@ -193,18 +197,27 @@ function numberOf(entity: Extract<Entity, { kind: 'number' | 'money' }>, { text,
   return { kind: outside ? 'outside' : 'one', slot };
 }
 
+/** A number that a word behind it multiplies, or a range. */
+const MULTIPLIED = /\d\s?(?:[만천억백万千億百%]|million|thousand|hundred|k\b|\p{Pd}\s?\d)/iu;
 const EMAIL = /^[\p{L}\p{N}._%+'-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,5}$/u;
 /** Signs around a word. */
 const BEFORE = /^\p{P}+/u;
 const BEHIND = /(?<![.!?…。、,)])[.!?…。、,)]+$/u;
 const PHONE = /^\+?\d{8,15}$/;
+/** Written so in a sentence, it is a phone and nothing else: neither a day nor an order. */
+const SURELY_PHONE = /^(?:\+|0)\d{8,14}$/;
+const ISO_DATE = /\d{4}-\d\d-\d\d/g;
 
-function written(entity: Extract<Entity, { kind: 'email' | 'phone' | 'pattern' }>, text: string): Found | null {
+function written(
+  entity: Extract<Entity, { kind: 'email' | 'phone' | 'pattern' }>,
+  { text, asked }: Reading,
+): Found | null {
   const said = text.normalize('NFKC').replace(/\p{Cf}/gu, '');
   const found = new Set<string>();
   if (entity.kind === 'phone') {
-    const digits = said.replace(/(?<=\d)[\s\p{Pd}.()]{1,2}(?=\d)/gu, '');
-    for (const word of digits.split(/[^\d+]+/)) if (PHONE.test(word)) found.add(word);
+    const digits = said.replace(ISO_DATE, ' ').replace(/(?<=\d)[\s\p{Pd}.()]{1,2}(?=\d)/gu, '');
+    const known = asked ? PHONE : SURELY_PHONE;
+    for (const word of digits.split(/[^\d+]+/)) if (known.test(word)) found.add(word);
   } else {
     const known = 'pattern' in entity ? new RegExp(`^(?:${entity.pattern})$`, 'iu') : EMAIL;
     for (const word of said.split(/[\s,;<>"]+/)) {

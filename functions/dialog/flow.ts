@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { name } from './name.ts';
 
 /**
  * Flows are data of the bot's folder (flows.json): steps that collect what is needed, ask whether it shall be done, call actions
  * and say what came of it. The engine (engine.ts) goes through them; it is one for all flows.
  */
-const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be small letters, digits and _, and begin with a letter');
 /** The id of a step of the same flow; `end`: the flow is over. */
 const target = name;
 const id = { id: name.optional() };
@@ -129,7 +129,9 @@ export const action = z.strictObject({
   http: z
     .strictObject({
       /** `{NAME}` at the beginning is a setting that bot.json names. */
-      url: z.string().regex(/^(\{[A-Z][A-Z0-9_]*\}|https:\/\/)/, 'must begin with https:// or with {A_SETTING}'),
+      url: z
+        .string()
+        .regex(/^(\{[A-Z][A-Z0-9_]*\}|https:\/\/[\w.-]+)(\/|$)/, 'must begin with https:// or with {A_SETTING}'),
       /** The setting that has the key of its signature (docs/actions.md). */
       key: z
         .string()
@@ -137,7 +139,7 @@ export const action = z.strictObject({
         .optional(),
       timeout_seconds: z.number().min(0.1).max(8).default(3),
       /** The result by the status of an answer that is no success: `{"404": "unknown"}`. */
-      statuses: z.record(z.string().regex(/^4\d\d$/), name).default({}),
+      statuses: z.record(z.string().regex(/^4(?!08|29)\d\d$/, 'must be a 4xx that is final'), name).default({}),
     })
     .optional(),
 });
@@ -256,8 +258,9 @@ function unasked(steps: readonly Step[], actions: Readonly<Record<string, Action
       });
     const after = effect === 'none' ? done : index;
     targets(steps, index).forEach((id, place) => {
-      const yes = 'confirm' in one && place === 0;
-      visit(stepAt(steps, id), 'collect' in one ? false : agreed || yes, after);
+      // A no is a yes to nothing, also to what was asked before.
+      const asks = 'collect' in one || 'confirm' in one;
+      visit(stepAt(steps, id), asks ? 'confirm' in one && place === 0 : agreed, after);
     });
   };
   visit(0, false, null);

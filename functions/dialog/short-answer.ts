@@ -41,7 +41,8 @@ export class ShortAnswers {
     if (known) return known;
     if (asks) return null;
     const said = words.map(squeezed);
-    const agrees = said.some((word) => this.#agree.has(word));
+    // It begins with one: "is that correct" and "would you confirm" ask, with or without a sign.
+    const agrees = said.length > 0 && this.#agree.has(said[0]!);
     return agrees && said.every((word) => this.#agree.has(word) || this.#beside.has(word)) ? 'yes' : null;
   }
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Option, Value, Values } from '../conversation/flow.ts';
+import { name } from './name.ts';
 
 /** What actions may say: bounded, because it comes from outside and is kept in the conversation. */
 const LIST_LIMIT = 30;
 const DEPTH_LIMIT = 4;
 const short = z.string().max(1_000);
-const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/);
 
 function valueTo(depth: number): z.ZodType<Value> {
   const plain = z.union([
@@ -36,7 +36,7 @@ const values: z.ZodType<Values> = few(name, value);
 
 const option: z.ZodType<Option> = z.strictObject({
   value: z.string().min(1).max(200),
-  names: z.array(z.string().max(200)).max(LIST_LIMIT).default([]),
+  names: z.array(z.string().max(120)).max(10).default([]),
   label: value.optional(),
   listed: z.boolean().optional(),
   values: values.optional(),

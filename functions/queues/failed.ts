@@ -23,7 +23,7 @@ export function failed(
     apology: {
       said: said(bot, turn),
       replies: [apology(bot, turn.locale, document.active?.skill ?? null)],
-      dialog: { ...dialogOf(document, turn.userId), flow: null, paused: null },
+      dialog: { ...dialogOf(document, turn.userId), flow: null, paused: [] },
       skill: 'apology',
       understanding,
       outcome: 'failed',

@@ -12,6 +12,8 @@ import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** Misunderstood turns in a row before a person is asked. */
 const MISSES = 2;
+/** Flows that wait for others to end. */
+const PAUSED = 3;
 
 /**
  * Which skill answers a turn, and the dialog it starts from. In this order: images; a person who has the conversation; who stops
@@ -46,11 +48,10 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
  * it.
  */
 function ofIntent({ flow, handover, is }: Intent, dialog: Dialog): { skill: Skill; dialog: Dialog } {
-  if (handover || is === 'bot') return { skill: skillNamed('person'), dialog: { ...dialog, flow: null, paused: null } };
+  if (handover || is === 'bot') return { skill: skillNamed('person'), dialog: { ...dialog, flow: null, paused: [] } };
   if (flow === undefined) return { skill: skillNamed('answer'), dialog };
-  const open = dialog.flow && dialog.flow.flow !== flow ? dialog.flow : dialog.paused;
-  const paused = open && open.flow !== flow ? open : null;
-  return { skill: skillNamed('flow'), dialog: { ...dialog, flow: null, paused } };
+  const open = [dialog.flow, ...dialog.paused].filter((one) => one !== null && one.flow !== flow) as FlowState[];
+  return { skill: skillNamed('flow'), dialog: { ...dialog, flow: null, paused: open.slice(0, PAUSED) } };
 }
 
 /** A skill's answer, with what brings the user back to a flow that goes on. */
@@ -59,11 +60,13 @@ export async function answerBy(skill: Skill, question: Question, outside: Outsid
   const { dialog } = answer;
   const replies = withOthers(skill, question, answer.replies);
   const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
-  const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? dialog.paused : null;
-  if (!going) return { replies, dialog: dialog.flow ? dialog : { ...dialog, paused: null } };
+  const [before = null, ...older] = dialog.paused;
+  const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? before : null;
+  if (!going) return { replies, dialog };
   const back: Reply = comeBack(question.bot, going, heardOf(question));
-  const flow = { ...going, updatedAt: question.now };
-  return { replies: [...replies, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : null } };
+  // It is asked anew: what was written before is no answer to it.
+  const flow = { ...going, updatedAt: question.now, askedAt: question.now };
+  return { replies: [...replies, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : older } };
 }
 
 /**
@@ -94,10 +97,10 @@ const OF_INTENTS = new Set(['answer', 'flow']);
 /** The dialog without what nobody went on with, and without a flow that the bot no longer has. */
 function withoutStale(bot: Bot, dialog: Dialog, now: number): Dialog {
   const { handover } = dialog;
-  // A document from before has no flow at all.
-  const kept = (flow: FlowState | null | undefined) =>
-    flow && now - flow.updatedAt <= policy.flowIdle && stands(bot, flow) ? flow : null;
-  const [flow, paused] = [kept(dialog.flow), kept(dialog.paused)];
+  const kept = (flow: FlowState) => now - flow.updatedAt <= policy.flowIdle && stands(bot, flow);
+  const [flow = null, ...paused] = [dialog.flow, ...dialog.paused].filter(
+    (one) => one !== null && kept(one),
+  ) as FlowState[];
   const over = handover && now - (handover.last ?? handover.since) > policy.handoverIdle;
-  return { ...dialog, flow: flow ?? paused, paused: flow ? paused : null, handover: over ? null : handover };
+  return { ...dialog, flow, paused, handover: over ? null : handover };
 }

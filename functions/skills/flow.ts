@@ -1,4 +1,6 @@
-import { begin, type Heard, proceed } from '../dialog/engine.ts';
+import { createHash } from 'node:crypto';
+import { NOT } from '../dialog/bot.ts';
+import { begin, type Heard, proceed, stands } from '../dialog/engine.ts';
 import { understood } from './intent.ts';
 import { callPerson } from './person.ts';
 import type { Question, Skill } from './skill.ts';
@@ -11,6 +13,9 @@ export const flow: Skill = {
     const heard = heardOf(question);
     const begun = understood(question)?.flow;
     if (!dialog.flow && begun === undefined) throw new Error(`intent "${heard.intent}" begins no flow`);
+    // The bot may be another than the one that the turn was understood by.
+    if (dialog.flow && !stands(bot, dialog.flow))
+      return { replies: [bot.reply(turn.locale, 'flow_stopped')], dialog: { ...dialog, flow: null, misses: 0 } };
     const play = dialog.flow ? proceed(bot, dialog.flow, heard) : begin(bot, begun!, heard);
     let next = play.next();
     while (!next.done) {
@@ -21,8 +26,8 @@ export const flow: Skill = {
         conversationId,
         text,
         locale,
-        // A second run of this turn does nothing twice.
-        key: `${conversationId}/${turn.id}/${action}`,
+        // A second run of this turn does nothing twice; another look of the same turn is another.
+        key: `${conversationId}/${turn.id}/${action}/${hash(slots)}`,
       });
       next = play.next(result);
     }
@@ -34,13 +39,21 @@ export const flow: Skill = {
   },
 };
 
+function hash(slots: Record<string, string>): string {
+  return createHash('sha256').update(JSON.stringify(slots)).digest('base64url').slice(0, 16);
+}
+
 /** A turn as the engine hears it. */
 export function heardOf(question: Question): Heard {
-  const { turn, now } = question;
+  const { bot, turn, understanding, now } = question;
+  const tapped = bot.tapped(turn.text) !== null;
   return {
     text: turn.text,
     locale: turn.locale,
     intent: understood(question)?.name ?? null,
+    score: tapped ? 1 : (understanding?.score ?? 0),
+    denies: understanding?.intent === NOT,
+    acceptedAt: turn.acceptedAt,
     signedIn: turn.customerId !== null,
     now,
   };

@@ -11,7 +11,7 @@ export const interruption: Skill = {
       case 'stop':
         return {
           replies: [bot.reply(locale, 'flow_stopped')],
-          dialog: { ...dialog, flow: null, paused: null, misses: 0 },
+          dialog: { ...dialog, flow: null, paused: [], misses: 0 },
         };
       case 'again':
         return { replies: last, dialog };

@@ -66,7 +66,7 @@ export async function passOn(question: Question, outside: Outside, more?: string
 
 /** The dialog of somebody who talks to the bot, with nothing open. */
 function withBot({ dialog }: Question): Question['dialog'] {
-  return { ...dialog, flow: null, paused: null, misses: 0, handover: null };
+  return { ...dialog, flow: null, paused: [], misses: 0, handover: null };
 }
 
 /** One ticket a turn, and one message of it. */

@@ -1,12 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { watch } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Content } from '../../functions/dialog/bot.ts';
 import { modelVersion } from '../local/intent-model.ts';
 import { contentFiles, lines, readBotFolder } from './folder.ts';
 
-/** Editors write a file in several steps. */
-const SETTLE_MS = 150;
+/** How often the folder is looked at. */
+const LOOK_MS = 150;
 
 export interface WatchOptions {
   /** The bot's folder. */
@@ -30,8 +30,7 @@ export interface WatchOptions {
  */
 export function watchBot(options: WatchOptions): { close(): Promise<void> } {
   const { folder, publish, rebuild, say } = options;
-  const touched = new Set<string>();
-  let timer: NodeJS.Timeout | undefined;
+  const pending = new Set<string>();
   let published = readBotFolder(folder).content?.version;
   let said = '';
   let work = Promise.resolve();
@@ -40,8 +39,12 @@ export function watchBot(options: WatchOptions): { close(): Promise<void> } {
   const look = async (files: string[]) => {
     const started = performance.now();
     if (files.some((file) => file.endsWith('.ts') && file !== 'local.ts')) {
-      await rebuild();
-      say(`${files.join(', ')}: the gateway runs your code (${seconds(started)} s).`);
+      try {
+        await rebuild();
+        say(`${files.join(', ')}: the gateway runs your code (${seconds(started)} s).`);
+      } catch (error) {
+        say(`Your code was not taken over: ${error instanceof Error ? error.message : error}`);
+      }
     }
     if (files.includes('local.ts')) say('local.ts: start anew to run it (Ctrl-C, npm start).');
     if (!files.some((file) => contentFiles.includes(file))) return;
@@ -52,6 +55,7 @@ export function watchBot(options: WatchOptions): { close(): Promise<void> } {
       said = wrong;
       return;
     }
+    if (said !== '') say('Nothing is wrong any more.');
     said = '';
     if (content.version === published) return;
     await publish(content);
@@ -60,26 +64,47 @@ export function watchBot(options: WatchOptions): { close(): Promise<void> } {
     await training.follow();
   };
 
-  const watcher = watch(folder, { recursive: true }, (_, name) => {
-    if (name === null) return;
-    touched.add(name);
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const files = [...touched].sort();
-      touched.clear();
-      work = work
-        .then(() => look(files))
-        .catch((error) => say(`The bot's folder could not be read: ${error instanceof Error ? error.message : error}`));
-    }, SETTLE_MS);
-  });
+  const files = () => stampsOf(folder);
+  let seen = files();
+  const timer = setInterval(() => {
+    const now = files();
+    const touched = [...new Set([...seen.keys(), ...now.keys()])]
+      .filter((name) => seen.get(name) !== now.get(name))
+      .sort();
+    seen = now;
+    for (const name of touched) pending.add(name);
+    // Editors write a file in several steps: it is read once nothing changes any more.
+    if (touched.length > 0 || pending.size === 0) return;
+    const settled = [...pending];
+    pending.clear();
+    work = work
+      .then(() => look(settled))
+      .catch((error) => say(`The bot's folder could not be read: ${error instanceof Error ? error.message : error}`));
+  }, LOOK_MS);
   return {
     async close() {
-      clearTimeout(timer);
-      watcher.close();
+      clearInterval(timer);
       training.stop();
       await work;
     },
   };
+}
+
+/** The files of a folder, and by what is seen that one is another: looked at, for a watch loses what is replaced or moved. */
+function stampsOf(folder: string): Map<string, string> {
+  const stamps = new Map<string, string>();
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // It is being moved: whatever is there next is another.
+  }
+  for (const name of names) {
+    if (!contentFiles.includes(name) && !name.endsWith('.ts')) continue;
+    const found = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (found) stamps.set(name, `${found.mtimeMs} ${found.size} ${found.ino}`);
+  }
+  return stamps;
 }
 
 /** One training at a time; a newer edit ends an older one. */

@@ -14,7 +14,7 @@ const answer: conversation.Answer = {
   replies: [{ text: 'reply' }],
   dialog: {
     flow: flowAt('shall_i', '1'),
-    paused: null,
+    paused: [],
     misses: 0,
     handover: null,
   },

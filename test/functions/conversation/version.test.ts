@@ -18,7 +18,7 @@ function first(more: object = {}): Conversation {
 
 test('a document of the first version is one of this: nobody knows what its scenario showed, so that is over', () => {
   const read = upcast(first());
-  const dialog = { flow: null, paused: null, misses: 1, handover: null };
+  const dialog = { flow: null, paused: [], misses: 1, handover: null };
   assert.deepEqual(read.dialog, dialog);
   assert.deepEqual(read.others, { other: dialog });
   assert.equal(read.version, VERSION);

@@ -268,8 +268,19 @@ test('an answer of another bot or an older one goes nowhere', async () => {
     ['no_such_flow', 'question'],
     ['order_cancel', 'no_such_step'],
   ] as const) {
-    const state = { flow, step: at, slots: {}, options: {}, values: {}, tries: 0, shown: 'x', confirmed: {} };
-    talk.dialog = { flow: { ...state, updatedAt: talk.now }, paused: null, misses: 0, handover: null };
+    const state = {
+      flow,
+      step: at,
+      slots: {},
+      options: {},
+      values: {},
+      tries: 0,
+      shown: 'x',
+      confirmed: {},
+      declined: {},
+      askedAt: 0,
+    };
+    talk.dialog = { flow: { ...state, updatedAt: talk.now }, paused: [], misses: 0, handover: null };
     const { skill } = await talk.say('yes', 'yes');
     assert.equal(skill, 'answer');
     assert.equal(talk.dialog.flow, null);

@@ -14,6 +14,7 @@ function found(given: object, text: string, options: Option[] = [], asked = true
     chooser: bot.chooser,
     dateWords: undefined,
     asked,
+    placed: asked,
     present: undefined,
   };
   const result = find(entity.parse(given) as Entity, reading, options);

@@ -15,9 +15,11 @@ import { bot as retailer } from '../../bot.ts';
 
 /** Somebody who talks to a bot; what a message means is said with it. */
 export class Talk {
-  readonly bot: Bot;
+  bot: Bot;
   dialog: Dialog = emptyDialog;
   now = Date.parse('2026-11-27T03:00:00Z');
+  /** When the next turns were taken; 0: long enough after what they answer. */
+  acceptedAt = 0;
   /** What was asked of the service desk. */
   readonly tickets: string[] = [];
   /** What was done that has an effect, with what was collected. */
@@ -56,7 +58,7 @@ export class Talk {
         locale,
         fingerprint: '',
         traceparent: '',
-        acceptedAt: 0,
+        acceptedAt: this.acceptedAt,
         attempts: 0,
         retryAt: 0,
       },
@@ -71,6 +73,11 @@ export class Talk {
     this.dialog = JSON.parse(JSON.stringify(after));
     this.#last = replies;
     return { skill: skill.name, replies, text: replies.map((reply) => reply.text).join('\n') };
+  }
+
+  /** The turn before comes again, as after a crash. */
+  again(): void {
+    this.#turns -= 1;
   }
 
   #outside(): Outside {
