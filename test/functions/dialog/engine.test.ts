@@ -157,7 +157,12 @@ test('what actions say is not kept from look to look, and never grows without en
   let count = 0;
   const { talk, begin } = talkTo(
     { steps: confirmAndWipe },
-    { look: () => ({ result: 'fine', values: { price: (count += 1), [`v${count}`]: 'x'.repeat(900) } }) },
+    {
+      look: () => {
+        count += 1;
+        return { result: 'fine', values: { price: count, [`v${count}`]: 'x'.repeat(900) } };
+      },
+    },
   );
   await begin();
   for (let turn = 0; turn < 20; turn += 1) await talk.say('yes');
@@ -312,7 +317,12 @@ test('two looks of one turn are two, and what is done twice has one key', async 
   const keys: string[] = [];
   const { talk, begin } = talkTo(
     { steps: confirmAndWipe },
-    { wipe: ({ key }) => (keys.push(key), { result: 'done' }) },
+    {
+      wipe: ({ key }) => {
+        keys.push(key);
+        return { result: 'done' };
+      },
+    },
   );
   await begin();
   const before = talk.dialog;
