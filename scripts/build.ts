@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { join, resolve } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../functions/dialog/bot.ts';
@@ -159,5 +159,13 @@ function withoutSourceMap(text: string): string {
 }
 
 if (import.meta.main) {
-  await Promise.all([buildFunctions(), buildInference()]);
+  const { values } = parseArgs({ options: { bot: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+  if (values.help) {
+    console.log(
+      'npm run build [-- --bot <folder>]: dist/functions, with the bot of that folder, and dist/inference-container',
+    );
+    process.exit(0);
+  }
+  const bot = values.bot === undefined ? RETAILER : resolve(values.bot);
+  await Promise.all([buildFunctions({ bot }), buildInference()]);
 }

@@ -47,8 +47,8 @@ export const getChat = route(
     if (
       request.headers
         .get('if-none-match')
-        ?.split(/\s*,\s*/)
-        .includes(etag)
+        ?.split(',')
+        .some((one) => one.trim() === etag)
     )
       return { status: 304, headers };
     const accepted = new Negotiator({ headers: { 'accept-encoding': request.headers.get('accept-encoding') ?? '' } });

@@ -63,7 +63,7 @@ const userId = z
 
 export const TEXT_LIMIT = 4_000;
 
-export const text = controlFree
+const text = controlFree
   .regex(/\S/, 'must not be blank')
   .max(TEXT_LIMIT, `more than ${TEXT_LIMIT} characters`)
   .refine((value) => value.trim().length > 0, 'must not be blank')

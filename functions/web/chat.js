@@ -1,5 +1,6 @@
 // The chat page: Web Chat over Direct Line. Remembers its conversation for a reload and for other tabs.
 const KEY = 'maru.conversation';
+const HERO = 'application/vnd.microsoft.card.hero';
 
 // All that Web Chat makes as markup is text with a button to send again, and a worker of its own: nothing else becomes any.
 const markup = /^(?:[^<]|<button data-markdown-href="\w+" type="button">|<\/button>)*$/;
@@ -105,14 +106,20 @@ function render({ token, conversationId, domain }) {
     if (status === 4 || status === 5) say(texts.ended);
     if (status === 2) say('');
   });
+  const store = window.WebChat.createStore({}, ({ dispatch }) => (next) => (action) => {
+    // The page greets by itself: nobody has said anything yet that the bot could answer.
+    if (action.type === 'DIRECT_LINE/CONNECT_FULFILLED' && !resuming) setTimeout(() => dispatch(greeting()));
+    return next(action);
+  });
   window.WebChat.renderWebChat(
     {
       directLine,
-      store: window.WebChat.createStore({}, ({ dispatch }) => (next) => (action) => {
-        // The page greets by itself: nobody has said anything yet that the bot could answer.
-        if (action.type === 'DIRECT_LINE/CONNECT_FULFILLED' && !resuming) setTimeout(() => dispatch(greeting()));
-        return next(action);
-      }),
+      store,
+      attachmentMiddleware:
+        () =>
+        (next) =>
+        (...given) =>
+          given[0]?.attachment?.contentType === HERO ? card(given[0].attachment.content, store) : next(...given),
       // The token names the user.
       username: 'you',
       locale: locale(),
@@ -158,6 +165,28 @@ function render({ token, conversationId, domain }) {
 function locale() {
   const known = navigator.languages.find((one) => one.toLowerCase().startsWith(`${texts.tag.toLowerCase()}-`));
   return known ?? { en: 'en-US', ko: 'ko-KR', ja: 'ja-JP' }[texts.tag] ?? texts.tag;
+}
+
+/** A card with its picture, link and buttons: Web Chat's small bundle shows none itself. */
+function card({ title, text, images = [], buttons = [] }, { dispatch }) {
+  const tap = (value) => () => dispatch({ type: 'WEB_CHAT/SEND_MESSAGE', payload: { text: value } });
+  return element('div', { className: 'card' }, [
+    ...images.map(({ url, alt }) => element('img', { src: url, alt })),
+    ...(title ? [element('strong', {}, title)] : []),
+    ...(text ? [element('span', {}, text)] : []),
+    ...buttons.map(({ type, title: says, value }) =>
+      type === 'openUrl'
+        ? element('a', { href: value, target: '_blank', rel: 'noopener noreferrer' }, says)
+        : element('button', { type: 'button', onClick: tap(value) }, says),
+    ),
+  ]);
+}
+
+/** An element as the React inside of Web Chat's bundle reads it, which gives nobody its own function for it. */
+function element(type, props, children) {
+  const inside = Array.isArray(children) ? children.map((child, key) => ({ ...child, key: String(key) })) : children;
+  const given = inside === undefined ? props : { ...props, children: inside };
+  return { $$typeof: Symbol.for('react.element'), type, key: null, ref: null, props: given, _owner: null };
 }
 
 function greeting() {

@@ -33,6 +33,8 @@ usePlatform({}, async (platform) => {
   page.on('console', (message) => {
     if (/Content Security Policy|Trusted/.test(message.text())) refused.push(message.text());
   });
+  // "New conversation" asks first.
+  page.on('dialog', (dialog) => dialog.accept());
   await page.goto(`${platform.gateway}/chat`);
 });
 
@@ -64,6 +66,16 @@ async function picture(name: string): Promise<void> {
   await page.screenshot({ path: join(root, `docs/pictures/${name}.png`) });
 }
 
+test('the page greets, with what may be asked first, and takes no more than the bot does', async () => {
+  await bubbles()
+    .filter({ hasText: /I'm Maru's assistant/ })
+    .waitFor({ timeout: 20_000 });
+  await page.getByRole('toolbar').getByRole('button', { name: 'Track my order' }).waitFor();
+  assert.equal(await box().getAttribute('maxlength'), '4000');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  await picture('greeting');
+});
+
 test('a question in English and one in Korean get their answers', async () => {
   await ask('what are your opening hours?', /10:00/);
   await ask('배송은 얼마나 걸리나요?', /2.3일/);
@@ -79,8 +91,14 @@ test('an order is cancelled over several turns, by tapping and typing', async ()
 });
 
 test('products come with their pictures', async () => {
-  await ask('do you have running shoes in stock?', /Running shoes, ₩89,000: 14 in stock/);
-  await page.locator('img[src$="running-shoes.png"]').waitFor();
+  const before = await bubbles().count();
+  await box().fill('do you have running shoes in stock?');
+  await box().press('Enter');
+  await answered(before, /This is what I found/);
+  const card = page.locator('.card').filter({ hasText: 'Running shoes' }).last();
+  await card.getByRole('img', { name: 'Running shoes' }).waitFor();
+  assert.match(await card.innerText(), /₩89,000 · 14 in stock/);
+  await picture('cards');
 });
 
 test('a reload still shows the conversation, and it goes on', async () => {
@@ -110,7 +128,7 @@ test('everything works by keyboard', async () => {
   await page.getByRole('button', { name: 'New conversation' }).focus();
   await page.keyboard.press('Enter');
   await box().waitFor();
-  await page.waitForFunction(() => document.querySelectorAll('.webchat__bubble__content').length === 0);
+  await page.waitForFunction(() => document.querySelectorAll('.webchat__bubble__content').length <= 1);
   await ask('how much is delivery?', /3,000/);
 });
 
@@ -120,4 +138,32 @@ test('on a phone nothing is wider than the screen, and nothing came from outside
   assert.ok(width <= 360, `${width} px`);
   assert.deepEqual(outside, []);
   assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
+});
+
+test('the page speaks the language of who reads it, and is dark where they want it dark', async () => {
+  const context = await browser.newContext({
+    locale: 'ko-KR',
+    colorScheme: 'dark',
+    viewport: { width: 420, height: 800 },
+  });
+  const other = await context.newPage();
+  await other.goto(new URL('/chat', page.url()).href);
+  await other
+    .locator('.webchat__bubble__content')
+    .filter({ hasText: '안녕하세요! Maru 챗봇이에요' })
+    .waitFor({ timeout: 20_000 });
+  assert.equal(await other.locator('html').getAttribute('lang'), 'ko');
+  assert.equal(await other.getByRole('button', { name: '새 대화' }).count(), 1);
+  const background = await other.locator('main').evaluate((main) => getComputedStyle(main).backgroundColor);
+  assert.equal(background, 'rgb(19, 26, 23)');
+  if (process.env.PICTURES) await other.screenshot({ path: join(root, 'docs/pictures/dark.png') });
+  await context.close();
+});
+
+test('another tab goes on with the same conversation', async () => {
+  await ask('what are your opening hours?', /10:00/);
+  const tab = await page.context().newPage();
+  await tab.goto(new URL('/chat', page.url()).href);
+  await tab.locator('.webchat__bubble__content').filter({ hasText: /10:00/ }).first().waitFor({ timeout: 20_000 });
+  await tab.close();
 });

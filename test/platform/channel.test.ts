@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
+import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { conversationId } from '../../functions/conversation/identifier.ts';
+import { listen } from '../../scripts/local/listening.ts';
 import { eventually, request, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
@@ -315,4 +318,42 @@ test('mentions, signs that nobody sees and absent fields do not change what is m
     assert.match(reply!.text!, /10:00/, JSON.stringify(more));
     assert.equal((await line.replies(1)).length, 1);
   }
+});
+
+test("a picture behind the bot's token is fetched with it; one that leads elsewhere is refused at once", async () => {
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#3c3' } })
+    .png()
+    .toBuffer();
+  const replies: string[] = [];
+  const asked: { url: string; authorization: string | undefined }[] = [];
+  const service = await listen(
+    createServer(async (request, response) => {
+      const { url = '', headers, method } = request;
+      asked.push({ url, authorization: headers.authorization });
+      if (method === 'POST') {
+        const activity = JSON.parse(Buffer.concat(await request.toArray()).toString()) as Activity;
+        if (activity.type === 'message') replies.push(activity.text!);
+        return response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"1"}');
+      }
+      if (url === '/moved.png') return response.writeHead(302, { location: `${fixture.platform.shop.url}/x` }).end();
+      if (!headers.authorization) return response.writeHead(401).end();
+      return response.writeHead(200, { 'content-type': 'image/png' }).end(png);
+    }),
+    0,
+  );
+  const serviceUrl = `${service.url}/`;
+  const attachments = ['private.png', 'moved.png'].map((name) => ({
+    contentType: 'image/png',
+    contentUrl: `${service.url}/${name}`,
+    name,
+  }));
+  const sent = activity({ serviceUrl, text: '', attachments, from: { id: unique('user') } });
+  assert.equal((await post(sent, await token({ serviceUrl }))).status, 202);
+  await eventually(async () => replies.length >= 3);
+  await service.close();
+  assert.match(replies.join('\n'), /received your picture private\.png[\s\S]*can't take moved\.png/);
+  const own = asked.filter(({ url }) => url === '/private.png').map(({ authorization }) => authorization);
+  assert.equal(own[0], undefined, 'not shown to whoever does not ask for it');
+  assert.match(own[1]!, /^Bearer ./);
+  assert.equal(asked.filter(({ url }) => url === '/moved.png').length, 1);
 });
