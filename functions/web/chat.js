@@ -199,7 +199,7 @@ function greeting() {
     timestamp: new Date().toISOString(),
     suggestedActions: { to: [], actions },
   };
-  return { type: 'DIRECT_LINE/INCOMING_ACTIVITY', payload: { activity } };
+  return { type: 'DIRECT_LINE/QUEUE_INCOMING_ACTIVITY', payload: { activity } };
 }
 
 function say(text) {

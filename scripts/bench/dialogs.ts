@@ -2,11 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import type { Understanding } from '../../functions/conversation/document.ts';
-import { type Bot, NOT, utteranceKey } from '../../functions/dialog/bot.ts';
-import { partsOf, weigh } from '../../functions/dialog/wishes.ts';
+import { NOT, utteranceKey } from '../../functions/dialog/bot.ts';
 import { Shopper } from '../../test/functions/skills/talk.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
+import { understandWith } from '../bot/understanding.ts';
 import { ensureIntentModel } from '../local/intent-model.ts';
 import { openClassifier } from '../train/classifier.ts';
 import { machine } from './report.ts';
@@ -82,7 +81,7 @@ await classifier.close();
 
 /** What the bot does with a first message: the intents it answers and offers, and the orders it speaks of. */
 async function hear(shopper: Shopper, text: string) {
-  const understanding = await understand(shopper.bot, text);
+  const understanding = await understandWith(classifier, shopper.bot, text);
   const { text: reply, replies } = await shopper.hear(text, understanding);
   const orders = ['ORD-10021', 'ORD-10022', 'ORD-10023'].filter((number) => reply.includes(number));
   const wanted = (understanding.wishes ?? [understanding]).filter((one) => !('negated' in one && one.negated));
@@ -93,20 +92,6 @@ async function hear(shopper: Shopper, text: string) {
     offered,
     orders: orders.length === 1 ? orders : [],
   };
-}
-
-/** As the gateway understands it (functions/queues/understand.ts), by the packaged model. */
-async function understand(bot: Bot, text: string): Promise<Understanding> {
-  const tapped = bot.tapped(text);
-  const model = { name: 'intents', version: versions.only[0] };
-  if (tapped !== null) return { intent: tapped, score: 1, top: [], model };
-  const [whole, ...parts] = (await classifier.classify([text, ...partsOf(bot, text)])).map(({ label, score, top }) => ({
-    intent: label,
-    score,
-    top: top.map((one) => ({ intent: one.label, score: one.score })),
-    model,
-  }));
-  return weigh(bot, whole!, parts);
 }
 
 const languages = [...new Set(messages.map(({ language }) => language))];

@@ -128,6 +128,8 @@ class Training {
     const started = performance.now();
     const child = fork(join(import.meta.dirname, 'train.ts'), [folder, models], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // Not what this process was started with: it trains, and nothing else.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
     });
     this.#child = child;
     let last = '';

@@ -162,8 +162,9 @@ test('the page speaks the language of who reads it, and is dark where they want 
 
 test('another tab goes on with the same conversation', async () => {
   await ask('what are your opening hours?', /10:00/);
-  const tab = await page.context().newPage();
+  const context = await browser.newContext({ storageState: await page.context().storageState() });
+  const tab = await context.newPage();
   await tab.goto(new URL('/chat', page.url()).href);
   await tab.locator('.webchat__bubble__content').filter({ hasText: /10:00/ }).first().waitFor({ timeout: 20_000 });
-  await tab.close();
+  await context.close();
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { type IncomingHttpHeaders, request as send } from 'node:http';
 import { test } from 'node:test';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { conversationId } from '../../functions/conversation/identifier.ts';
 import { eventually, request, say, unique, usePlatform } from './fixture.ts';
 
@@ -194,4 +196,31 @@ test('health answers without a key, and OpenAPI 3.1 names every route of the API
   assert.ok('MessageRequest' in document.components.schemas);
   const references = JSON.stringify(document).match(/#\/components\/schemas\/\w+/g)!;
   for (const reference of references) assert.ok(reference.split('/').at(-1)! in document.components.schemas, reference);
+});
+
+test('the page is packed as the client takes it, and not sent again to whoever has it', async () => {
+  const { gateway } = fixture.platform;
+  const get = (headers: Record<string, string>) =>
+    new Promise<{ headers: IncomingHttpHeaders; status: number; bytes: Buffer }>((resolve, reject) => {
+      const asked = send(`${gateway}/chat/webchat.js`, { headers }, async (response) => {
+        const bytes = Buffer.concat(await response.toArray());
+        resolve({ headers: response.headers, status: response.statusCode!, bytes });
+      });
+      asked.once('error', reject).end();
+    });
+  const plain = await get({});
+  assert.equal(plain.headers['content-encoding'], undefined);
+  for (const [encoding, unpack, most] of [
+    ['br', brotliDecompressSync, 0.3],
+    ['gzip', gunzipSync, 0.35],
+  ] as const) {
+    const { status, bytes, headers } = await get({ 'accept-encoding': `${encoding}, identity;q=0.1` });
+    assert.deepEqual([status, headers['content-encoding'], headers.vary], [200, encoding, 'accept-encoding']);
+    assert.ok(unpack(bytes).equals(plain.bytes));
+    assert.ok(bytes.length < most * plain.bytes.length, `${encoding}: ${bytes.length} of ${plain.bytes.length}`);
+  }
+  const { etag } = plain.headers;
+  const again = await get({ 'if-none-match': etag! });
+  assert.deepEqual([again.status, again.bytes.length], [304, 0]);
+  assert.equal((await get({ 'if-none-match': '"another"' })).status, 200);
 });

@@ -8,6 +8,7 @@ import { Bot } from '../../../functions/dialog/bot.ts';
 import { act } from '../../../functions/services/actions.ts';
 import type { Act } from '../../../functions/skills/skill.ts';
 import { botFolder } from '../../../scripts/bot/folder.ts';
+import { understandWith } from '../../../scripts/bot/understanding.ts';
 import { ensureIntentModel } from '../../../scripts/local/intent-model.ts';
 import { openClassifier } from '../../../scripts/train/classifier.ts';
 import { bot } from '../../bot.ts';
@@ -74,11 +75,10 @@ for (const { folder, models, start } of bots)
         test(`${basename(file)}: ${story}`, async () => {
           const talk = await start();
           for (const { user, says, not, done } of steps) {
-            const tapped = talk.bot.tapped(user);
-            const [heard] = tapped ? [{ label: tapped, score: 1 }] : await classifier.classify([user]);
-            const { replies } = await talk.say(user, heard!.label);
+            const heard = await understandWith(classifier, talk.bot, user);
+            const { replies } = await talk.hear(user, heard);
             const text = replies.map((reply) => [reply.text, ...(reply.suggestions ?? [])].join(' ')).join(' ');
-            const told = `“${user}” (${heard!.label} ${heard!.score.toFixed(2)}) → “${text}”`;
+            const told = `“${user}” (${heard.intent} ${heard.score.toFixed(2)}) → “${text}”`;
             for (const part of says) assert.ok(text.includes(part), `${told} lacks “${part}”`);
             for (const part of not) assert.ok(!text.includes(part), `${told} has “${part}”`);
             if (done) assert.deepEqual(talk.done, done, told);

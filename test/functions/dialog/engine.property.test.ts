@@ -204,7 +204,7 @@ test('nothing that is irreversible runs without a clear yes to exactly what was 
     }),
     { numRuns: RUNS },
   );
-  assert.ok(destroyed > RUNS / 20, `only ${destroyed} were confirmed: the users say too little`);
+  assert.ok(destroyed > RUNS / 60, `only ${destroyed} were confirmed: the users say too little`);
 });
 
 /** What an open question shows. */
