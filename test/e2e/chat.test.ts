@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { root, usePlatform } from '../platform/fixture.ts';
@@ -97,7 +98,7 @@ test('products come with their pictures', async () => {
   await answered(before, /This is what I found/);
   const card = page.locator('.card').filter({ hasText: 'Running shoes' }).last();
   await card.getByRole('img', { name: 'Running shoes' }).waitFor();
-  assert.match(await card.innerText(), /₩89,000 · 14 in stock/);
+  assert.match((await card.textContent())!, /₩89,000 · 14 in stock/);
   await picture('cards');
 });
 
@@ -168,3 +169,42 @@ test('another tab goes on with the same conversation', async () => {
   await tab.locator('.webchat__bubble__content').filter({ hasText: /10:00/ }).first().waitFor({ timeout: 20_000 });
   await context.close();
 });
+
+/** What axe finds wrong with a page: rule and element. */
+async function violations(other: Page): Promise<string[]> {
+  await other.evaluate(axe.source);
+  const { violations: found } = await other.evaluate(
+    async () => await (globalThis as unknown as { axe: typeof axe }).axe.run({ resultTypes: ['violations'] } as never),
+  );
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+}
+
+for (const colorScheme of ['light', 'dark'] as const)
+  for (const [device, viewport] of Object.entries({
+    desktop: { width: 1_280, height: 800 },
+    phone: { width: 360, height: 640 },
+  }))
+    test(`nothing keeps anybody out: ${device}, ${colorScheme}`, async () => {
+      const context = await browser.newContext({ locale: 'en-US', colorScheme, viewport });
+      const other = await context.newPage();
+      await other.goto(new URL('/chat', page.url()).href);
+      const said = other.locator('.webchat__bubble__content');
+      await said.first().waitFor({ timeout: 20_000 });
+      assert.deepEqual(await violations(other), [], 'the greeting');
+      const input = other.locator('.webchat__send-box-text-box__input');
+      for (const [text, reply] of [
+        ['cancel my order', /Which order shall I cancel/],
+        ['do you have running shoes in stock?', /This is what I found/],
+      ] as const) {
+        await input.fill(text);
+        await input.press('Enter');
+        await said.filter({ hasText: reply }).first().waitFor({ timeout: 15_000 });
+        assert.deepEqual(await violations(other), [], text);
+      }
+      await other.locator('#status').evaluate((status: HTMLElement) => {
+        status.hidden = false;
+        status.textContent = 'No connection.';
+      });
+      assert.deepEqual(await violations(other), [], 'offline');
+      await context.close();
+    });
