@@ -83,6 +83,11 @@ export class Chooser {
     return close.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: close[0]!.value };
   }
 
+  /** Whether a message says of something that it is not meant: "not tomorrow", "내일 말고". */
+  rulesOut(text: string): boolean {
+    return this.#read(text).words.some((word) => this.#excludes(word));
+  }
+
   /** Whether a message has the whole of a name. Languages without blanks have it anywhere. */
   #names({ words, compact }: Message, name: string): boolean {
     const own = this.#read(name);

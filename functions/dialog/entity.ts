@@ -109,11 +109,15 @@ function said(entity: Exclude<Entity, { kind: 'choice' }>, reading: Reading): Fo
       return choiceOf(itemsOf(entity), reading);
     case 'date': {
       const { date } = readMoment(reading.text, reading, reading.locale, reading.dateWords);
-      return date === null ? null : within(entity, date, reading);
+      if (date === null) return null;
+      // Which of the days is the one that is not meant, nobody knows.
+      return reading.chooser.rulesOut(reading.text) ? { kind: 'unclear' } : within(entity, date, reading);
     }
     case 'time': {
       const { time } = readMoment(reading.text, reading, reading.locale, reading.dateWords);
-      return time === null ? null : { kind: 'one', slot: { value: time, label: { time } } };
+      if (time === null) return null;
+      if (reading.chooser.rulesOut(reading.text)) return { kind: 'unclear' };
+      return { kind: 'one', slot: { value: time, label: { time } } };
     }
     case 'number':
     case 'money':

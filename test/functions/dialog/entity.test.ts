@@ -67,6 +67,8 @@ test('what may be chosen bounds every kind', () => {
   assert.equal(found({ kind: 'time' }, 'at 11pm', times), 'outside 23:00');
   assert.equal(found({ kind: 'time' }, 'the first', times), 'one 09:00');
   assert.equal(found({ kind: 'date', min: 0, max: 30 }, 'in 60 days'), 'outside 2027-01-26');
+  for (const text of ['not tomorrow', 'not tomorrow, on monday', 'anything but friday'])
+    assert.equal(found({ kind: 'date' }, text), 'unclear', text);
   assert.equal(found({ kind: 'text', max: 5 }, 'too long a name'), 'outside too l');
   assert.equal(found({ kind: 'text' }, 'unasked', [], false), null);
 });
