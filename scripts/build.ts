@@ -65,12 +65,12 @@ export async function buildFunctions({
     join(out, 'package.json'),
     `${JSON.stringify({ name: 'maru-functions', private: true, type: 'module', main: 'index.js' }, null, 2)}\n`,
   );
-  for (const file of ['index.html', 'chat.js', 'chat.css', 'icon.svg'])
+  for (const file of ['index.html', 'chat.js', 'chat.css', 'embed.js', 'icon.svg'])
     await cp(join(root, 'functions/web', file), join(out, 'web', file));
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
-  await pack(join(out, 'web'), ['chat.js', 'chat.css', 'webchat.js']);
+  await pack(join(out, 'web'), ['chat.js', 'chat.css', 'embed.js', 'webchat.js']);
   await replace(target, out);
 }
 

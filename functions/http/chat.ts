@@ -19,6 +19,7 @@ const HTML = 'text/html; charset=utf-8';
 const files: Record<string, string> = {
   'chat.js': 'text/javascript; charset=utf-8',
   'chat.css': 'text/css; charset=utf-8',
+  'embed.js': 'text/javascript; charset=utf-8',
   'webchat.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 };
@@ -29,7 +30,7 @@ export const getChat = route(
   {
     summary: 'The chat page, and its files',
     access: 'anyone',
-    path: z.object({ file: z.enum(['chat.js', 'chat.css', 'webchat.js', 'icon.svg']) }),
+    path: z.object({ file: z.enum(['chat.js', 'chat.css', 'embed.js', 'webchat.js', 'icon.svg']) }),
     answers: {
       200: { description: 'The file.', types: [HTML, ...Object.values(files)] },
       304: { description: 'It is the one that the client has (If-None-Match).' },

@@ -45,30 +45,58 @@ async function resume() {
   if (!stored) return null;
   try {
     const session = JSON.parse(stored);
+    // Whoever is signed in at the shop by now, or nobody is: another's conversation is not theirs.
+    const token = await customerToken();
+    if (token !== undefined && subjectOf(token) !== session.subject) return null;
     const response = await fetch(`${session.domain}/tokens/refresh`, {
       method: 'POST',
       headers: { authorization: `Bearer ${session.token}` },
     });
     if (!response.ok) return null;
-    const { token } = await response.json();
-    return { ...session, token };
+    return { ...session, token: (await response.json()).token };
   } catch {
     return null;
   }
 }
 
-/** The shop's word on who is signed in there; null for a guest. */
+/** The shop's word on who is signed in there; null for a guest, undefined where the shop can't be asked. */
 async function customerToken() {
+  const told = await fromShop();
+  if (told !== undefined) return told;
   const url = document.querySelector('meta[name="customer-token-url"]').content;
   if (!url) return null;
   try {
     const response = await fetch(url, { credentials: 'include' });
-    if (response.status !== 200) return null;
-    return (await response.json()).token ?? null;
+    if (response.status >= 500) return undefined;
+    return response.status === 200 ? ((await response.json()).token ?? null) : null;
   } catch {
     // The shop is away: questions that need no account are answered all the same.
+    return undefined;
+  }
+}
+
+/** Whom the shop's word is of, as far as it can be read here; the gateway checks it. Null: a guest. */
+function subjectOf(token) {
+  try {
+    return JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub ?? null;
+  } catch {
     return null;
   }
+}
+
+/** What the page that shows this one in a frame says (embed.js); undefined where none does. */
+function fromShop() {
+  if (window.parent === window) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), 2000);
+    window.addEventListener('message', ({ source, data }) => {
+      if (source !== window.parent || data?.maru !== 'customer') return;
+      clearTimeout(timer);
+      // The gateway checks whose word it is.
+      resolve(typeof data.token === 'string' ? data.token : null);
+    });
+    window.parent.postMessage('maru: who is it?', '*');
+  });
 }
 
 async function begin() {
@@ -83,7 +111,7 @@ async function begin() {
       });
       if (response.ok) {
         say('');
-        return await response.json();
+        return { ...(await response.json()), subject: subjectOf(token) };
       }
       say(`${texts.lost} (${response.status})`);
     } catch {

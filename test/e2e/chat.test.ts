@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
+import { listen } from '../../scripts/local/listening.ts';
 import { root, usePlatform } from '../platform/fixture.ts';
 
 let browser: Browser;
@@ -14,7 +16,25 @@ const outside: string[] = [];
 /** What its policy refused it. */
 const refused: string[] = [];
 
-usePlatform({}, async (platform) => {
+/** A shop's page that shows the chat, once the platform is there. */
+let gateway = '';
+let customerToken = '';
+let customerTokenOf: (customer: string) => Promise<string>;
+const shop = await listen(
+  createServer((_, response) => {
+    const script = `<script src="${gateway}/chat/embed.js" data-label="Help" data-customer-token="${customerToken}"></script>`;
+    response
+      .writeHead(200, { 'content-type': 'text/html' })
+      .end(`<!doctype html><title>Shop</title><body>${script}</body>`);
+  }),
+  0,
+);
+
+usePlatform({ CHAT_FRAME_ANCESTORS: shop.url }, async (platform) => {
+  gateway = platform.gateway;
+  customerTokenOf = (customer) => platform.shop.customerToken(customer);
+  customerToken = await customerTokenOf('embedded');
+
   const quiet = [
     '--disable-quic',
     '--no-first-run',
@@ -40,6 +60,7 @@ usePlatform({}, async (platform) => {
 });
 
 after(async () => {
+  await shop.close();
   await browser?.close();
 });
 
@@ -208,3 +229,57 @@ for (const colorScheme of ['light', 'dark'] as const)
       assert.deepEqual(await violations(other), [], 'offline');
       await context.close();
     });
+
+test("on a shop's page a button opens it, and the customer of the shop is one there", async () => {
+  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 900, height: 800 } });
+  const other = await context.newPage();
+  await other.goto(shop.url);
+  assert.equal(await other.locator('iframe').count(), 0, 'nothing is loaded before');
+  const button = other.getByRole('button', { name: 'Help' });
+  await button.focus();
+  await other.keyboard.press('Enter');
+  const frame = other.frameLocator('iframe[title="Help"]');
+  const input = frame.locator('.webchat__send-box-text-box__input');
+  await input.waitFor({ timeout: 20_000 });
+  assert.equal(await button.getAttribute('aria-expanded'), 'true');
+  await input.fill('where is my order ORD-10023?');
+  await input.press('Enter');
+  await frame
+    .locator('.webchat__bubble__content')
+    .filter({ hasText: /ORD-10023 .*is on its way/ })
+    .first()
+    .waitFor({ timeout: 15_000 });
+  await button.click();
+  assert.equal(await button.getAttribute('aria-expanded'), 'false');
+  assert.ok(await other.locator('iframe').isHidden());
+  await context.close();
+});
+
+test("who signs in at the shop as somebody else does not see the other's conversation", async () => {
+  const context = await browser.newContext({ locale: 'en-US' });
+  const other = await context.newPage();
+  let customer = 'first';
+  await other.route('**/session/token', async (route) => {
+    const token = await customerTokenOf(customer);
+    const headers = {
+      'access-control-allow-origin': new URL(page.url()).origin,
+      'access-control-allow-credentials': 'true',
+    };
+    await route.fulfill({ json: { token }, headers });
+  });
+  const bubble = (text: RegExp) => other.locator('.webchat__bubble__content').filter({ hasText: text });
+  await other.goto(new URL('/chat', page.url()).href);
+  const input = other.locator('.webchat__send-box-text-box__input');
+  await input.fill('what are your opening hours?');
+  await input.press('Enter');
+  await bubble(/10:00/).first().waitFor({ timeout: 20_000 });
+  await other.reload();
+  await bubble(/10:00/).first().waitFor({ timeout: 20_000 });
+  customer = 'second';
+  await other.reload();
+  await bubble(/I'm Maru's assistant/)
+    .first()
+    .waitFor({ timeout: 20_000 });
+  assert.equal(await bubble(/10:00/).count(), 0);
+  await context.close();
+});
