@@ -44,6 +44,8 @@ if (missing.length > 0) {
 console.log('Building …');
 await Promise.all([buildFunctions(), buildInference()]);
 await ensureIntentModel(join(root, '.local/models'), () => {});
+// Before the tests: beside them it would take the time that they are given.
+await ensureIntentModel(join(root, '.local/bots/clinic/models'), () => {}, join(root, 'examples/clinic'));
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter(

@@ -83,9 +83,9 @@ export class Chooser {
     return close.length > 1 || ruledOut ? { kind: 'unclear' } : { kind: 'one', value: close[0]!.value };
   }
 
-  /** Whether a message says of something that it is not meant: "not tomorrow", "내일 말고". */
-  rulesOut(text: string): boolean {
-    return this.#read(text).words.some((word) => this.#excludes(word));
+  /** Whether a message says of something that it is not meant: "not tomorrow", "내일 말고". `joins`: words that may only go on: "but". */
+  rulesOut(text: string, joins: ReadonlySet<string>): boolean {
+    return this.#read(text).words.some((word) => this.#excludes(word) && !joins.has(word));
   }
 
   /** Whether a message has the whole of a name. Languages without blanks have it anywhere. */

@@ -439,6 +439,7 @@ class Run {
       now,
       timeZone: about.time_zone,
       chooser: this.#bot.chooser,
+      ruledOut: this.#bot.chooser.rulesOut(text, this.#bot.joins.before),
       dateWords: languages.find(({ tag }) => tag === locale)?.dates,
       asked,
       // A place counts in what was listed: where one thing alone can be chosen, also later.

@@ -74,6 +74,8 @@ export interface Reading {
   asked: boolean;
   /** A place in the list may be meant: "the second". */
   placed: boolean;
+  /** It says of something that it is not meant. */
+  ruledOut: boolean;
   /** What the slot holds now. */
   present: string | undefined;
 }
@@ -111,12 +113,12 @@ function said(entity: Exclude<Entity, { kind: 'choice' }>, reading: Reading): Fo
       const { date } = readMoment(reading.text, reading, reading.locale, reading.dateWords);
       if (date === null) return null;
       // Which of the days is the one that is not meant, nobody knows.
-      return reading.chooser.rulesOut(reading.text) ? { kind: 'unclear' } : within(entity, date, reading);
+      return reading.ruledOut ? { kind: 'unclear' } : within(entity, date, reading);
     }
     case 'time': {
       const { time } = readMoment(reading.text, reading, reading.locale, reading.dateWords);
       if (time === null) return null;
-      if (reading.chooser.rulesOut(reading.text)) return { kind: 'unclear' };
+      if (reading.ruledOut) return { kind: 'unclear' };
       return { kind: 'one', slot: { value: time, label: { time } } };
     }
     case 'number':

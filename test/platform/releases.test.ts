@@ -484,7 +484,7 @@ describe('what goes wrong', () => {
     assert.match(failed.reason!, /the role is not assigned yet/);
     arm.rule = () => 'pass';
     assert.equal((await release(packageOf('1.0.4'))).digest, digest);
-    await eventually(async () => (await find(digest))?.state === 'ready');
+    await eventually(async () => (await find(digest))?.state === 'ready', 60);
     assert.equal(stagings(digest), 1);
   });
 

@@ -15,6 +15,7 @@ function found(given: object, text: string, options: Option[] = [], asked = true
     dateWords: undefined,
     asked,
     placed: asked,
+    ruledOut: bot.chooser.rulesOut(text, bot.joins.before),
     present: undefined,
   };
   const result = find(entity.parse(given) as Entity, reading, options);
@@ -67,7 +68,7 @@ test('what may be chosen bounds every kind', () => {
   assert.equal(found({ kind: 'time' }, 'at 11pm', times), 'outside 23:00');
   assert.equal(found({ kind: 'time' }, 'the first', times), 'one 09:00');
   assert.equal(found({ kind: 'date', min: 0, max: 30 }, 'in 60 days'), 'outside 2027-01-26');
-  for (const text of ['not tomorrow', 'not tomorrow, on monday', 'anything but friday'])
+  for (const text of ['not tomorrow', 'not tomorrow, on monday', '내일 말고 tomorrow'])
     assert.equal(found({ kind: 'date' }, text), 'unclear', text);
   assert.equal(found({ kind: 'text', max: 5 }, 'too long a name'), 'outside too l');
   assert.equal(found({ kind: 'text' }, 'unasked', [], false), null);
