@@ -57,6 +57,11 @@ test('today is where the bot is, and a day that is over is next year', () => {
   const late = Date.parse('2026-11-27T15:30:00Z');
   assert.equal(read('ko', '내일', late), '2026-11-29');
   assert.equal(read('ko', '1월 5일'), '2027-01-05');
+  assert.equal(read('ko', '2027년 11월 28일'), '2027-11-28');
+  assert.equal(read('ko', '100일 뒤'), '2027-03-07');
+  assert.equal(read('ko', '31일'), '2026-12-31', 'November has none');
+  assert.equal(read('ko', '안내 일정 좀요'), '', 'no day is named');
+  assert.equal(read('en-GB', '5/12'), '2026-12-05');
   assert.equal(read('ko', '2월 30일'), '');
   assert.equal(read('ko', '25시'), '');
 });

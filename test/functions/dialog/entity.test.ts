@@ -28,6 +28,8 @@ test('numbers and money: within their bounds, and unasked only where nothing els
   assert.equal(found(count, 'three? no, 4 please'), 'one 4');
   assert.equal(found(count, '４'), 'one 4');
   assert.equal(found(count, '2 or 3'), 'unclear');
+  for (const text of ['10만원', '1万円', '1.5 million', '5-6', '50%'])
+    assert.equal(found(count, text), 'unclear', text);
   assert.equal(found(count, '500'), 'outside 500');
   assert.equal(found(count, 'room 4b'), null);
   assert.equal(found(count, 'i paid 15 for it', [], false), null);
