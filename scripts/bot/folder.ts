@@ -350,7 +350,9 @@ function told({ path, message, code, ...rest }: z.core.$ZodIssue): string {
   const where = path.length > 0 ? `${path.join('.')}: ` : '';
   if (code === 'unrecognized_keys')
     return `${where}does not know ${(rest as { keys: string[] }).keys.map((key) => `"${key}"`).join(', ')}`;
-  return `${where}${message}`;
+  // A name of an entry says itself what is wrong with it.
+  const [inner] = code === 'invalid_key' ? (rest as { issues: z.core.$ZodIssue[] }).issues : [];
+  return `${where}${inner?.message ?? message}`;
 }
 
 function words(code: string): string {
