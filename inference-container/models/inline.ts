@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Answered, answerAll, type Request } from '../protocol/requests.ts';
+import { preprocessingFiles } from './manifest.ts';
 import type { Package } from './package.ts';
 import { type Loaded, open } from './session.ts';
 
@@ -93,19 +94,14 @@ export class Inline {
     known.closed = true;
     // It was opened by every worker before: what fails here is not the model (its folder may be gone), and the workers go on.
     const { folder, manifest } = known.package;
-    const { preprocessing } = manifest;
-    const text =
-      preprocessing?.kind === 'ngrams'
-        ? preprocessing.vocabulary
-        : preprocessing?.kind === 'tokenizer'
-          ? preprocessing.tokenizer
-          : null;
+    // A file that is not there costs nothing to read.
     const sizeOf = (file: string) =>
       stat(join(folder, file)).then(
         ({ size }) => size,
-        () => Number.POSITIVE_INFINITY,
+        () => 0,
       );
-    const small = (await sizeOf('model.onnx')) <= FILE_BYTES && (text === null || (await sizeOf(text)) <= TEXT_BYTES);
+    const texts = await Promise.all(preprocessingFiles(manifest).map(sizeOf));
+    const small = (await sizeOf('model.onnx')) <= FILE_BYTES && texts.every((size) => size <= TEXT_BYTES);
     const loaded = small ? await open(known.package).catch(() => null) : null;
     if (!loaded) return;
     if (this.#models.get(key) !== known) await loaded.session.release();

@@ -4,16 +4,21 @@ import { taskNames } from '../tasks/names.ts';
 /** A file's name inside its package: never a path. */
 const fileName = z.string().regex(/^[\w-][\w.-]{0,127}$/, 'must be a file name, not a path');
 
+const maxTokens = z.int().min(1).max(8_192).default(128);
+
 /** How inputs are made of what people send; each kind belongs to a task. */
 const preprocessing = z.discriminatedUnion('kind', [
-  /** Word and character n-grams (tasks/ngrams.ts) by a vocabulary in the package. */
-  z.strictObject({ kind: z.literal('ngrams'), vocabulary: fileName }),
-  /** A Hugging Face tokenizer.json in the package. */
+  /** Word and character n-grams (tasks/ngrams.ts) by a vocabulary in the package, and tokens for the sentence encoders in the model. */
   z.strictObject({
-    kind: z.literal('tokenizer'),
-    tokenizer: fileName,
-    maxTokens: z.int().min(1).max(8_192).default(128),
+    kind: z.literal('ngrams'),
+    vocabulary: fileName,
+    encoders: z
+      .array(z.strictObject({ tokenizer: fileName, configuration: fileName.optional(), maxTokens }))
+      .max(4)
+      .default([]),
   }),
+  /** A Hugging Face tokenizer.json in the package. */
+  z.strictObject({ kind: z.literal('tokenizer'), tokenizer: fileName, maxTokens }),
   /** Pictures: resized, scaled to 0–1, then (value − mean) / std for each channel. */
   z.strictObject({
     kind: z.literal('image'),
@@ -61,6 +66,16 @@ export const manifest = z.object({
   createdAt: z.string().optional(),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** The files that inputs are made by: the vocabulary, the tokenizers. */
+export function preprocessingFiles({ preprocessing }: Manifest): string[] {
+  if (preprocessing?.kind === 'ngrams')
+    return [
+      preprocessing.vocabulary,
+      ...preprocessing.encoders.flatMap(({ tokenizer, configuration = [] }) => [tokenizer].concat(configuration)),
+    ];
+  return preprocessing?.kind === 'tokenizer' ? [preprocessing.tokenizer, 'tokenizer_config.json'] : [];
+}
 
 /** `config.json` of a model's folder: which of its versions are served. */
 export const versionPolicy = z

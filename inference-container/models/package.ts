@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checksum } from './checksum.ts';
 import { isFile } from './files-only.ts';
-import { type Manifest, manifest as manifestSchema } from './manifest.ts';
+import { type Manifest, manifest as manifestSchema, preprocessingFiles } from './manifest.ts';
 
 /** A version as it lies in its folder, and as whoever opens it must find it. */
 export interface Package {
@@ -80,10 +80,9 @@ export async function sumOf(folder: string, file: string): Promise<string> {
 }
 
 /** The files that a version is made of, beside `externals` that its graph names. */
-export function partsOf({ files, preprocessing }: Manifest, externals: string[]): string[] {
-  const own = preprocessing?.kind === 'ngrams' ? [preprocessing.vocabulary] : [];
-  if (preprocessing?.kind === 'tokenizer') own.push(preprocessing.tokenizer, 'tokenizer_config.json');
-  return [...new Set(['model.onnx', 'model.json', ...Object.keys(files), ...own, ...externals])].sort();
+export function partsOf(manifest: Manifest, externals: string[]): string[] {
+  const own = preprocessingFiles(manifest);
+  return [...new Set(['model.onnx', 'model.json', ...Object.keys(manifest.files), ...own, ...externals])].sort();
 }
 
 /** `model.json`, or what can be said of a model without it. Throws with what is wrong with it. */

@@ -5,6 +5,7 @@ import type { Manifest } from '../models/manifest.ts';
 import { classificationOutputs, classify, toTensors } from './classification.ts';
 import { type Encoded, NgramEncoder, vocabulary } from './ngrams.ts';
 import { InvalidRow, type RowTask, type Runner } from './task.ts';
+import { openTokenizer, tokenFeeds } from './tokenizer.ts';
 
 /** Characters of one text. */
 const TEXT_LIMIT = 20_000;
@@ -33,88 +34,55 @@ function text(given: unknown): string {
   return given;
 }
 
+/** What a text becomes in front of a model with n-grams: n-grams, and the tokens of each encoder that is in it. */
+interface Prepared {
+  ngrams: Encoded;
+  tokens: number[][];
+}
+
 async function encoder(
   { preprocessing }: Manifest,
   folder: string,
   inputs: readonly string[],
 ): Promise<Pick<Runner, 'prepare' | 'feeds'>> {
-  const read = async (file: string) => JSON.parse(await readFile(join(folder, file), 'utf8')) as object;
   if (preprocessing?.kind === 'ngrams') {
-    const ngrams = new NgramEncoder(vocabulary.parse(await read(preprocessing.vocabulary)));
+    const file = await readFile(join(folder, preprocessing.vocabulary), 'utf8');
+    const ngrams = new NgramEncoder(vocabulary.parse(JSON.parse(file)));
+    const encoders = await Promise.all(preprocessing.encoders.map((one) => openTokenizer(folder, one)));
     return {
-      prepare: (row) => ngrams.encode(row as string),
-      feeds: (prepared) => ngramFeeds(prepared as Encoded[]),
+      prepare: (row): Prepared => ({
+        ngrams: ngrams.encode(row as string),
+        tokens: encoders.map((tokenize) => tokenize(row as string)),
+      }),
+      feeds: (prepared) => {
+        const rows = prepared as Prepared[];
+        const feeds = ngramFeeds(rows.map((row) => row.ngrams));
+        for (const at of encoders.keys())
+          Object.assign(
+            feeds,
+            tokenFeeds(
+              rows.map(({ tokens }) => tokens[at]!),
+              inputs,
+              encoderPrefix(at),
+            ),
+          );
+        // Only what the model takes: a member without weight is not in it.
+        return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.includes(name)));
+      },
     };
   }
   if (preprocessing?.kind === 'tokenizer') {
-    const { Tokenizer } = await import('@huggingface/tokenizers');
-    const definition = (await read(preprocessing.tokenizer)) as Definition;
-    const configuration = await read('tokenizer_config.json').catch(() => ({}));
-    // The library takes the unknown token of whole words from the other file alone, and knows words of ASCII only.
-    const unknown = definition.model?.unk_token;
-    const tokenizer = new Tokenizer(withUnicodeWords(definition), {
-      ...configuration,
-      ...(unknown === undefined ? {} : { unk_token: unknown }),
-    });
-    const special = tokenizer.encode('').ids.length;
+    const tokenize = await openTokenizer(folder, { ...preprocessing, configuration: 'tokenizer_config.json' });
     return {
-      prepare(row) {
-        const ids: number[] = tokenizer.encode(row as string).ids;
-        const beyond = ids.length - preprocessing.maxTokens;
-        if (beyond <= 0) return ids;
-        // As Hugging Face truncates: the text is cut, and the special tokens stay.
-        const own: number[] = tokenizer.encode(row as string, { add_special_tokens: false }).ids;
-        const first = ids.findIndex((_, at) => own.every((id, offset) => ids[at + offset] === id));
-        const kept = Math.max(0, preprocessing.maxTokens - special);
-        return [...ids.slice(0, first), ...own.slice(0, kept), ...ids.slice(first + own.length)];
-      },
-      feeds: (prepared) => {
-        const rows = prepared as number[][];
-        const { data, width } = padded(rows);
-        const mask = BigInt64Array.from({ length: data.length }, (_, at) =>
-          at % width < rows[Math.floor(at / width)]!.length ? 1n : 0n,
-        );
-        const shape = [rows.length, width];
-        const feeds = {
-          input_ids: new Tensor('int64', data, shape),
-          attention_mask: new Tensor('int64', mask, shape),
-          token_type_ids: new Tensor('int64', new BigInt64Array(data.length), shape),
-        };
-        return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.includes(name)));
-      },
+      prepare: (row) => tokenize(row as string),
+      feeds: (prepared) => tokenFeeds(prepared as number[][], inputs),
     };
   }
   throw new Error('text-classification needs preprocessing of kind "ngrams" or "tokenizer"');
 }
 
-interface Definition {
-  pre_tokenizer?: Component | null;
-  model?: { unk_token?: string };
-}
-interface Component {
-  type: string;
-  pretokenizers?: Component[];
-}
-
-/** `Whitespace` as Hugging Face has it, whose words are of any script. */
-function withUnicodeWords(definition: Definition): Definition {
-  const replace = (given: Component): Component => {
-    if (given.type === 'Sequence') return { ...given, pretokenizers: (given.pretokenizers ?? []).map(replace) };
-    if (given.type !== 'Whitespace') return given;
-    return { type: 'Split', pattern: { Regex: '\\w+|[^\\w\\s]+' }, behavior: 'Removed', invert: true } as Component;
-  };
-  return definition.pre_tokenizer ? { ...definition, pre_tokenizer: replace(definition.pre_tokenizer) } : definition;
-}
-
-/** Rows of ids, filled with 0 to the longest. */
-function padded(rows: number[][]): { data: BigInt64Array; width: number } {
-  const width = rows.reduce((widest, row) => Math.max(widest, row.length), 1);
-  const data = new BigInt64Array(rows.length * width);
-  rows.forEach((row, index) => {
-    for (let at = 0; at < row.length; at += 1) data[index * width + at] = BigInt(row[at]!);
-  });
-  return { data, width };
-}
+/** What stands before the names of an encoder's inputs in a model that holds it. */
+export const encoderPrefix = (index: number): string => `encoder_${index}.`;
 
 /**
  * A batch of encoded texts as tensors: `grams` int32[batch, places, n-grams], `lengths` int32[batch] (places of each text),

@@ -35,33 +35,113 @@ export function sum(members: Float32Array[], standards: Standard[]): Float32Arra
   );
 }
 
-/** Members' weights to choose from. */
-const WEIGHTS = [0, 0.25, 0.5, 1];
 const WEIGHING_ROWS = 1_500;
+/** How strongly weights are pulled to their mean: a few rows that all members have right say nothing about them. */
+const PULL = 0.5;
 
 /**
- * Standardises members and weighs them: the combination with the least negative log-likelihood on validation, at its own
- * best temperature. On small sets the linear member alone is often best; on large ones all of them are.
+ * Standardises members and weighs them: the weights ≥ 0 with the least negative log-likelihood of the softmax of their sum, which is a
+ * convex problem; Newton's method on those that are not held at 0. On small sets the linear member alone is often best; on large ones
+ * all of them are.
  */
 export function fitStandards(members: Float32Array[], labels: Int32Array, classes: number): Standard[] {
   const standards = members.map(standardise);
   // Enough to tell them apart, and a bounded time.
   const some = labels.subarray(0, WEIGHING_ROWS);
-  const parts = members.map((member) => member.subarray(0, some.length * classes));
-  const combinations = members.reduce<number[][]>(
-    (all) => all.flatMap((chosen) => WEIGHTS.map((weight) => [...chosen, weight])),
-    [[]],
+  const parts = members.map((member, j) =>
+    member.subarray(0, some.length * classes).map((value) => (value - standards[j]!.mean) * standards[j]!.scale),
   );
-  // Only ratios matter: the greatest weight is 1.
-  const distinct = combinations.filter((chosen) => Math.max(...chosen) === 1);
-  let best = { loss: Number.POSITIVE_INFINITY, standards };
-  for (const chosen of distinct) {
-    const weighed = standards.map(({ mean, scale }, index) => ({ mean, scale: scale * chosen[index]! }));
-    const total = sum(parts, weighed);
-    const loss = logLoss(total, some, classes, fitTemperature(total, some, classes));
-    if (loss < best.loss - 1e-9) best = { loss, standards: weighed };
+  let weights = parts.map(() => 1);
+  let loss = weightedLoss(parts, weights, some, classes);
+  for (let step = 0; step < 60; step += 1) {
+    const { gradient, hessian } = slopes(parts, weights, some, classes);
+    // What stands at 0 and wants to go below stays there.
+    const free = weights.flatMap((weight, j) => (weight > 0 || gradient[j]! < 0 ? [j] : []));
+    const move = solve(
+      free.map((i) => free.map((j) => hessian[i]![j]!)),
+      free.map((i) => gradient[i]!),
+    );
+    let size = 1;
+    let next = weights;
+    let nextLoss = loss;
+    for (; size > 1e-6; size /= 2) {
+      next = weights.map((weight, j) => {
+        const at = free.indexOf(j);
+        return at < 0 ? weight : Math.max(0, weight - size * move[at]!);
+      });
+      nextLoss = weightedLoss(parts, next, some, classes);
+      if (nextLoss < loss) break;
+    }
+    if (size <= 1e-6 || loss - nextLoss < 1e-7 * Math.abs(loss)) break;
+    [weights, loss] = [next, nextLoss];
   }
-  return best.standards;
+  // Only ratios matter: the greatest weight is 1, and what is far below it is not worth its time.
+  const most = Math.max(...weights);
+  return standards.map(({ mean, scale }, j) => {
+    const weight = most > 0 ? weights[j]! / most : 1;
+    return { mean, scale: weight < LEAST_WEIGHT ? 0 : scale * weight };
+  });
+}
+
+const LEAST_WEIGHT = 0.05;
+
+function weightedLoss(parts: Float32Array[], weights: number[], labels: Int32Array, classes: number): number {
+  const total = parts[0]!.map((_, place) => parts.reduce((sum, part, j) => sum + weights[j]! * part[place]!, 0));
+  return logLoss(total, labels, classes, 1) + pull(weights);
+}
+
+function pull(weights: number[]): number {
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+  return weights.reduce((sum, weight) => sum + (PULL / 2) * (weight - mean) ** 2, 0);
+}
+
+/** First and second derivatives of {@link weightedLoss} by the weights. */
+function slopes(parts: Float32Array[], weights: number[], labels: Int32Array, classes: number) {
+  const count = parts.length;
+  const gradient = new Array<number>(count).fill(0);
+  const hessian = Array.from({ length: count }, () => new Array<number>(count).fill(0));
+  const total = parts[0]!.map((_, place) => parts.reduce((sum, part, j) => sum + weights[j]! * part[place]!, 0));
+  const probabilities = softmax(total, classes);
+  for (const [row, label] of labels.entries()) {
+    const from = row * classes;
+    const means = parts.map((part) => {
+      let mean = 0;
+      for (let c = 0; c < classes; c += 1) mean += probabilities[from + c]! * part[from + c]!;
+      return mean;
+    });
+    for (let i = 0; i < count; i += 1) {
+      gradient[i]! += means[i]! - parts[i]![from + label]!;
+      for (let j = 0; j <= i; j += 1) {
+        let product = 0;
+        for (let c = 0; c < classes; c += 1) product += probabilities[from + c]! * parts[i]![from + c]! * parts[j]![from + c]!;
+        hessian[i]![j]! += product - means[i]! * means[j]!;
+      }
+    }
+  }
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / count;
+  for (let i = 0; i < count; i += 1) {
+    gradient[i]! += PULL * (weights[i]! - mean);
+    for (let j = 0; j <= i; j += 1) {
+      hessian[i]![j]! += PULL * ((i === j ? 1 : 0) - 1 / count) + (i === j ? 1e-6 : 0);
+      hessian[j]![i] = hessian[i]![j]!;
+    }
+  }
+  return { gradient, hessian };
+}
+
+/** x of matrix · x = right, by Gauss with pivots; the matrix is small and positive. */
+function solve(matrix: number[][], right: number[]): number[] {
+  const rows = matrix.map((row, i) => [...row, right[i]!]);
+  for (let i = 0; i < rows.length; i += 1) {
+    const pivot = rows.reduce((best, row, at) => (at >= i && Math.abs(row[i]!) > Math.abs(rows[best]![i]!) ? at : best), i);
+    [rows[i], rows[pivot]] = [rows[pivot]!, rows[i]!];
+    for (const [at, row] of rows.entries()) {
+      if (at === i) continue;
+      const factor = row[i]! / (rows[i]![i]! || 1e-12);
+      for (let j = i; j < row.length; j += 1) row[j]! -= factor * rows[i]![j]!;
+    }
+  }
+  return rows.map((row, i) => row[rows.length]! / (row[i]! || 1e-12));
 }
 
 function logLoss(logits: Float32Array, labels: Int32Array, classes: number, temperature: number): number {
@@ -140,6 +220,14 @@ export function fitConfidence(logits: Float32Array, labels: Int32Array, classes:
     current = loss(slope, shift);
   }
   return { temperature, slope, shift };
+}
+
+/** The label and the score that the served model gives, of logits that are summed already. */
+export function judge(logits: Float32Array, classes: number, { temperature, slope, shift }: Confidence): { label: number; score: number }[] {
+  return decide(softmax(logits, classes, temperature), classes).map(({ label, score }) => ({
+    label,
+    score: 1 / (1 + Math.exp(-slope * logit(Math.min(score, 1 - 1e-7)) - shift)),
+  }));
 }
 
 function logit(p: number): number {

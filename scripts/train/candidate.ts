@@ -1,18 +1,24 @@
-import { words } from '../../inference-container/tasks/ngrams.ts';
-import { fitConfidence, fitStandards, sum } from './calibration.ts';
+import { readFile } from 'node:fs/promises';
+import { words, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
+import { type Confidence, fitConfidence, fitStandards, judge, type Standard, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
-import { clean, type Example, NONE, readDataset, split } from './dataset.ts';
+import { clean, type Example, folds, NONE, readDataset } from './dataset.ts';
+import type { Encoder } from './encoder.ts';
 import { trainEnsemble } from './ensemble.ts';
-import { copies, denials, type Manner } from './messages.ts';
+import { headLogits } from './head.ts';
+import { copies, denials, type Manner, names } from './messages.ts';
 import { type Figures, figures, type Prediction, thresholdFor } from './metrics.ts';
-import { exportEnsemble } from './onnx.ts';
+import { exportEnsemble, exportMembers, type Parts } from './onnx.ts';
 import type { PackageDescription } from './package.ts';
 import { Random } from './random.ts';
 import type { Recipe } from './recipe.ts';
 import { buildVocabulary } from './vocabulary.ts';
 
-/** Share of the examples that choose temperature and threshold, where the file has no split of its own. */
+/** Share of the examples that choose weights and threshold, where there are many and the file has no split of its own. */
 const VALIDATION = 0.1;
+/** Up to so many examples, each of them is held out once, in so many folds: a tenth of few says little, and is missed. */
+const FOLDED = 3_000;
+const FOLDS = 5;
 /** Fewer utterances are a small set. */
 const SMALL = 5_000;
 
@@ -30,13 +36,23 @@ export function scoped(examples: Example[]): Scoped {
   };
 }
 
+/** What is trained on, and what is held out of that to be judged. */
+interface Fold {
+  train: Example[];
+  held: Example[];
+}
+
 /** A file's examples, ready to be trained on; `test` has not been read. */
 export interface Prepared {
   sha256: string;
   labels: string[];
   dropped: string[];
+  /** What the model is trained on in the end. */
   train: Example[];
-  validation: Scoped;
+  /** What chooses weights and threshold: one with the file's own validation, else as many as it is split into. */
+  folds: Fold[];
+  /** Whether the file has validation of its own, which nothing is trained on. */
+  validated: boolean;
   /** Sentences of other domains. */
   background: string[];
   /** How people write in the languages of it. */
@@ -46,14 +62,40 @@ export interface Prepared {
 }
 
 /** A model that was trained, opened as it will be served, with its figures on validation. Has to be closed. */
-export interface Candidate {
+export interface Candidate extends Omit<Chosen, 'standards' | 'confidence' | 'fit'> {
   description: PackageDescription;
   files: Record<string, Uint8Array | string>;
+  judge(examples: Example[]): Promise<Judged[]>;
+  close(): Promise<void>;
+}
+
+/** What the examples that were held out have chosen. */
+interface Chosen {
+  standards: Standard[];
+  confidence: Confidence;
   threshold: number;
   validation: Figures;
   judgedValidation: { inside: Judged[]; outside: Judged[] };
-  judge(examples: Example[]): Promise<Judged[]>;
-  close(): Promise<void>;
+  /** Of the last fold. */
+  fit: Fit;
+}
+
+/** A recipe's members, trained on some examples. */
+interface Fit {
+  parts: Parts;
+  vocabulary: Vocabulary;
+}
+
+/** How a training goes, beside its data. */
+export interface Training {
+  recipe: Recipe;
+  seed: number;
+  threads: number;
+  /** Frozen encoders, each a member with a head of its own. */
+  encoders?: readonly Encoder[] | undefined;
+  /** In-scope accuracy that the threshold may give up on what was held out. */
+  giveUp?: number | undefined;
+  progress(share: number): void;
 }
 
 /** Reads and cleans a file. Throws DatasetError. */
@@ -71,102 +113,75 @@ export async function prepare({
   const dataset = await readDataset(file, background);
   const { splits, dropped } = clean(dataset.splits);
   // Out-of-scope rows alone can't choose a threshold.
-  const own = splits.validation.some(({ intent }) => intent !== NONE);
-  const held = own ? splits : split(splits.train, VALIDATION, seed);
-  const data = {
-    ...splits,
-    train: held.train,
-    validation: own ? held.validation : [...held.validation, ...splits.validation],
-  };
-  const labels = [...new Set(scoped(data.train).inside.map(({ intent }) => intent))].sort();
+  const validated = splits.validation.some(({ intent }) => intent !== NONE);
+  const folds = validated
+    ? [{ train: splits.train, held: splits.validation }]
+    : foldsOf(splits.train, seed).map(({ train, held }) => ({ train, held: [...held, ...splits.validation] }));
+  const labels = [...new Set(scoped(splits.train).inside.map(({ intent }) => intent))].sort();
   return {
     sha256: dataset.sha256,
     labels,
     dropped,
-    train: data.train,
-    validation: scoped(data.validation),
-    background: data.background,
+    train: splits.train,
+    folds,
+    validated,
+    background: splits.background,
     manners,
     deniable: new Set(dataset.deniable),
     test: dataset.test,
   };
 }
 
-/** Trains a recipe, with so many threads, and chooses what validation chooses. The same data and seed give the same model. */
-export async function trainCandidate(
-  prepared: Prepared,
-  recipe: Recipe,
-  seed: number,
-  threads: number,
-  progress: (share: number) => void,
-  giveUp = 0.01,
-): Promise<Candidate> {
-  const { labels, validation } = prepared;
-  const said = [...prepared.train, ...denials(prepared.train, prepared.manners, prepared.deniable, seed)];
-  const written = [...said, ...copies(said, prepared.manners, seed)];
-  const { inside, outside } = scoped(written);
-  const tokenised = inside.map(({ text }) => words(text));
-  const vocabulary = buildVocabulary(tokenised, tokenised.length < SMALL ? recipe.least.small : recipe.least.large);
-  const outsideGiven = outside.map(({ text }) => words(text));
-  const background = new Random(seed).shuffle(prepared.background.map(words));
-  const parts = await trainEnsemble(
-    recipe,
-    {
-      vocabulary,
-      classes: labels.length,
-      train: tokenised,
-      labels: indices(inside, labels),
-      outside: [
-        ...Array.from({ length: recipe.outsideTimes }, () => outsideGiven).flat(),
-        ...background.slice(0, recipe.background),
-      ],
-      unlabelled: [...background, ...outsideGiven],
-    },
-    seed,
-    threads,
-    progress,
-  );
+/** Few examples are all held out once, a fold after the other; of many, a share. */
+function foldsOf(examples: Example[], seed: number): Fold[] {
+  if (examples.length <= FOLDED) return folds(examples, FOLDS, seed);
+  return folds(examples, Math.round(1 / VALIDATION), seed).slice(0, 1);
+}
 
-  const members = parts.cnns.length + 1;
-  const logits = await memberLogits(
-    exportEnsemble(parts, null),
-    vocabulary,
-    validation.inside.map(({ text }) => words(text)),
-    members,
-  );
-  const truth = indices(validation.inside, labels);
-  const standards = fitStandards(logits, truth, labels.length);
-  const confidence = fitConfidence(sum(logits, standards), truth, labels.length);
-  const files = {
-    'model.onnx': exportEnsemble(parts, { standards, confidence }),
+/**
+ * Trains a recipe: what is held out of each fold chooses weights, confidence and threshold; then the members are trained on all there
+ * is. The same data and seed give the same model.
+ */
+export async function trainCandidate(prepared: Prepared, training: Training): Promise<Candidate> {
+  const { encoders = [], progress } = training;
+  const rounds = prepared.folds.length + (prepared.validated ? 0 : 1);
+  const round = (index: number) => (share: number) => progress((index + share) / rounds);
+  const { fit: last, ...chosen } = await choose(prepared, { ...training, progress: (share) => progress((share * prepared.folds.length) / rounds) });
+  const { standards, confidence, ...rest } = chosen;
+  const { parts, vocabulary } = prepared.validated
+    ? last
+    : await fit(prepared, prepared.train, { ...training, progress: round(rounds - 1) });
+  const served = await exportEnsemble(parts, { standards, confidence }, encoders);
+  const tokenizers = await Promise.all(served.encoders.map(tokenizerFiles));
+  const files: Record<string, Uint8Array | string> = {
+    'model.onnx': served.model,
     'vocabulary.json': JSON.stringify(vocabulary),
+    ...Object.assign({}, ...tokenizers.map((one) => one.files)),
   };
   const description: PackageDescription = {
     name: 'draft',
     version: '0',
     task: 'text-classification',
-    labels,
-    preprocessing: { kind: 'ngrams', vocabulary: 'vocabulary.json' },
+    labels: prepared.labels,
+    preprocessing: {
+      kind: 'ngrams',
+      vocabulary: 'vocabulary.json',
+      ...(tokenizers.length > 0 ? { encoders: tokenizers.map((one) => one.description) } : {}),
+    },
     batching: { rows: 'independent' },
     trainedOn: {
       sha256: prepared.sha256,
-      examples: prepared.train.length + validation.inside.length + validation.outside.length,
+      examples: new Set([...prepared.train, ...prepared.folds.flatMap(({ held }) => held)]).size,
     },
   };
   const draft = writeDraft(files);
   try {
     const classifier = await openClassifier(draft.folder, description);
-    const judge = async (examples: Example[]) =>
-      predictions(await classifier.classify(examples.map(({ text }) => text)), examples);
-    const judged = { inside: await judge(validation.inside), outside: await judge(validation.outside) };
-    const threshold = Math.floor(thresholdFor(judged.inside, giveUp) * 1e4) / 1e4;
     return {
+      ...rest,
       description,
       files,
-      threshold,
-      validation: figures(judged.inside, judged.outside, threshold),
-      judgedValidation: judged,
-      judge,
+      judge: async (examples) => predictions(await classifier.classify(examples.map(({ text }) => text)), examples),
       async close() {
         await classifier.close();
         draft.remove();
@@ -176,6 +191,119 @@ export async function trainCandidate(
     draft.remove();
     throw error;
   }
+}
+
+/** What a recipe would be chosen for: its members trained on each fold, and what was held out of it judged by them. */
+export async function choose(prepared: Prepared, training: Training): Promise<Chosen> {
+  const { labels, folds } = prepared;
+  const { encoders = [], giveUp = 0.01, progress } = training;
+  const held: Scoped = { inside: [], outside: [] };
+  const logits: { inside: Float32Array[]; outside: Float32Array[] }[] = [];
+  let last: Fit | undefined;
+  for (const [index, fold] of folds.entries()) {
+    last = await fit(prepared, fold.train, { ...training, progress: (share) => progress((index + share) / folds.length) });
+    const { inside, outside } = scoped(fold.held);
+    held.inside.push(...inside);
+    held.outside.push(...outside);
+    logits.push({
+      inside: await logitsOf(last, inside, encoders),
+      outside: await logitsOf(last, outside, encoders),
+    });
+  }
+  const together = (of: 'inside' | 'outside') =>
+    logits[0]![of].map((_, member) => joined(logits.map((one) => one[of][member]!)));
+  const insideLogits = together('inside');
+  const truth = indices(held.inside, labels);
+  const standards = fitStandards(insideLogits, truth, labels.length);
+  const summed = sum(insideLogits, standards);
+  const confidence = fitConfidence(summed, truth, labels.length);
+  const judged = (examples: Example[], totals: Float32Array): Judged[] =>
+    judge(totals, labels.length, confidence).map(({ label, score }, row) => ({ ...examples[row]!, label: labels[label]!, score }));
+  const judgedValidation = {
+    inside: judged(held.inside, summed),
+    outside: judged(held.outside, sum(together('outside'), standards)),
+  };
+  const threshold = Math.floor(thresholdFor(judgedValidation.inside, giveUp) * 1e4) / 1e4;
+  return {
+    standards,
+    confidence,
+    threshold,
+    validation: figures(judgedValidation.inside, judgedValidation.outside, threshold),
+    judgedValidation,
+    fit: last!,
+  };
+}
+
+/** Trains every member on some of the examples, and on copies of these. */
+async function fit(
+  { labels, background: sentences, manners, deniable }: Prepared,
+  examples: Example[],
+  { recipe, seed, threads, encoders = [], progress }: Training,
+): Promise<Fit> {
+  const said = [...examples, ...names(examples), ...denials(examples, manners, deniable, seed)];
+  const written = [...said, ...copies(said, manners, seed)];
+  const { inside, outside } = scoped(written);
+  const train = inside.map(({ text }) => words(text));
+  const vocabulary = buildVocabulary(train, train.length < SMALL ? recipe.least.small : recipe.least.large);
+  const background = new Random(seed).shuffle([...sentences]);
+  const given = outside.map(({ text }) => text);
+  const strange = [...Array.from({ length: recipe.outsideTimes }, () => given).flat(), ...background.slice(0, recipe.background)];
+  const encoded: Float32Array[] = [];
+  // An encoder's share of the time is unknown before it has run; it is most of it.
+  const shares = encoders.length > 0 ? 0.5 : 0;
+  for (const [index, encoder] of encoders.entries())
+    encoded.push(
+      await encoder.vectors([...inside.map(({ text }) => text), ...strange], (share) =>
+        progress((shares * (index + share)) / encoders.length),
+      ),
+    );
+  const parts = await trainEnsemble(
+    recipe,
+    {
+      vocabulary,
+      classes: labels.length,
+      train,
+      labels: indices(inside, labels),
+      outside: strange.map(words),
+      unlabelled: [...background, ...given].map(words),
+      encoded,
+    },
+    seed,
+    threads,
+    (share) => progress(shares + (1 - shares) * share),
+  );
+  return { parts, vocabulary };
+}
+
+/** Of each member, [examples, classes]. */
+async function logitsOf({ parts, vocabulary }: Fit, examples: Example[], encoders: readonly Encoder[]): Promise<Float32Array[]> {
+  const texts = examples.map(({ text }) => text);
+  const own = await memberLogits(exportMembers(parts), vocabulary, texts.map(words), parts.cnns.length + 1);
+  const heads: Float32Array[] = [];
+  for (const [index, encoder] of encoders.entries()) heads.push(headLogits(await encoder.vectors(texts), parts.heads[index]!));
+  return [...own, ...heads];
+}
+
+/** An encoder's tokenizer as files of the package, and as its description names them. */
+async function tokenizerFiles({ tokenizer, configuration, maxTokens }: Encoder, index: number) {
+  const names = { tokenizer: `encoder_${index}.tokenizer.json`, configuration: `encoder_${index}.tokenizer_config.json` };
+  return {
+    files: {
+      [names.tokenizer]: await readFile(tokenizer, 'utf8'),
+      ...(configuration ? { [names.configuration]: await readFile(configuration, 'utf8') } : {}),
+    },
+    description: { tokenizer: names.tokenizer, ...(configuration ? { configuration: names.configuration } : {}), maxTokens },
+  };
+}
+
+function joined(parts: Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function predictions(classified: { top: { label: string; score: number }[] }[], examples: Example[]): Judged[] {

@@ -119,19 +119,18 @@ export function clean(splits: Splits): { splits: Splits; dropped: string[] } {
   return { splits: { ...splits, train, validation: known }, dropped };
 }
 
-/** Splits by intent, a share of each (and at least one) for validation; the same seed splits the same way. */
-export function split(examples: Example[], share: number, seed: number): { train: Example[]; validation: Example[] } {
-  const train: Example[] = [];
-  const validation: Example[] = [];
+/** Each example is held out of one of so many folds, those of an intent in turn; the same seed makes the same folds. */
+export function folds(examples: Example[], count: number, seed: number): { train: Example[]; held: Example[] }[] {
   const random = new Random(seed);
+  const places = new Map<Example, number>();
   const byIntent = Map.groupBy(examples, (example) => example.intent);
-  for (const intent of [...byIntent.keys()].sort()) {
-    const shuffled = random.shuffle([...byIntent.get(intent)!]);
-    const held = Math.max(1, Math.round(shuffled.length * share));
-    validation.push(...shuffled.slice(0, held));
-    train.push(...shuffled.slice(held));
-  }
-  return { train, validation };
+  // The first fold gets one of each intent, however few there are: it may be the only one.
+  for (const intent of [...byIntent.keys()].sort())
+    for (const [at, example] of random.shuffle([...byIntent.get(intent)!]).entries()) places.set(example, at % count);
+  return Array.from({ length: count }, (_, fold) => ({
+    train: examples.filter((example) => places.get(example) !== fold),
+    held: examples.filter((example) => places.get(example) === fold),
+  })).filter(({ held }) => held.length > 0);
 }
 
 function fromCsv(text: string): Omit<Dataset, 'sha256'> {

@@ -8,6 +8,8 @@ import type { Recipe } from './recipe.ts';
 export type EnsembleData = Omit<MemberData, 'vectors'> & {
   /** Any text of the domain or of others, for the vectors. */
   unlabelled: string[][];
+  /** Of each encoder: vectors [train and outside, dimensions] of length 1. */
+  encoded: Float32Array[];
 };
 
 /**
@@ -21,7 +23,7 @@ export async function trainEnsemble(
   threads: number,
   progress: (share: number) => void,
 ): Promise<Parts> {
-  const { unlabelled, ...rest } = given;
+  const { unlabelled, encoded, ...rest } = given;
   const { classes } = rest;
   const step = stages(progress, [0.12, 0.88]);
 
@@ -43,6 +45,16 @@ export async function trainEnsemble(
         (options, index): MemberJob => ({ kind: 'cnn', options, data, seed: seed * 1_000 + 10 + index }),
       ),
       { kind: 'svm', options: recipe.svm, dimensions, data: svmData, seed: seed * 1_000 + 19 },
+      ...encoded.map(
+        (vectors, index): MemberJob => ({
+          kind: 'head',
+          options: recipe.head,
+          encoded: vectors,
+          // It reads no words.
+          data: { ...bare, vocabulary: { ...bare.vocabulary, subwords: [], blocks: [] } },
+          seed: seed * 1_000 + 20 + index,
+        }),
+      ),
     ],
     threads,
     step(1),
@@ -58,6 +70,7 @@ export async function trainEnsemble(
       dense: quantise(dense, 2 * dimensions, classes, model.stride, 'row'),
       vectors: quantisedVectors,
     },
+    heads: trained.filter((member) => member.kind === 'head').map(({ head }) => head),
   };
 }
 

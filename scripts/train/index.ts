@@ -5,6 +5,7 @@ import cliProgress from 'cli-progress';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
 import { DatasetError } from './dataset.ts';
+import { poolings } from './encoder.ts';
 import type { Figures } from './metrics.ts';
 import { recipe } from './recipe.ts';
 import type { Trial } from './search.ts';
@@ -18,6 +19,9 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
   --data <file>         in place of a bot: a list of intents (JSON), a CSV with the columns text,intent, or a JSON of splits
                         {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]
   --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
+  --encoder <folder>    a sentence encoder that was trained elsewhere (a Hugging Face folder: model.onnx, tokenizer.json): it joins the
+                        ensemble and is served with it; may be given up to 4 times
+  --pooling <way>       mean, cls or given: how its vectors are made, where its folder doesn't say
   --background <file>   sentences of other domains, one a line: they make out-of-scope easier to tell
   --seed <number>       1; the same data and seed give the same bytes
   --search <trials>     0; tries settings first, on every core, and trains the best on validation; a search that was
@@ -46,11 +50,16 @@ try {
   const trials = number(values.search);
   if (!Number.isInteger(trials) || trials < 0 || trials > 1_000)
     throw new DatasetError('--search must be a number of trials from 0 to 1000');
+  const pooling = poolings.find((one) => one === values.pooling);
+  if (values.pooling !== undefined && !pooling) throw new DatasetError(`--pooling must be ${poolings.join(', ')}`);
+  if ((values.encoder ?? []).length > 4) throw new DatasetError('--encoder may be given 4 times at most');
   bar.start(100, 0);
   const options = {
     data: values.data,
     manners: values.manners,
     background: values.background,
+    encoders: values.encoder,
+    pooling,
     out,
     name: basename(dirname(out)),
     version: basename(out),
@@ -78,7 +87,7 @@ try {
   bar.stop();
   const { counts, dropped } = trained;
   console.log(
-    `\n${trained.labels} intents; ${counts.train} utterances to train, ${counts.validation} for validation, ${counts.test} for the test; ${trained.seconds.toFixed(0)} s`,
+    `\n${trained.labels} intents; ${counts.train} utterances to train, ${validated(counts)}, ${counts.test} for the test; ${trained.seconds.toFixed(0)} s`,
   );
   for (const line of dropped) console.log(`  left out: ${line}`);
   show('validation', trained.validation);
@@ -99,6 +108,8 @@ function parse() {
         data: { type: 'string' },
         out: { type: 'string' },
         background: { type: 'string' },
+        encoder: { type: 'string', multiple: true },
+        pooling: { type: 'string' },
         seed: { type: 'string', default: '1' },
         search: { type: 'string', default: '0' },
         'give-up': { type: 'string' },
@@ -124,6 +135,10 @@ function source(bot: string | undefined, data: string | undefined): Pick<TrainOp
   if (own === undefined) return { data: data!, giveUp: 0.01 };
   const { about, languages } = botFolder(own);
   return { data: join(own, 'intents.json'), giveUp: about.give_up, manners: languages };
+}
+
+function validated({ validation, folds }: { validation: number; folds: number }): string {
+  return folds > 1 ? `each held out once (${folds} parts)` : `${validation} for validation`;
 }
 
 /** NaN where nothing is given: `--seed=` is no 0. */

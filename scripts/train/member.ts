@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NgramEncoder, Subwords, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
 import { type Cnn, type CnnOptions, CnnTrainer } from './cnn.ts';
+import { type Head, type HeadOptions, trainHead } from './head.ts';
 import { sentenceVector } from './sentences.ts';
 import { type SparseRows, type Svm, type SvmOptions, trainSvm } from './svm.ts';
 import { trainVectors, type VectorOptions } from './vectors.ts';
@@ -21,12 +22,14 @@ export type MemberJob = { seed: number; data: MemberData } & (
   | { kind: 'vectors'; options: VectorOptions; unlabelled: string[][] }
   | { kind: 'cnn'; options: CnnOptions }
   | { kind: 'svm'; options: SvmOptions; dimensions: number }
+  | { kind: 'head'; options: HeadOptions; encoded: Float32Array }
 );
 
 export type MemberResult =
   | { kind: 'vectors'; vectors: Float32Array<ArrayBuffer> }
   | { kind: 'cnn'; model: Cnn }
-  | { kind: 'svm'; model: Svm; dense: Float32Array<ArrayBuffer> };
+  | { kind: 'svm'; model: Svm; dense: Float32Array<ArrayBuffer> }
+  | { kind: 'head'; head: Head };
 
 export type MemberMessage = { progress: number } | { result: MemberResult };
 
@@ -35,6 +38,10 @@ function train(job: MemberJob, progress: (share: number) => void): MemberResult 
   if (job.kind === 'vectors') {
     const subwords = new Subwords(data.vocabulary.subwords);
     return { kind: 'vectors', vectors: trainVectors(subwords, [...data.train, ...job.unlabelled], job.options, seed) };
+  }
+  if (job.kind === 'head') {
+    const targets = targetsOf(data, 0);
+    return { kind: 'head', head: trainHead(job.encoded, targets, data.classes, job.options, seed, progress) };
   }
   return job.kind === 'cnn'
     ? trainCnnMember(data, job.options, seed, progress)
@@ -47,20 +54,24 @@ function trainCnnMember(
   seed: number,
   progress: (share: number) => void,
 ): MemberResult {
-  const { classes, train: utterances, labels, outside } = data;
+  const { classes, train: utterances, outside } = data;
   const subwords = new Subwords(data.vocabulary.subwords);
   const sentences = [...utterances, ...outside].map((words) => subwords.sentence(words));
-  const targets = new Float32Array(sentences.length * classes);
-  for (let row = 0; row < sentences.length; row += 1)
-    for (let label = 0; label < classes; label += 1) {
-      const smooth = options.smoothing / classes;
-      const own = label === labels[row] ? 1 - options.smoothing : 0;
-      targets[row * classes + label] = row < utterances.length ? own + smooth : 1 / classes;
-    }
+  const targets = targetsOf(data, options.smoothing);
   const longest = sentences.reduce((most, sentence) => Math.max(most, sentence.length), 0);
   const trainer = new CnnTrainer(subwords.size, classes, longest, data.vectors, options, seed);
   trainer.train(sentences, targets, progress);
   return { kind: 'cnn', model: trainer.model };
+}
+
+/** [utterances and what is outside, classes]: what is outside is of all classes alike. */
+function targetsOf({ classes, train: utterances, labels, outside }: MemberData, smoothing: number): Float32Array {
+  const rows = utterances.length + outside.length;
+  const targets = new Float32Array(rows * classes).fill(1 / classes);
+  for (let row = 0; row < utterances.length; row += 1)
+    for (let label = 0; label < classes; label += 1)
+      targets[row * classes + label] = smoothing / classes + (label === labels[row] ? 1 - smoothing : 0);
+  return targets;
 }
 
 /** The SVM sees sparse features and, behind them, the dense view of the vectors as they will be served. */

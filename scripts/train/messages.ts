@@ -1,4 +1,4 @@
-import { type Example, NOT } from './dataset.ts';
+import { type Example, NONE, NOT } from './dataset.ts';
 import { Random } from './random.ts';
 
 /**
@@ -71,6 +71,28 @@ export function denials(
     .shuffle(all)
     .slice(0, DENIALS)
     .map((text) => ({ text, intent: NOT }));
+}
+
+/** Fewer utterances an intent, on average, are few: its name says much beside them. */
+const FEW = 20;
+
+/** The name of each intent as an utterance of it, where there are few others: `order_status` says what it is about. */
+export function names(examples: readonly Example[]): Example[] {
+  const intents = [...new Set(examples.map(({ intent }) => intent))].filter((intent) => intent !== NONE && intent !== NOT);
+  if (examples.length >= FEW * intents.length) return [];
+  const known = new Set(examples.map(({ text }) => text.toLowerCase()));
+  return intents
+    .map((intent) => ({ text: spoken(intent), intent }))
+    .filter(({ text }) => /\p{L}{3}|[\p{Script=Hangul}\p{Script=Han}]{2}/u.test(text) && !known.has(text));
+}
+
+/** `orderStatus`, `order-status` and `order_status` are "order status". */
+function spoken(name: string): string {
+  return name
+    .replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
+    .trim()
+    .toLowerCase();
 }
 
 function pick<T>(all: readonly T[], random: Random): T {

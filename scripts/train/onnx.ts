@@ -1,12 +1,14 @@
 import onnxProto from 'onnx-proto';
+import { encoderPrefix } from '../../inference-container/tasks/text-classification.ts';
 import type { Confidence, Standard } from './calibration.ts';
 import type { Cnn } from './cnn.ts';
+import type { Encoder } from './encoder.ts';
+import { type EncoderGraphs, type Node, readEncoderGraphs, type Tensor } from './encoder-graph.ts';
+import type { Head } from './head.ts';
 import type { Quantised } from './quantise.ts';
 import type { Svm } from './svm.ts';
 
 const { onnx } = onnxProto;
-type Node = InstanceType<typeof onnx.NodeProto>;
-type Tensor = InstanceType<typeof onnx.TensorProto>;
 
 const FLOAT = onnx.TensorProto.DataType.FLOAT;
 const INT8 = onnx.TensorProto.DataType.INT8;
@@ -18,60 +20,134 @@ export interface Parts {
   classes: number;
   cnns: { cnn: Cnn; table: Quantised; convolutions: Quantised[]; output: Quantised }[];
   svm: { svm: Svm; table: Quantised; dense: Quantised; vectors: Quantised };
+  /** One for each encoder, in their order. */
+  heads: Head[];
 }
 
-/** How logits become scores; without it the model gives the logits of each member. */
+/** How logits become scores. The members stand in the order CNNs, SVM, heads. */
 export interface Scoring {
   standards: Standard[];
   confidence: Confidence;
 }
 
+const OPSET = 17;
+const BARE: EncoderGraphs = { opset: OPSET, irVersion: 8, domains: [], functions: [], graphs: [] };
+
 /**
- * The ensemble as an ONNX model of standard operators (opset 17). Inputs as `ngramFeeds` of the inference container makes
- * them; output `scores`[batch, classes], or `member_0` … when no scoring is given.
+ * The members that make their logits of n-grams, as an ONNX model of standard operators (opset 17): what the weights are chosen by.
+ * Inputs as `ngramFeeds` of the inference container makes them; outputs `member_0` …, each [batch, classes].
  */
-export function exportEnsemble({ classes, cnns, svm }: Parts, scoring: Scoring | null): Uint8Array {
-  const graph = new Graph();
-  // A member without a weight is not served.
-  const weighed = (index: number) => scoring === null || scoring.standards[index]!.scale !== 0;
-  const served = cnns
-    .map((part, index) => ({ part, name: `cnn${index}`, index }))
-    .filter(({ index }) => weighed(index));
-  const withSvm = weighed(cnns.length);
-  const words = graph.embed([
-    ...served.map(({ name, part }) => ({ name, table: part.table })),
-    ...(withSvm ? [{ name: 'svm', table: svm.vectors }] : []),
-  ]);
-  const members = served.map(({ name, part }, place) => graph.cnn(name, part, words[place]!, classes));
-  if (withSvm) members.push(graph.svm('svm', svm, words.at(-1)!));
-  const outputs = scoring
-    ? [graph.scores(members, { ...scoring, standards: scoring.standards.filter(({ scale }) => scale !== 0) })]
-    : members.map((member, index) => graph.named(`member_${index}`, member));
-  const model = onnx.ModelProto.create({
-    irVersion: 8,
-    producerName: 'maru',
-    opsetImport: [{ domain: '', version: 17 }],
-    graph: {
-      name: 'intents',
-      input: [
-        value('grams', INT32, ['batch', 'places', 'grams_of_a_word']),
-        value('lengths', INT32, ['batch']),
-        value('word_weights', FLOAT, ['batch', 'places']),
-        value('ids', INT32, ['batch', 'features']),
-        value('weights', FLOAT, ['batch', 'features']),
-      ],
-      output: outputs.map((name) => value(name, FLOAT, ['batch', classes])),
-      initializer: graph.initializers,
-      node: graph.nodes,
-    },
-  });
-  return onnx.ModelProto.encode(model).finish();
+export function exportMembers({ classes, cnns, svm }: Parts): Uint8Array {
+  const graph = new Graph(BARE.opset);
+  const members = graph.members(
+    cnns.map((part, index) => ({ part, name: `cnn${index}` })),
+    svm,
+    classes,
+  );
+  return graph.model(
+    BARE,
+    members.map((member, index) => graph.named(`member_${index}`, member)),
+    classes,
+  );
+}
+
+/**
+ * The ensemble as it is served: output `scores`[batch, classes]. A member without a weight is not in it, an encoder without one neither;
+ * those that are stand in `encoders`, and their inputs behind {@link encoderPrefix}.
+ */
+export async function exportEnsemble(
+  { classes, cnns, svm, heads }: Parts,
+  { standards, confidence }: Scoring,
+  encoders: readonly Encoder[],
+): Promise<{ model: Uint8Array; encoders: Encoder[] }> {
+  const weighed = (index: number) => standards[index]!.scale !== 0;
+  const own = cnns.map((part, index) => ({ part, name: `cnn${index}`, index })).filter(({ index }) => weighed(index));
+  const read = heads
+    .map((head, index) => ({ head, encoder: encoders[index]!, index }))
+    .filter(({ index }) => weighed(cnns.length + 1 + index))
+    .map(({ head, encoder }, place) => ({ head, encoder, prefix: encoderPrefix(place) }));
+  const graphs = read.length > 0 ? await readEncoderGraphs(read) : BARE;
+  const graph = new Graph(graphs.opset);
+  const members = graph.members(own, weighed(cnns.length) ? svm : null, classes);
+  for (const [place, part] of graphs.graphs.entries()) members.push(graph.head(`head${place}`, part, read[place]!.head));
+  const scores = graph.scores(members, { standards: standards.filter(({ scale }) => scale !== 0), confidence });
+  return { model: graph.model(graphs, [scores], classes), encoders: read.map(({ encoder }) => encoder) };
 }
 
 class Graph {
   readonly nodes: Node[] = [];
   readonly initializers: Tensor[] = [];
+  readonly inputs: Value[] = [];
+  readonly #opset: number;
   #serial = 0;
+
+  constructor(opset: number) {
+    this.#opset = opset;
+  }
+
+  /** The logits of CNNs and SVM. */
+  members(cnns: { part: Parts['cnns'][number]; name: string }[], svm: Parts['svm'] | null, classes: number): string[] {
+    if (cnns.length === 0 && !svm) return [];
+    this.inputs.push(
+      value('grams', INT32, ['batch', 'places', 'grams_of_a_word']),
+      value('lengths', INT32, ['batch']),
+      value('word_weights', FLOAT, ['batch', 'places']),
+      value('ids', INT32, ['batch', 'features']),
+      value('weights', FLOAT, ['batch', 'features']),
+    );
+    const words = this.embed([
+      ...cnns.map(({ name, part }) => ({ name, table: part.table })),
+      ...(svm ? [{ name: 'svm', table: svm.vectors }] : []),
+    ]);
+    const members = cnns.map(({ name, part }, place) => this.cnn(name, part, words[place]!, classes));
+    if (svm) members.push(this.svm('svm', svm, words.at(-1)!));
+    return members;
+  }
+
+  model({ opset, irVersion, domains, functions }: EncoderGraphs, outputs: string[], classes: number): Uint8Array {
+    const model = onnx.ModelProto.create({
+      irVersion,
+      producerName: 'maru',
+      opsetImport: [{ domain: '', version: opset }, ...domains],
+      functions,
+      graph: {
+        name: 'intents',
+        input: this.inputs,
+        output: outputs.map((name) => value(name, FLOAT, ['batch', classes])),
+        initializer: this.initializers,
+        node: this.nodes,
+      },
+    });
+    return onnx.ModelProto.encode(model).finish();
+  }
+
+  /** An encoder and its classifier: text vectors of length 1 (encoder.ts) → logits. */
+  head(name: string, { prefix, nodes, initializers, encoder }: EncoderGraphs['graphs'][number], head: Head): string {
+    this.nodes.push(...nodes);
+    this.initializers.push(...initializers);
+    for (const input of new Set([...encoder.inputs, 'attention_mask']))
+      this.inputs.push(value(`${prefix}${input}`, INT64, ['batch', `${prefix}tokens`]));
+    const vectors = this.unit(this.pooled(`${prefix}${encoder.output}`, prefix, encoder), 1);
+    const [dimensions, classes] = [head.weights.length / head.bias.length, head.bias.length];
+    const multiplied = this.node('MatMul', [vectors, this.floats(`${name}.weights`, [dimensions, classes], head.weights)]);
+    return this.node('Add', [multiplied, this.floats(`${name}.bias`, [classes], head.bias)]);
+  }
+
+  /** [batch, tokens, dimensions] → [batch, dimensions], of whatever length. */
+  pooled(output: string, prefix: string, { pooling }: Encoder): string {
+    if (pooling === 'given') return output;
+    if (pooling === 'cls') return this.node('Gather', [output, this.int(0)], { axis: 1 });
+    const mask = this.node('Cast', [`${prefix}attention_mask`], { to: FLOAT });
+    const kept = this.node('Mul', [output, this.node('Unsqueeze', [mask, this.ints([2])])]);
+    return this.reduced('ReduceSum', kept, 1, 0);
+  }
+
+  /** From opset 18 on the axes are an input; ReduceSum has them as one before. */
+  reduced(opType: 'ReduceSum' | 'ReduceMax' | 'ReduceL2', from: string, axis: number, keepdims: number): string {
+    return this.#opset >= 18 || opType === 'ReduceSum'
+      ? this.node(opType, [from, this.ints([axis])], { keepdims })
+      : this.node(opType, [from], { axes: [axis], keepdims });
+  }
 
   cnn(name: string, { cnn, convolutions, output }: Parts['cnns'][number], embedded: string, classes: number): string {
     // [batch, places, dimensions] → [batch, dimensions, places]
@@ -85,7 +161,7 @@ class Graph {
         convolved,
         this.constant(Number.NEGATIVE_INFINITY),
       ]);
-      const most = this.node('ReduceMax', [masked], { axes: [2], keepdims: 0 });
+      const most = this.reduced('ReduceMax', masked, 2, 0);
       return this.node('Tanh', [this.node('Add', [most, this.floats(`${name}.bias${width}`, [bias.length], bias)])]);
     });
     const joined = this.node('Concat', pooled, { axis: 1 });
@@ -134,7 +210,7 @@ class Graph {
       tables.map(({ name, table }) => this.dequantised(`${name}.vectors`, table)),
       { axis: 1 },
     );
-    const summed = this.node('ReduceSum', [this.node('Gather', [wide, 'grams']), this.ints([2])], { keepdims: 0 });
+    const summed = this.reduced('ReduceSum', this.node('Gather', [wide, 'grams']), 2, 0);
     const outputs = tables.map(({ name }) => `${name}.words`);
     const split = this.ints(tables.map(({ table }) => table.columns));
     const attribute = [{ name: 'axis', i: 2, type: onnx.AttributeProto.AttributeType.INT }];
@@ -156,19 +232,16 @@ class Graph {
   sentence(words: string): string {
     const unit = this.unit(words, 2);
     const weights = this.node('Unsqueeze', ['word_weights', this.ints([2])]);
-    const mean = this.node('ReduceSum', [this.node('Mul', [unit, weights]), this.ints([1])], { keepdims: 0 });
+    const mean = this.reduced('ReduceSum', this.node('Mul', [unit, weights]), 1, 0);
     const known = this.node('Greater', [weights, this.constant(0)]);
-    const most = this.node('ReduceMax', [this.node('Where', [known, unit, this.constant(-2)])], {
-      axes: [1],
-      keepdims: 0,
-    });
+    const most = this.reduced('ReduceMax', this.node('Where', [known, unit, this.constant(-2)]), 1, 0);
     // A text without any known word has a maximum of nothing: zero.
     const real = this.node('Where', [this.node('Greater', [most, this.constant(-1.5)]), most, this.constant(0)]);
     return this.node('Concat', [this.unit(mean, 1), this.unit(real, 1)], { axis: 1 });
   }
 
   unit(vectors: string, axis: number): string {
-    const length = this.node('ReduceL2', [vectors], { axes: [axis], keepdims: 1 });
+    const length = this.reduced('ReduceL2', vectors, axis, 1);
     return this.node('Div', [vectors, this.node('Max', [length, this.constant(1e-12)])]);
   }
 
@@ -230,6 +303,8 @@ class Graph {
     return output;
   }
 }
+
+type Value = ReturnType<typeof value>;
 
 function value(name: string, elemType: number, shape: (string | number)[]) {
   const dim = shape.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));

@@ -1,4 +1,5 @@
 import { type CnnOptions, cnnDefaults } from './cnn.ts';
+import type { HeadOptions } from './head.ts';
 import type { SvmOptions } from './svm.ts';
 import type { VectorOptions } from './vectors.ts';
 import type { Least } from './vocabulary.ts';
@@ -14,6 +15,8 @@ export interface Recipe {
   vectors: VectorOptions;
   cnns: CnnOptions[];
   svm: SvmOptions;
+  /** On the vectors of each encoder that a team brings. */
+  head: HeadOptions;
   /** Out-of-scope examples count as often as this; of background sentences, this many are taken. */
   outsideTimes: number;
   background: number;
@@ -27,6 +30,7 @@ export const recipe: Recipe = {
     { ...cnnDefaults, adversarial: 1, dropHidden: 0.1, filters: 96 },
   ],
   svm: { C: 1, passes: 8, positive: 2 },
+  head: { C: 30, epochs: 12, steps: 2_000, batch: 64, rate: 0.02 },
   outsideTimes: 5,
   background: 3_000,
 };

@@ -15,7 +15,7 @@ export function report(
   const lines = [
     `# ${name} ${version}`,
     '',
-    `${trained.labels} intents, ${counts.train} utterances to train, ${counts.validation} for validation, ${counts.test} for the test, ${counts.outOfScope} out of scope; seed ${seed}.`,
+    `${trained.labels} intents, ${counts.train} utterances to train, ${counts.folds > 1 ? `each held out once (in ${counts.folds} parts) to choose weights and threshold` : `${counts.validation} of them held out first to choose weights and threshold`}, ${counts.test} for the test, ${counts.outOfScope} out of scope; seed ${seed}.`,
     ...(dropped.length > 0 ? ['', `Left out: ${dropped.join('; ')}.`] : []),
     '',
     '| split | accuracy | over the threshold | out-of-scope recall | AUROC | macro F1 | calibration error |',

@@ -3,7 +3,8 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { type Prepared, trainCandidate } from './candidate.ts';
+import { choose, type Prepared } from './candidate.ts';
+import type { Encoder } from './encoder.ts';
 import type { Figures } from './metrics.ts';
 import { Random } from './random.ts';
 import type { Recipe } from './recipe.ts';
@@ -49,6 +50,7 @@ export interface SearchOptions {
   trials: number;
   seed: number;
   recipe: Recipe;
+  encoders?: readonly Encoder[] | undefined;
   /** Where finished trials are kept: a search that was stopped goes on from there. */
   file: string;
   progress(done: number, best: Trial | undefined): void;
@@ -58,20 +60,20 @@ export interface SearchOptions {
 export async function search(prepared: Prepared, options: SearchOptions): Promise<{ recipe: Recipe; trials: Trial[] }> {
   const { seed, recipe, file } = options;
   const background = createHash('sha256').update(prepared.background.join('\n')).digest('hex');
-  const of = `${prepared.sha256} ${background} ${seed} ${JSON.stringify(recipe)}`;
+  const of = `${prepared.sha256} ${background} ${seed} ${JSON.stringify(recipe)} ${(options.encoders ?? []).map(({ name }) => name).join()}`;
   const trials = (await finished(file, of)).filter(({ index }) => index < options.trials);
   const queue = Array.from({ length: options.trials }, (_, index) => index).filter(
     (index) => !trials.some((trial) => trial.index === index),
   );
   let writing = Promise.resolve();
+  const training = { seed, threads: 1, encoders: options.encoders, progress: () => undefined };
   const work = async () => {
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
       const started = performance.now();
       const tried = draw(index, seed);
       // One thread a trial: the trials are what runs side by side.
-      const candidate = await trainCandidate(prepared, varied(recipe, tried), seed, 1, () => undefined);
-      await candidate.close();
-      const { accuracyRaw, oosAuroc } = candidate.validation;
+      const { validation } = await choose(prepared, { ...training, recipe: varied(recipe, tried) });
+      const { accuracyRaw, oosAuroc } = validation;
       trials.push({
         index,
         settings: tried,

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
+import { type Candidate, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
+import { Encoder, type Pooling } from './encoder.ts';
 import type { Manner } from './messages.ts';
 import { type Figures, figures } from './metrics.ts';
 import { checkTarget, writePackage } from './package.ts';
@@ -19,6 +20,9 @@ export interface TrainOptions {
   version: string;
   seed: number;
   recipe: Recipe;
+  /** Folders of sentence encoders, each a member of its own; how their vectors are made where the folder doesn't say. */
+  encoders?: readonly string[] | undefined;
+  pooling?: Pooling | undefined;
   /** In-scope accuracy that the threshold may give up on validation. */
   giveUp: number;
   /** Settings are tried first, and the best on validation trained. */
@@ -30,7 +34,8 @@ export interface Trained {
   labels: number;
   /** What was left out, in words. */
   dropped: string[];
-  counts: { train: number; validation: number; test: number; outOfScope: number };
+  /** `validation` of them were held out, in `folds` parts, each judged by a model that had not seen it. */
+  counts: { train: number; validation: number; folds: number; test: number; outOfScope: number };
   threshold: number;
   validation: Figures;
   /** Of the test split, read only when everything was decided; null without one. */
@@ -47,33 +52,35 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const { seed } = options;
   await checkTarget(options.out, options.name, options.version);
   const prepared = await prepare(options);
-  const found = options.search
-    ? await search(prepared, { ...options.search, seed, recipe: options.recipe })
-    : { recipe: options.recipe, trials: [] };
-  const candidate = await trainCandidate(
-    prepared,
-    found.recipe,
-    seed,
-    availableParallelism(),
-    options.progress,
-    options.giveUp,
-  );
+  const threads = availableParallelism();
+  const encoders: Encoder[] = [];
+  let candidate: Candidate | undefined;
   try {
+    for (const folder of options.encoders ?? []) encoders.push(await Encoder.open(folder, options.pooling, threads));
+    const found = options.search
+      ? await search(prepared, { ...options.search, seed, recipe: options.recipe, encoders })
+      : { recipe: options.recipe, trials: [] };
+    const { giveUp, progress } = options;
+    candidate = await trainCandidate(prepared, { recipe: found.recipe, seed, threads, encoders, giveUp, progress });
     const { threshold, judge, judgedValidation } = candidate;
+    const validated = judgedValidation.inside.length;
     // Everything is decided: only now the test split, which nothing before has read.
     const test = scoped(prepared.test());
     const onTest = { inside: await judge(test.inside), outside: await judge(test.outside) };
     const testFigures = test.inside.length > 0 ? figures(onTest.inside, onTest.outside, threshold) : null;
+    // What was held out to choose by was trained on after all: it is asked once more, of the model that is served.
     const judged = test.inside.length > 0 ? onTest : judgedValidation;
+    const asked = test.inside.length > 0 ? onTest.inside : await judge(judgedValidation.inside);
     const { inside, outside } = scoped(prepared.train);
     const result: Trained = {
       labels: prepared.labels.length,
       dropped: prepared.dropped,
       counts: {
         train: inside.length,
-        validation: prepared.validation.inside.length,
+        validation: validated,
+        folds: prepared.folds.length,
         test: test.inside.length,
-        outOfScope: outside.length + prepared.validation.outside.length + test.outside.length,
+        outOfScope: new Set([...outside, ...prepared.folds.flatMap(({ held }) => scoped(held).outside)]).size + test.outside.length,
       },
       threshold,
       validation: candidate.validation,
@@ -89,13 +96,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
         version: options.version,
         threshold,
         metrics: rounded(testFigures ?? candidate.validation),
-        golden: golden(judged.inside, threshold),
+        golden: golden(asked, threshold),
       },
       { ...candidate.files, ...report(options, result, judged) },
     );
     return result;
   } finally {
-    await candidate.close();
+    await candidate?.close();
+    for (const encoder of encoders) await encoder.close();
   }
 }
 

@@ -18,8 +18,6 @@ test('the same data and seed give the same bytes of every file, another seed giv
   const names = ['model.json', 'model.onnx', 'reliability.svg', 'report.md', 'vocabulary.json'];
   assert.deepEqual(Object.keys(once!), names);
   assert.deepEqual(again, once);
-  // Not the same rows are trained on.
-  assert.notEqual(other!['vocabulary.json'], once!['vocabulary.json']);
   assert.notEqual(other!['model.onnx'], once!['model.onnx']);
 });
 
@@ -31,7 +29,7 @@ test('one thread and two make the same model, another seed of the same split mak
     [1, 2],
     [2, 2],
   ] as const) {
-    const candidate = await trainCandidate(prepared, quick, seed, threads, () => undefined);
+    const candidate = await trainCandidate(prepared, { recipe: quick, seed, threads, progress: () => undefined });
     await candidate.close();
     const { files, threshold, validation } = candidate;
     made.push({ files, threshold, validation });
@@ -42,17 +40,31 @@ test('one thread and two make the same model, another seed of the same split mak
   assert.notDeepEqual(other!.files['model.onnx'], one!.files['model.onnx']);
 });
 
-test('a file without splits is split by intent, and the same seed splits the same way', async () => {
+test('of a file without splits each utterance is held out once, and the same seed holds out the same', async () => {
   const data = await folder.write('split.csv', csv(rows()));
   const [first, same, other] = await Promise.all([1, 1, 2].map((seed) => prepare({ data, seed })));
-  assert.deepEqual(same!.train, first!.train);
-  assert.deepEqual(same!.validation, first!.validation);
-  assert.notDeepEqual(other!.validation, first!.validation);
-  for (const { labels, train, validation } of [first!, other!]) {
-    assert.equal(train.length + validation.inside.length, rows().length);
-    for (const label of labels) {
-      assert.ok(train.some(({ intent }) => intent === label));
-      assert.ok(validation.inside.some(({ intent }) => intent === label));
-    }
+  assert.deepEqual(same!.folds, first!.folds);
+  assert.notDeepEqual(other!.folds, first!.folds);
+  const all = rows()
+    .map(([text]) => text)
+    .sort();
+  for (const { labels, train, folds } of [first!, other!]) {
+    assert.equal(train.length, all.length);
+    assert.deepEqual(folds.flatMap(({ held }) => held.map(({ text }) => text)).sort(), all);
+    for (const fold of folds)
+      for (const label of labels) {
+        assert.ok(fold.train.some(({ intent }) => intent === label));
+        assert.ok(fold.held.some(({ intent }) => intent === label));
+      }
   }
+});
+
+test('of many utterances a tenth of each intent is held out, once', async () => {
+  const many = Array.from({ length: 3_100 }, (_, index) => [`utterance ${index}`, `intent_${index % 5}`]);
+  const { folds, train } = await prepare({ data: await folder.write('many.csv', csv(many)), seed: 1 });
+  assert.deepEqual(
+    folds.map((fold) => [fold.train.length, fold.held.length]),
+    [[2_790, 310]],
+  );
+  assert.equal(train.length, 3_100);
 });

@@ -64,7 +64,7 @@ test('a model is trained, and settings are searched for, without the test split'
       throw new Error('the test split was read');
     },
   };
-  const candidate = await trainCandidate(locked, quick, 1, 2, () => undefined);
+  const candidate = await trainCandidate(locked, { recipe: quick, seed: 1, threads: 2, progress: () => undefined });
   await candidate.close();
   const file = join(folder.path, 'locked.search.json');
   const { trials } = await search(locked, { trials: 1, seed: 1, recipe: quick, file, progress: () => undefined });
