@@ -4,7 +4,7 @@ import { z } from 'zod';
  * Text to n-gram features: words, word pairs and characters. Knows no language: Hangul and Han words are cut into 1–3
  * signs, others into 3–5 letters. The trainer (scripts/train) uses this same file, so what was trained is what is served.
  */
-const group = z.enum(['words', 'pairs', 'characters']);
+const group = z.enum(['words', 'pairs', 'characters', 'stems', 'stem pairs']);
 export type Group = z.infer<typeof group>;
 
 /** Features of one block; their weights in a text are √count · idf, scaled to norm 1. */
@@ -43,7 +43,20 @@ const groups: Record<Group, (words: string[]) => string[]> = {
   words: (words) => words.map((word) => `w ${word}`),
   pairs: (words) => [...words, '>'].map((word, index) => `p ${words[index - 1] ?? '<'} ${word}`),
   characters: (words) => words.flatMap(characters),
+  stems: (words) => words.map((word) => `s ${stem(word)}`),
+  'stem pairs': (words) => {
+    const stems = [...new Set(words.map(stem))].slice(0, PAIRED_STEMS).sort();
+    return stems.flatMap((one, index) => stems.slice(index + 1).map((other) => `t ${one} ${other}`));
+  },
 };
+
+/** Of stems that are paired, whatever stands between them: pairs grow with their square. */
+const PAIRED_STEMS = 24;
+
+/** The beginning of a word, which its forms share: four letters, or two signs of Hangul and Han. */
+function stem(word: string): string {
+  return [...word.slice(0, 16)].slice(0, SYLLABIC.test(word) ? 2 : 4).join('');
+}
 
 /** The features of one block, repeated as often as they occur. */
 export function featuresOf(words: string[], names: readonly Group[]): string[] {

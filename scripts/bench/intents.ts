@@ -1,12 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openClassifier } from '../train/classifier.ts';
-import { readDataset } from '../train/dataset.ts';
 import { recipe } from '../train/recipe.ts';
 import { train } from '../train/train.ts';
-import { machine, percentile } from './report.ts';
+import { latency } from './latency.ts';
+import { machine } from './report.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -80,7 +79,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
     ece: test.ece,
     seconds,
     bytes: sizes.reduce((total, { size }) => total + size, 0),
-    micros: await latency(out),
+    micros: await latency(out, file),
   });
   console.log(JSON.stringify(rows.at(-1)));
 }
@@ -112,17 +111,3 @@ const text = [
 await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/intents.md'), text);
 console.log(text);
-
-/** Median microseconds of one utterance alone, by the container's own task. */
-async function latency(out: string): Promise<number> {
-  const classifier = await openClassifier(out, JSON.parse(await readFile(join(out, 'model.json'), 'utf8')));
-  const dataset = await readDataset(file!);
-  const times: number[] = [];
-  for (const { text } of dataset.test().slice(0, 500)) {
-    const started = performance.now();
-    await classifier.classify([text]);
-    times.push((performance.now() - started) * 1_000);
-  }
-  await classifier.close();
-  return percentile(times, 0.5);
-}

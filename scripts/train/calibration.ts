@@ -36,7 +36,7 @@ export function sum(members: Float32Array[], standards: Standard[]): Float32Arra
 }
 
 const WEIGHING_ROWS = 1_500;
-/** How strongly weights are pulled to their mean: a few rows that all members have right say nothing about them. */
+/** How strongly weights are pulled to what each member knows by itself: a few rows that the sum has right say nothing about them. */
 const PULL = 0.5;
 
 /**
@@ -51,10 +51,11 @@ export function fitStandards(members: Float32Array[], labels: Int32Array, classe
   const parts = members.map((member, j) =>
     member.subarray(0, some.length * classes).map((value) => (value - standards[j]!.mean) * standards[j]!.scale),
   );
-  let weights = parts.map(() => 1);
-  let loss = weightedLoss(parts, weights, some, classes);
+  const known = direction(parts.map((part) => information(part, some, classes)));
+  let weights = known;
+  let loss = weightedLoss(parts, weights, known, some, classes);
   for (let step = 0; step < 60; step += 1) {
-    const { gradient, hessian } = slopes(parts, weights, some, classes);
+    const { gradient, hessian } = slopes(parts, weights, known, some, classes);
     // What stands at 0 and wants to go below stays there.
     const free = weights.flatMap((weight, j) => (weight > 0 || gradient[j]! < 0 ? [j] : []));
     const move = solve(
@@ -69,7 +70,7 @@ export function fitStandards(members: Float32Array[], labels: Int32Array, classe
         const at = free.indexOf(j);
         return at < 0 ? weight : Math.max(0, weight - size * move[at]!);
       });
-      nextLoss = weightedLoss(parts, next, some, classes);
+      nextLoss = weightedLoss(parts, next, known, some, classes);
       if (nextLoss < loss) break;
     }
     if (size <= 1e-6 || loss - nextLoss < 1e-7 * Math.abs(loss)) break;
@@ -85,18 +86,38 @@ export function fitStandards(members: Float32Array[], labels: Int32Array, classe
 
 const LEAST_WEIGHT = 0.05;
 
-function weightedLoss(parts: Float32Array[], weights: number[], labels: Int32Array, classes: number): number {
-  const total = parts[0]!.map((_, place) => parts.reduce((sum, part, j) => sum + weights[j]! * part[place]!, 0));
-  return logLoss(total, labels, classes, 1) + pull(weights);
+/** How much a member tells by itself, at its best temperature: 0 nothing, 1 all there is to know. */
+function information(logits: Float32Array, labels: Int32Array, classes: number): number {
+  const loss = logLoss(logits, labels, classes, fitTemperature(logits, labels, classes));
+  return Math.max(0, 1 - loss / (labels.length * Math.log(classes)));
 }
 
-function pull(weights: number[]): number {
-  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
-  return weights.reduce((sum, weight) => sum + (PULL / 2) * (weight - mean) ** 2, 0);
+/** The vector of length 1 that points as this one does. */
+function direction(vector: number[]): number[] {
+  const length = Math.hypot(...vector);
+  return vector.map((value) => (length > 0 ? value / length : 1 / Math.sqrt(vector.length)));
+}
+
+function weightedLoss(
+  parts: Float32Array[],
+  weights: number[],
+  known: number[],
+  labels: Int32Array,
+  classes: number,
+): number {
+  const total = parts[0]!.map((_, place) => parts.reduce((sum, part, j) => sum + weights[j]! * part[place]!, 0));
+  const apart = away(weights, known).reduce((sum, value) => sum + value ** 2, 0);
+  return logLoss(total, labels, classes, 1) + (PULL / 2) * apart;
+}
+
+/** What of the weights does not point to what the members know. */
+function away(weights: number[], known: number[]): number[] {
+  const along = weights.reduce((sum, weight, j) => sum + weight * known[j]!, 0);
+  return weights.map((weight, j) => weight - along * known[j]!);
 }
 
 /** First and second derivatives of {@link weightedLoss} by the weights. */
-function slopes(parts: Float32Array[], weights: number[], labels: Int32Array, classes: number) {
+function slopes(parts: Float32Array[], weights: number[], known: number[], labels: Int32Array, classes: number) {
   const count = parts.length;
   const gradient = new Array<number>(count).fill(0);
   const hessian = Array.from({ length: count }, () => new Array<number>(count).fill(0));
@@ -113,16 +134,17 @@ function slopes(parts: Float32Array[], weights: number[], labels: Int32Array, cl
       gradient[i]! += means[i]! - parts[i]![from + label]!;
       for (let j = 0; j <= i; j += 1) {
         let product = 0;
-        for (let c = 0; c < classes; c += 1) product += probabilities[from + c]! * parts[i]![from + c]! * parts[j]![from + c]!;
+        for (let c = 0; c < classes; c += 1)
+          product += probabilities[from + c]! * parts[i]![from + c]! * parts[j]![from + c]!;
         hessian[i]![j]! += product - means[i]! * means[j]!;
       }
     }
   }
-  const mean = weights.reduce((sum, weight) => sum + weight, 0) / count;
+  const apart = away(weights, known);
   for (let i = 0; i < count; i += 1) {
-    gradient[i]! += PULL * (weights[i]! - mean);
+    gradient[i]! += PULL * apart[i]!;
     for (let j = 0; j <= i; j += 1) {
-      hessian[i]![j]! += PULL * ((i === j ? 1 : 0) - 1 / count) + (i === j ? 1e-6 : 0);
+      hessian[i]![j]! += PULL * ((i === j ? 1 : 0) - known[i]! * known[j]!) + (i === j ? 1e-6 : 0);
       hessian[j]![i] = hessian[i]![j]!;
     }
   }
@@ -133,7 +155,10 @@ function slopes(parts: Float32Array[], weights: number[], labels: Int32Array, cl
 function solve(matrix: number[][], right: number[]): number[] {
   const rows = matrix.map((row, i) => [...row, right[i]!]);
   for (let i = 0; i < rows.length; i += 1) {
-    const pivot = rows.reduce((best, row, at) => (at >= i && Math.abs(row[i]!) > Math.abs(rows[best]![i]!) ? at : best), i);
+    const pivot = rows.reduce(
+      (best, row, at) => (at >= i && Math.abs(row[i]!) > Math.abs(rows[best]![i]!) ? at : best),
+      i,
+    );
     [rows[i], rows[pivot]] = [rows[pivot]!, rows[i]!];
     for (const [at, row] of rows.entries()) {
       if (at === i) continue;
@@ -174,6 +199,9 @@ export interface Confidence {
 /** A higher temperature tells out of scope apart better than the calibrated one does. */
 const HEAT = 3;
 
+/** Where all are right nothing speaks for a slope, and a flat or a falling one would turn the order of labels round. */
+const LEAST_SLOPE = 0.2;
+
 /**
  * A logistic fit, on validation, of "is right" to the logit of the greatest probability at {@link HEAT} times the fitted
  * temperature: calibrated, and in the order that finds out-of-scope best. Newton's method with halving, slope pulled to 1.
@@ -210,20 +238,25 @@ export function fitConfidence(logits: Float32Array, labels: Int32Array, classes:
       hbb += weight;
     }
     const determinant = haa * hbb - hab * hab;
-    const da = (hbb * ga - hab * gb) / determinant;
-    const db = (haa * gb - hab * ga) / determinant;
+    const free = slope > LEAST_SLOPE || ga < 0;
+    const da = free ? (hbb * ga - hab * gb) / determinant : 0;
+    const db = free ? (haa * gb - hab * ga) / determinant : gb / hbb;
+    const moved = (size: number): [number, number] => [Math.max(LEAST_SLOPE, slope - size * da), shift - size * db];
     let size = 1;
-    while (size > 1e-6 && !(loss(slope - size * da, shift - size * db) < current)) size /= 2;
+    while (size > 1e-6 && !(loss(...moved(size)) < current)) size /= 2;
     if (size <= 1e-6) break;
-    slope -= size * da;
-    shift -= size * db;
+    [slope, shift] = moved(size);
     current = loss(slope, shift);
   }
   return { temperature, slope, shift };
 }
 
 /** The label and the score that the served model gives, of logits that are summed already. */
-export function judge(logits: Float32Array, classes: number, { temperature, slope, shift }: Confidence): { label: number; score: number }[] {
+export function judge(
+  logits: Float32Array,
+  classes: number,
+  { temperature, slope, shift }: Confidence,
+): { label: number; score: number }[] {
   return decide(softmax(logits, classes, temperature), classes).map(({ label, score }) => ({
     label,
     score: 1 / (1 + Math.exp(-slope * logit(Math.min(score, 1 - 1e-7)) - shift)),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { words, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
+import { type Vocabulary, words } from '../../inference-container/tasks/ngrams.ts';
 import { type Confidence, fitConfidence, fitStandards, judge, type Standard, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
 import { clean, type Example, folds, NONE, readDataset } from './dataset.ts';
@@ -62,7 +62,7 @@ export interface Prepared {
 }
 
 /** A model that was trained, opened as it will be served, with its figures on validation. Has to be closed. */
-export interface Candidate extends Omit<Chosen, 'standards' | 'confidence' | 'fit'> {
+export interface Candidate extends Omit<Chosen, 'standards' | 'confidence' | 'members'> {
   description: PackageDescription;
   files: Record<string, Uint8Array | string>;
   judge(examples: Example[]): Promise<Judged[]>;
@@ -77,11 +77,11 @@ interface Chosen {
   validation: Figures;
   judgedValidation: { inside: Judged[]; outside: Judged[] };
   /** Of the last fold. */
-  fit: Fit;
+  members: Members;
 }
 
 /** A recipe's members, trained on some examples. */
-interface Fit {
+interface Members {
   parts: Parts;
   vocabulary: Vocabulary;
 }
@@ -146,11 +146,14 @@ export async function trainCandidate(prepared: Prepared, training: Training): Pr
   const { encoders = [], progress } = training;
   const rounds = prepared.folds.length + (prepared.validated ? 0 : 1);
   const round = (index: number) => (share: number) => progress((index + share) / rounds);
-  const { fit: last, ...chosen } = await choose(prepared, { ...training, progress: (share) => progress((share * prepared.folds.length) / rounds) });
+  const { members: last, ...chosen } = await choose(prepared, {
+    ...training,
+    progress: (share) => progress((share * prepared.folds.length) / rounds),
+  });
   const { standards, confidence, ...rest } = chosen;
   const { parts, vocabulary } = prepared.validated
     ? last
-    : await fit(prepared, prepared.train, { ...training, progress: round(rounds - 1) });
+    : await trainMembers(prepared, prepared.train, { ...training, progress: round(rounds - 1) });
   const served = await exportEnsemble(parts, { standards, confidence }, encoders);
   const tokenizers = await Promise.all(served.encoders.map(tokenizerFiles));
   const files: Record<string, Uint8Array | string> = {
@@ -199,9 +202,12 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
   const { encoders = [], giveUp = 0.01, progress } = training;
   const held: Scoped = { inside: [], outside: [] };
   const logits: { inside: Float32Array[]; outside: Float32Array[] }[] = [];
-  let last: Fit | undefined;
+  let last: Members | undefined;
   for (const [index, fold] of folds.entries()) {
-    last = await fit(prepared, fold.train, { ...training, progress: (share) => progress((index + share) / folds.length) });
+    last = await trainMembers(prepared, fold.train, {
+      ...training,
+      progress: (share) => progress((index + share) / folds.length),
+    });
     const { inside, outside } = scoped(fold.held);
     held.inside.push(...inside);
     held.outside.push(...outside);
@@ -218,7 +224,11 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
   const summed = sum(insideLogits, standards);
   const confidence = fitConfidence(summed, truth, labels.length);
   const judged = (examples: Example[], totals: Float32Array): Judged[] =>
-    judge(totals, labels.length, confidence).map(({ label, score }, row) => ({ ...examples[row]!, label: labels[label]!, score }));
+    judge(totals, labels.length, confidence).map(({ label, score }, row) => ({
+      ...examples[row]!,
+      label: labels[label]!,
+      score,
+    }));
   const judgedValidation = {
     inside: judged(held.inside, summed),
     outside: judged(held.outside, sum(together('outside'), standards)),
@@ -230,24 +240,27 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
     threshold,
     validation: figures(judgedValidation.inside, judgedValidation.outside, threshold),
     judgedValidation,
-    fit: last!,
+    members: last!,
   };
 }
 
 /** Trains every member on some of the examples, and on copies of these. */
-async function fit(
+async function trainMembers(
   { labels, background: sentences, manners, deniable }: Prepared,
   examples: Example[],
   { recipe, seed, threads, encoders = [], progress }: Training,
-): Promise<Fit> {
+): Promise<Members> {
   const said = [...examples, ...names(examples), ...denials(examples, manners, deniable, seed)];
   const written = [...said, ...copies(said, manners, seed)];
   const { inside, outside } = scoped(written);
   const train = inside.map(({ text }) => words(text));
-  const vocabulary = buildVocabulary(train, train.length < SMALL ? recipe.least.small : recipe.least.large);
+  const vocabulary = buildVocabulary(train, train.length < SMALL ? recipe.features.small : recipe.features.large);
   const background = new Random(seed).shuffle([...sentences]);
   const given = outside.map(({ text }) => text);
-  const strange = [...Array.from({ length: recipe.outsideTimes }, () => given).flat(), ...background.slice(0, recipe.background)];
+  const strange = [
+    ...Array.from({ length: recipe.outsideTimes }, () => given).flat(),
+    ...background.slice(0, recipe.background),
+  ];
   const encoded: Float32Array[] = [];
   // An encoder's share of the time is unknown before it has run; it is most of it.
   const shares = encoders.length > 0 ? 0.5 : 0;
@@ -276,23 +289,35 @@ async function fit(
 }
 
 /** Of each member, [examples, classes]. */
-async function logitsOf({ parts, vocabulary }: Fit, examples: Example[], encoders: readonly Encoder[]): Promise<Float32Array[]> {
+async function logitsOf(
+  { parts, vocabulary }: Members,
+  examples: Example[],
+  encoders: readonly Encoder[],
+): Promise<Float32Array[]> {
   const texts = examples.map(({ text }) => text);
   const own = await memberLogits(exportMembers(parts), vocabulary, texts.map(words), parts.cnns.length + 1);
   const heads: Float32Array[] = [];
-  for (const [index, encoder] of encoders.entries()) heads.push(headLogits(await encoder.vectors(texts), parts.heads[index]!));
+  for (const [index, encoder] of encoders.entries())
+    heads.push(headLogits(await encoder.vectors(texts), parts.heads[index]!));
   return [...own, ...heads];
 }
 
 /** An encoder's tokenizer as files of the package, and as its description names them. */
 async function tokenizerFiles({ tokenizer, configuration, maxTokens }: Encoder, index: number) {
-  const names = { tokenizer: `encoder_${index}.tokenizer.json`, configuration: `encoder_${index}.tokenizer_config.json` };
+  const names = {
+    tokenizer: `encoder_${index}.tokenizer.json`,
+    configuration: `encoder_${index}.tokenizer_config.json`,
+  };
   return {
     files: {
       [names.tokenizer]: await readFile(tokenizer, 'utf8'),
       ...(configuration ? { [names.configuration]: await readFile(configuration, 'utf8') } : {}),
     },
-    description: { tokenizer: names.tokenizer, ...(configuration ? { configuration: names.configuration } : {}), maxTokens },
+    description: {
+      tokenizer: names.tokenizer,
+      ...(configuration ? { configuration: names.configuration } : {}),
+      maxTokens,
+    },
   };
 }
 

@@ -34,7 +34,9 @@ export interface EncoderGraphs {
  * Reads encoders' models to be put into one, with every name behind the encoder's prefix. Throws a {@link DatasetError} where they can't
  * stand in one.
  */
-export async function readEncoderGraphs(encoders: readonly { encoder: Encoder; prefix: string }[]): Promise<EncoderGraphs> {
+export async function readEncoderGraphs(
+  encoders: readonly { encoder: Encoder; prefix: string }[],
+): Promise<EncoderGraphs> {
   const models = await Promise.all(
     encoders.map(async ({ encoder, prefix }) => ({ encoder, prefix, model: await readModel(encoder) })),
   );
@@ -42,7 +44,10 @@ export async function readEncoderGraphs(encoders: readonly { encoder: Encoder; p
   for (const { version, name } of opsets)
     if (version < OLDEST)
       throw new DatasetError(`--encoder ${name}: it is of opset ${version}; export it with ${OLDEST} or later`);
-  const [newest, oldest] = [Math.max(OWN_OPSET, ...opsets.map(({ version }) => version)), Math.min(...opsets.map(({ version }) => version))];
+  const [newest, oldest] = [
+    Math.max(OWN_OPSET, ...opsets.map(({ version }) => version)),
+    Math.min(...opsets.map(({ version }) => version)),
+  ];
   if (newest >= OTHER_REDUCTIONS && oldest < OTHER_REDUCTIONS)
     throw new DatasetError(
       `the encoders are of opsets ${opsets.map(({ version }) => version).join(' and ')}, which can't stand in one model; export them with the same`,
@@ -53,7 +58,8 @@ export async function readEncoderGraphs(encoders: readonly { encoder: Encoder; p
   const domains = new Map<string, number>();
   for (const { model } of models)
     for (const { domain, version } of model.opsetImport)
-      if (domain && !STANDARD.includes(domain)) domains.set(domain, Math.max(domains.get(domain) ?? 0, Number(version)));
+      if (domain && !STANDARD.includes(domain))
+        domains.set(domain, Math.max(domains.get(domain) ?? 0, Number(version)));
   return {
     opset: newest,
     irVersion: Math.max(8, ...models.map(({ model }) => Number(model.irVersion))),
@@ -77,7 +83,9 @@ async function readModel(encoder: Encoder): Promise<Model> {
     bytes += one.rawData.length;
   }
   if (bytes > BYTES)
-    throw new DatasetError(`--encoder ${encoder.name}: its weights take ${(bytes / 1e9).toFixed(1)} GB, and ${BYTES / 1e9} GB fit into one model`);
+    throw new DatasetError(
+      `--encoder ${encoder.name}: its weights take ${(bytes / 1e9).toFixed(1)} GB, and ${BYTES / 1e9} GB fit into one model`,
+    );
   return model;
 }
 

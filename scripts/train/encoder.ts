@@ -41,7 +41,11 @@ export class Encoder {
   readonly #tokenize: (text: string) => number[];
   readonly #known = new Map<string, Float32Array>();
 
-  private constructor(fields: Pick<Encoder, 'name' | 'model' | 'pooling' | 'output' | 'maxTokens' | 'tokenizer' | 'configuration'>, session: InferenceSession, tokenize: (text: string) => number[]) {
+  private constructor(
+    fields: Pick<Encoder, 'name' | 'model' | 'pooling' | 'output' | 'maxTokens' | 'tokenizer' | 'configuration'>,
+    session: InferenceSession,
+    tokenize: (text: string) => number[],
+  ) {
     this.name = fields.name;
     this.model = fields.model;
     this.pooling = fields.pooling;
@@ -65,7 +69,9 @@ export class Encoder {
     const limits = await Promise.all(
       ['sentence_bert_config.json', 'tokenizer_config.json'].map((name) => settings(folder, name, limitFile)),
     );
-    const lengths = limits.flatMap((one) => [one?.max_seq_length, one?.model_max_length]).filter((one) => one !== undefined);
+    const lengths = limits
+      .flatMap((one) => [one?.max_seq_length, one?.model_max_length])
+      .filter((one) => one !== undefined);
     const maxTokens = Math.min(TOKENS, ...lengths);
     const tokenize = await openTokenizer(folder, {
       tokenizer: 'tokenizer.json',
@@ -75,7 +81,11 @@ export class Encoder {
       throw refuse(`its tokenizer can't be read: ${error.message}`);
     });
     const model = join(folder, file);
-    const session = await InferenceSession.create(model, { intraOpNumThreads: threads, interOpNumThreads: 1 }).catch((error: Error) => {
+    const session = await InferenceSession.create(model, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+    }).catch((error: Error) => {
       throw refuse(`${file} can't be loaded: ${error.message.split('\n')[0]}`);
     });
     const unknown = session.inputNames.filter((name) => !TAKEN.includes(name));
@@ -91,7 +101,11 @@ export class Encoder {
           ? 'it gives no vector [batch, dimensions]; try --pooling mean'
           : 'it gives no vectors of tokens [batch, tokens, dimensions]; try --pooling given',
       );
-    return new Encoder({ name: basename(folder), model, pooling, output, maxTokens, tokenizer, configuration }, session, tokenize);
+    return new Encoder(
+      { name: basename(folder), model, pooling, output, maxTokens, tokenizer, configuration },
+      session,
+      tokenize,
+    );
   }
 
   get inputs(): readonly string[] {

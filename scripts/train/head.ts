@@ -56,8 +56,7 @@ export function trainHead(
     const chosen = order.subarray(from, from + batch);
     from += batch;
     for (const [b, row] of chosen.entries()) {
-      for (let d = 0; d < dimensions; d += 1)
-        x[b * D + d] = (vectors[row * dimensions + d]! - mean[d]!) * scale;
+      for (let d = 0; d < dimensions; d += 1) x[b * D + d] = (vectors[row * dimensions + d]! - mean[d]!) * scale;
       logits.set(bias.w, b * N);
     }
     heap.run.gemm(x.at, D * 4, 4, weights.w.at, N * 4, logits.at, N * 4, chosen.length, D, N);

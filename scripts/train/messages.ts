@@ -78,7 +78,9 @@ const FEW = 20;
 
 /** The name of each intent as an utterance of it, where there are few others: `order_status` says what it is about. */
 export function names(examples: readonly Example[]): Example[] {
-  const intents = [...new Set(examples.map(({ intent }) => intent))].filter((intent) => intent !== NONE && intent !== NOT);
+  const intents = [...new Set(examples.map(({ intent }) => intent))].filter(
+    (intent) => intent !== NONE && intent !== NOT,
+  );
   if (examples.length >= FEW * intents.length) return [];
   const known = new Set(examples.map(({ text }) => text.toLowerCase()));
   return intents

@@ -69,7 +69,8 @@ export async function exportEnsemble(
   const graphs = read.length > 0 ? await readEncoderGraphs(read) : BARE;
   const graph = new Graph(graphs.opset);
   const members = graph.members(own, weighed(cnns.length) ? svm : null, classes);
-  for (const [place, part] of graphs.graphs.entries()) members.push(graph.head(`head${place}`, part, read[place]!.head));
+  for (const [place, part] of graphs.graphs.entries())
+    members.push(graph.head(`head${place}`, part, read[place]!.head));
   const scores = graph.scores(members, { standards: standards.filter(({ scale }) => scale !== 0), confidence });
   return { model: graph.model(graphs, [scores], classes), encoders: read.map(({ encoder }) => encoder) };
 }
@@ -129,7 +130,10 @@ class Graph {
       this.inputs.push(value(`${prefix}${input}`, INT64, ['batch', `${prefix}tokens`]));
     const vectors = this.unit(this.pooled(`${prefix}${encoder.output}`, prefix, encoder), 1);
     const [dimensions, classes] = [head.weights.length / head.bias.length, head.bias.length];
-    const multiplied = this.node('MatMul', [vectors, this.floats(`${name}.weights`, [dimensions, classes], head.weights)]);
+    const multiplied = this.node('MatMul', [
+      vectors,
+      this.floats(`${name}.weights`, [dimensions, classes], head.weights),
+    ]);
     return this.node('Add', [multiplied, this.floats(`${name}.bias`, [classes], head.bias)]);
   }
 

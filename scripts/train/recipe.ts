@@ -2,7 +2,7 @@ import { type CnnOptions, cnnDefaults } from './cnn.ts';
 import type { HeadOptions } from './head.ts';
 import type { SvmOptions } from './svm.ts';
 import type { VectorOptions } from './vectors.ts';
-import type { Least } from './vocabulary.ts';
+import type { Features } from './vocabulary.ts';
 
 /**
  * How a model is trained: n-gram vectors by self-supervision, then subword CNNs that start from them and a linear SVM that
@@ -10,8 +10,8 @@ import type { Least } from './vocabulary.ts';
  * Every number was chosen on the validation split of CLINC150 (docs/understanding.md).
  */
 export interface Recipe {
-  /** How often a feature must be seen: in few utterances a rare one is all there is, in many it is noise. */
-  least: { small: Least; large: Least };
+  /** In few utterances a rare feature is all there is, and words' beginnings and any two of them say more; in many they are noise. */
+  features: { small: Features; large: Features };
   vectors: VectorOptions;
   cnns: CnnOptions[];
   svm: SvmOptions;
@@ -23,7 +23,13 @@ export interface Recipe {
 }
 
 export const recipe: Recipe = {
-  least: { small: { word: 1, gram: 2, feature: 2 }, large: { word: 2, gram: 3, feature: 3 } },
+  features: {
+    small: {
+      least: { word: 1, gram: 1, feature: 1 },
+      blocks: [['words', 'pairs'], ['characters'], ['stems'], ['stem pairs']],
+    },
+    large: { least: { word: 2, gram: 3, feature: 3 }, blocks: [['words', 'pairs'], ['characters']] },
+  },
   vectors: { dimensions: 64, epochs: 8, window: 4, negatives: 5, rate: 0.05 },
   cnns: [
     { ...cnnDefaults, adversarial: 0.7, dropHidden: 0.1, smoothing: 0.1 },

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
+import { encoderPrefix } from '../../inference-container/tasks/text-classification.ts';
 import { type Candidate, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
 import { Encoder, type Pooling } from './encoder.ts';
+import { readEncoderGraphs } from './encoder-graph.ts';
 import type { Manner } from './messages.ts';
 import { type Figures, figures } from './metrics.ts';
 import { checkTarget, writePackage } from './package.ts';
@@ -57,6 +59,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
   let candidate: Candidate | undefined;
   try {
     for (const folder of options.encoders ?? []) encoders.push(await Encoder.open(folder, options.pooling, threads));
+    // Before an hour of training, not behind it.
+    await readEncoderGraphs(encoders.map((encoder, index) => ({ encoder, prefix: encoderPrefix(index) })));
     const found = options.search
       ? await search(prepared, { ...options.search, seed, recipe: options.recipe, encoders })
       : { recipe: options.recipe, trials: [] };
@@ -80,7 +84,9 @@ export async function train(options: TrainOptions): Promise<Trained> {
         validation: validated,
         folds: prepared.folds.length,
         test: test.inside.length,
-        outOfScope: new Set([...outside, ...prepared.folds.flatMap(({ held }) => scoped(held).outside)]).size + test.outside.length,
+        outOfScope:
+          new Set([...outside, ...prepared.folds.flatMap(({ held }) => scoped(held).outside)]).size +
+          test.outside.length,
       },
       threshold,
       validation: candidate.validation,

@@ -7,20 +7,19 @@ import {
   type Vocabulary,
 } from '../../inference-container/tasks/ngrams.ts';
 
-/** Blocks of the sparse features. */
-const BLOCKS: Group[][] = [['words', 'pairs'], ['characters']];
 /** idf to this power: between counting every feature alike (0) and trusting rare ones most (1). */
 const IDF_POWER = 0.5;
 
-export interface Least {
+/** What of the utterances becomes a feature. */
+export interface Features {
   /** How many utterances must have a word, an n-gram of a word, a sparse feature. */
-  word: number;
-  gram: number;
-  feature: number;
+  least: { word: number; gram: number; feature: number };
+  /** Sparse features; each block has length 1 in a text. */
+  blocks: Group[][];
 }
 
 /** The features of the training utterances, in the order in which they are first seen. */
-export function buildVocabulary(utterances: string[][], least: Least): Vocabulary {
+export function buildVocabulary(utterances: string[][], { least, blocks }: Features): Vocabulary {
   const total = utterances.length;
   const idf = (count: number) => (Math.log((1 + total) / (1 + count)) + 1) ** IDF_POWER;
   const grams = counted(utterances, (words) => words.flatMap(subwordsOf));
@@ -30,7 +29,7 @@ export function buildVocabulary(utterances: string[][], least: Least): Vocabular
     subwords: [START, END, ...known.map(([gram]) => gram)],
     wordWeights: Object.fromEntries([...words].map(([word, count]) => [word, round(idf(count))])),
     unknownWeight: round(idf(0)),
-    blocks: BLOCKS.map((groups) => {
+    blocks: blocks.map((groups) => {
       const kept = [...counted(utterances, (tokens) => featuresOf(tokens, groups))].filter(
         ([, count]) => count >= least.feature,
       );

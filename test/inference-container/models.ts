@@ -637,6 +637,64 @@ export const unknownOperator = (): Uint8Array =>
     nodes: [node('Divine', ['x'], 'y')],
   });
 
+/**
+ * input_ids[batch, tokens] → the rows of a table; `given`: → their sum over what `attention_mask` keeps, as a model that pools by itself.
+ * Its rows pass through branches that name what stands outside of them; `elsewhere`: the table is external data of that file.
+ */
+export function sentenceEncoder(
+  table: Float32Array,
+  dimensions: number,
+  { given = false, opset = 17, elsewhere = '' }: { given?: boolean; opset?: number; elsewhere?: string } = {},
+): Uint8Array {
+  const branch = (name: string) => ({
+    graph: onnx.GraphProto.create({
+      name,
+      node: [node('Identity', ['rows'], name)],
+      output: [value(name, 'FP32', ['batch', 'tokens', dimensions])],
+    }),
+  });
+  const weights = floats('table', [table.length / dimensions, dimensions], table);
+  const external = {
+    ...weights,
+    rawData: undefined,
+    dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+    externalData: [
+      { key: 'location', value: elsewhere },
+      { key: 'offset', value: '0' },
+      { key: 'length', value: String(table.byteLength) },
+    ],
+  };
+  const yes = { name: 'yes', dims: [], dataType: types.BOOL, rawData: Uint8Array.of(1) };
+  const pooled = [
+    node('Cast', ['attention_mask'], 'mask', { to: types.FP32 }),
+    node('Unsqueeze', ['mask', 'last'], 'wide'),
+    node('Mul', ['last_hidden_state', 'wide'], 'kept'),
+    node('ReduceSum', ['kept', 'places'], 'sentence_embedding', { keepdims: 0 }),
+  ];
+  return model({
+    opset,
+    inputs: [
+      ['input_ids', 'INT64', ['batch', 'tokens']],
+      ...(given ? [['attention_mask', 'INT64', ['batch', 'tokens']] as [string, Datatype, Dim[]]] : []),
+    ],
+    outputs: [
+      given
+        ? ['sentence_embedding', 'FP32', ['batch', dimensions]]
+        : ['last_hidden_state', 'FP32', ['batch', 'tokens', dimensions]],
+    ],
+    nodes: [
+      node('Gather', ['table', 'input_ids'], 'rows'),
+      node('If', ['yes'], 'last_hidden_state', { then_branch: branch('same'), else_branch: branch('other') }),
+      ...(given ? pooled : []),
+    ],
+    weights: [
+      elsewhere ? external : weights,
+      yes,
+      ...(given ? [ints('last', [1], [2]), ints('places', [1], [1])] : []),
+    ],
+  });
+}
+
 function model({ inputs, outputs, nodes, weights = [], opset = 17 }: Graph): Uint8Array {
   const graph = onnx.GraphProto.create({
     name: 'test',
