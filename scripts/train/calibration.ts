@@ -267,6 +267,11 @@ function logit(p: number): number {
   return Math.log(Math.max(p, 1e-9) / Math.max(1 - p, 1e-9));
 }
 
+/** The best label of each row. */
+export function labelsOf(logits: Float32Array, classes: number): number[] {
+  return decide(logits, classes).map(({ label }) => label);
+}
+
 /** The best label and its score of each row. */
 function decide(scores: Float32Array, classes: number): { label: number; score: number }[] {
   return Array.from({ length: scores.length / classes }, (_, row) => {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Vocabulary, words } from '../../inference-container/tasks/ngrams.ts';
-import { type Confidence, fitConfidence, fitStandards, judge, type Standard, sum } from './calibration.ts';
+import { type Confidence, fitConfidence, fitStandards, judge, labelsOf, type Standard, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
 import { clean, type Example, folds, NONE, readDataset } from './dataset.ts';
 import type { Encoder } from './encoder.ts';
 import { trainEnsemble } from './ensemble.ts';
 import { headLogits } from './head.ts';
-import { copies, denials, type Manner, names } from './messages.ts';
+import { areFew, copies, denials, type Manner, names } from './messages.ts';
 import { type Figures, figures, type Prediction, thresholdFor } from './metrics.ts';
 import { exportEnsemble, exportMembers, type Parts } from './onnx.ts';
 import type { PackageDescription } from './package.ts';
@@ -63,10 +63,18 @@ export interface Prepared {
 
 /** A model that was trained, opened as it will be served, with its figures on validation. Has to be closed. */
 export interface Candidate extends Omit<Chosen, 'standards' | 'confidence' | 'members'> {
+  /** Of few utterances: how much is right with fewer of them. */
+  curve: CurvePoint[];
   description: PackageDescription;
   files: Record<string, Uint8Array | string>;
   judge(examples: Example[]): Promise<Judged[]>;
   close(): Promise<void>;
+}
+
+/** A point of a learning curve: accuracy on what was held out, with so many utterances an intent to train. */
+export interface CurvePoint {
+  utterances: number;
+  accuracy: number;
 }
 
 /** What the examples that were held out have chosen. */
@@ -154,6 +162,10 @@ export async function trainCandidate(prepared: Prepared, training: Training): Pr
   const { parts, vocabulary } = prepared.validated
     ? last
     : await trainMembers(prepared, prepared.train, { ...training, progress: round(rounds - 1) });
+  const curve =
+    prepared.folds.length > 1 && areFew(prepared.train)
+      ? await learningCurve(prepared, { ...training, progress: () => undefined }, chosen)
+      : [];
   const served = await exportEnsemble(parts, { standards, confidence }, encoders);
   const tokenizers = await Promise.all(served.encoders.map(tokenizerFiles));
   const files: Record<string, Uint8Array | string> = {
@@ -182,6 +194,7 @@ export async function trainCandidate(prepared: Prepared, training: Training): Pr
     const classifier = await openClassifier(draft.folder, description);
     return {
       ...rest,
+      curve,
       description,
       files,
       judge: async (examples) => predictions(await classifier.classify(examples.map(({ text }) => text)), examples),
@@ -242,6 +255,48 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
     judgedValidation,
     members: last!,
   };
+}
+
+/** How much is right of what is held out of the first folds, with a part of their utterances and with all. */
+async function learningCurve(
+  { folds: all, ...prepared }: Prepared,
+  training: Training,
+  { standards, judgedValidation }: Pick<Chosen, 'standards' | 'judgedValidation'>,
+): Promise<CurvePoint[]> {
+  const { labels } = prepared;
+  const some = all.slice(0, CURVE_FOLDS);
+  const held = some.map((fold) => scoped(fold.held).inside);
+  const count = held.flat().length;
+  const points: CurvePoint[] = [];
+  for (const part of CURVE_PARTS) {
+    let right = 0;
+    let trained = 0;
+    for (const [index, fold] of some.entries()) {
+      const fewer = thinned(fold.train, part);
+      trained += scoped(fewer).inside.length;
+      const members = await trainMembers({ ...prepared, folds: all }, fewer, training);
+      const totals = sum(await logitsOf(members, held[index]!, training.encoders ?? []), standards);
+      const best = labelsOf(totals, labels.length);
+      right += held[index]!.filter(({ intent }, row) => labels[best[row]!] === intent).length;
+    }
+    points.push({ utterances: trained / some.length / labels.length, accuracy: right / count });
+  }
+  const own = judgedValidation.inside.slice(0, count);
+  points.push({
+    utterances: scoped(some[0]!.train).inside.length / labels.length,
+    accuracy: own.filter(({ label, intent }) => label === intent).length / count,
+  });
+  return points;
+}
+
+const CURVE_FOLDS = 2;
+const CURVE_PARTS = [0.25, 0.5];
+
+/** A part of the examples of each intent, and at least one. */
+function thinned(examples: Example[], part: number): Example[] {
+  return [...Map.groupBy(examples, ({ intent }) => intent).values()].flatMap((own) =>
+    own.slice(0, Math.max(1, Math.round(part * own.length))),
+  );
 }
 
 /** Trains every member on some of the examples, and on copies of these. */

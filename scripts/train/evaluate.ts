@@ -7,14 +7,19 @@ import { openClassifier } from './classifier.ts';
 import { said } from './command.ts';
 import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
 import { figures } from './metrics.ts';
+import { stressed } from './stress.ts';
 
 const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged text model against a labelled file
 
   --data <file>       as for training; of a file with splits, its test and oos_test
   --compare <folder>  another package: prints what changed, utterance by utterance
+  --stress            also as people write: openings, closings, typos, no blanks, capitals, the other keyboard, romanised …
 
 Ends with one line of JSON, so that a script can compare two models.
 `;
+
+/** Of the changes to the utterances. */
+const SEED = 1;
 
 try {
   await evaluate();
@@ -29,6 +34,7 @@ async function evaluate(): Promise<void> {
       model: { type: 'string' },
       data: { type: 'string' },
       compare: { type: 'string' },
+      stress: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -53,7 +59,44 @@ async function evaluate(): Promise<void> {
   console.log(`${examples.length} utterances of ${data}\n`);
   for (const [name, value] of rows) console.log(`  ${name.padEnd(30)} ${value.padStart(10)}`);
   if (values.compare) compare(values.compare, examples, measured, await measure(values.compare, examples));
-  console.log(`\n${JSON.stringify(json)}`);
+  const stress = values.stress ? await underStress(model, examples) : undefined;
+  console.log(`\n${JSON.stringify({ ...json, ...(stress && { stress }) })}`);
+}
+
+/** Of each manner: what is right, wrong and refused over the threshold, in shares of the utterances in scope. */
+async function underStress(folder: string, examples: Example[]) {
+  const { classifier, description } = await opened(folder);
+  const inside = examples.filter(({ intent }) => intent !== NONE);
+  const rows = [];
+  console.log(
+    `\n  ${'written'.padEnd(24)}${'utterances'.padStart(11)}${'right'.padStart(9)}${'wrong'.padStart(9)}${'refused'.padStart(9)}${'raw'.padStart(9)}`,
+  );
+  for (const { manner, examples: written } of stressed(inside, SEED)) {
+    if (written.length === 0) continue;
+    const answers = await classifier.classify(written.map(({ text }) => text));
+    const share = (of: (answer: Classification, intent: string) => boolean) =>
+      answers.filter((answer, index) => of(answer, written[index]!.intent)).length / written.length;
+    const refused = share(({ score }) => score < description.threshold);
+    const right = share(({ label }, intent) => label === intent);
+    const raw = share(({ top }, intent) => top[0]!.label === intent);
+    rows.push({
+      manner,
+      utterances: written.length,
+      right: round(right),
+      wrong: round(1 - right - refused),
+      refused: round(refused),
+      raw: round(raw),
+    });
+    console.log(
+      `  ${manner.padEnd(24)}${String(written.length).padStart(11)}${[right, 1 - right - refused, refused, raw].map((value) => percent(value).padStart(9)).join('')}`,
+    );
+  }
+  await classifier.close();
+  return rows;
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }
 
 interface Measured {
@@ -74,7 +117,8 @@ async function read(file: string): Promise<Example[]> {
   return labelled;
 }
 
-async function measure(folder: string, examples: Example[]): Promise<Measured> {
+/** A package as the container runs it. Throws a {@link DatasetError} where it is none. */
+async function opened(folder: string) {
   const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => {
     throw new DatasetError(`${folder} is no model package: there is no model.json`);
   });
@@ -85,6 +129,11 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
   const classifier = await openClassifier(folder, description).catch((error: Error) => {
     throw new DatasetError(`${folder} cannot be loaded: ${error.message.split('\n')[0]}`);
   });
+  return { classifier, description };
+}
+
+async function measure(folder: string, examples: Example[]): Promise<Measured> {
+  const { classifier, description } = await opened(folder);
   const answers = await classifier.classify(examples.map((example) => example.text));
   const timed = examples.slice(0, 300);
   await classifier.classify([timed[0]!.text]);
@@ -103,7 +152,6 @@ async function measure(folder: string, examples: Example[]): Promise<Measured> {
   const sizes = await Promise.all(
     files.filter((file) => file !== 'report.md' && file !== 'reliability.svg').map((file) => stat(join(folder, file))),
   );
-  const round = (value: number) => Math.round(value * 1e6) / 1e6;
   const { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece } = figures(
     inside,
     outside,

@@ -76,14 +76,20 @@ export function denials(
 /** Fewer utterances an intent, on average, are few: its name says much beside them. */
 const FEW = 20;
 
+/** Whether there are few utterances of each intent, which is where more of them help most. */
+export function areFew(examples: readonly Example[]): boolean {
+  return examples.length < FEW * intentsOf(examples).length;
+}
+
+function intentsOf(examples: readonly Example[]): string[] {
+  return [...new Set(examples.map(({ intent }) => intent))].filter((intent) => intent !== NONE && intent !== NOT);
+}
+
 /** The name of each intent as an utterance of it, where there are few others: `order_status` says what it is about. */
 export function names(examples: readonly Example[]): Example[] {
-  const intents = [...new Set(examples.map(({ intent }) => intent))].filter(
-    (intent) => intent !== NONE && intent !== NOT,
-  );
-  if (examples.length >= FEW * intents.length) return [];
+  if (!areFew(examples)) return [];
   const known = new Set(examples.map(({ text }) => text.toLowerCase()));
-  return intents
+  return intentsOf(examples)
     .map((intent) => ({ text: spoken(intent), intent }))
     .filter(({ text }) => /\p{L}{3}|[\p{Script=Hangul}\p{Script=Han}]{2}/u.test(text) && !known.has(text));
 }
@@ -102,7 +108,7 @@ function pick<T>(all: readonly T[], random: Random): T {
 }
 
 /** One letter left out, doubled, swapped with the next or replaced by its neighbour on the keyboard; of Korean, one of its parts. */
-function slipped(text: string, latin: boolean, random: Random): string {
+export function slipped(text: string, latin: boolean, random: Random): string {
   const signs = [...(latin ? text : text.normalize('NFD'))];
   const letters = signs.flatMap((sign, index) => (/\p{L}/u.test(sign) ? [index] : []));
   if (letters.length < 5) return text;

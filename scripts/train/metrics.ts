@@ -43,6 +43,36 @@ export function thresholdFor(inside: (Prediction & { intent: string })[], giveUp
   return scores.sort((a, b) => a - b)[Math.floor(giveUp * inside.length + 1e-9)] ?? 1;
 }
 
+/** What a threshold costs and brings. */
+export interface TradeOff {
+  /** In-scope accuracy that it gives up. */
+  giveUp: number;
+  threshold: number;
+  /** In scope: right and over it, wrong and over it. */
+  right: number;
+  wrong: number;
+  /** Out of scope under it; NaN without any. */
+  oosRecall: number;
+}
+
+const GIVEN_UP = [0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15];
+
+/** The choice that a threshold is: what is given up of the in-scope accuracy, and what is found of the rest. */
+export function tradeOff(inside: (Prediction & { intent: string })[], outside: Prediction[]): TradeOff[] {
+  return GIVEN_UP.map((giveUp) => {
+    const threshold = thresholdFor(inside, giveUp);
+    const over = inside.filter(({ score }) => score >= threshold);
+    const right = over.filter(({ label, intent }) => label === intent).length;
+    return {
+      giveUp,
+      threshold,
+      right: right / inside.length,
+      wrong: (over.length - right) / inside.length,
+      oosRecall: outside.filter(({ score }) => score < threshold).length / outside.length,
+    };
+  });
+}
+
 /** The chance that an in-scope utterance has the higher score (Mann–Whitney U, ties count half). */
 function auroc(inside: number[], outside: number[]): number {
   if (inside.length === 0 || outside.length === 0) return Number.NaN;

@@ -25,6 +25,8 @@ export function report(
     '',
     `Threshold ${threshold.toFixed(4)}: below it the answer is \`none\`.`,
     '',
+    ...chosen(trained),
+    ...learning(trained),
     `## Worst intents (${split})`,
     '',
     '| intent | utterances | right | taken for |',
@@ -62,6 +64,41 @@ function cells(words: string[]): string {
 function row(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures): string {
   const percent = (value: number) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)}` : '–');
   return `| ${split} | ${[accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece].map(percent).join(' | ')} |`;
+}
+
+/** What other thresholds would have given up, and found. */
+function chosen({ tradeOff }: Trained): string[] {
+  const percent = (value: number) => (Number.isFinite(value) ? (100 * value).toFixed(1) : '–');
+  return [
+    '## The choice of the threshold (validation)',
+    '',
+    'A higher one refuses more of what is out of scope, and more of what is not. `give_up` of `bot.json`, or `--give-up`, chooses.',
+    '',
+    '| gives up, points | threshold | right over it | wrong over it | out of scope refused |',
+    '|---|---|---|---|---|',
+    ...tradeOff.map(
+      (one) =>
+        `| ${(100 * one.giveUp).toFixed(1)} | ${one.threshold.toFixed(4)} | ${percent(one.right)} | ${percent(one.wrong)} | ${percent(one.oosRecall)} |`,
+    ),
+    '',
+  ];
+}
+
+/** With few utterances: what fewer were worth, and what more would be, if errors go on falling as they did. */
+function learning({ curve }: Trained): string[] {
+  const [half, all] = curve.slice(-2);
+  if (!half || !all) return [];
+  const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
+  const falls = Math.min(1, (1 - all.accuracy) / Math.max(1e-9, 1 - half.accuracy));
+  return [
+    '## What more utterances would bring',
+    '',
+    '| utterances an intent | right (validation) |',
+    '|---|---|',
+    ...curve.map(({ utterances, accuracy }) => `| ${utterances.toFixed(1)} | ${percent(accuracy)} |`),
+    `| ${(2 * all.utterances).toFixed(1)} | about ${percent(1 - (1 - all.accuracy) * falls)}, if errors go on falling so |`,
+    '',
+  ];
 }
 
 /** The trials of a search, the best first. */

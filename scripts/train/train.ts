@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { encoderPrefix } from '../../inference-container/tasks/text-classification.ts';
-import { type Candidate, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
+import { type Candidate, type CurvePoint, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
 import { Encoder, type Pooling } from './encoder.ts';
 import { readEncoderGraphs } from './encoder-graph.ts';
 import type { Manner } from './messages.ts';
-import { type Figures, figures } from './metrics.ts';
+import { type Figures, figures, type TradeOff, tradeOff } from './metrics.ts';
 import { checkTarget, writePackage } from './package.ts';
 import type { Recipe } from './recipe.ts';
 import { report } from './report.ts';
@@ -42,6 +42,10 @@ export interface Trained {
   validation: Figures;
   /** Of the test split, read only when everything was decided; null without one. */
   test: Figures | null;
+  /** Of few utterances: how much is right with fewer of them. */
+  curve: CurvePoint[];
+  /** On validation: what other thresholds would give up and find. */
+  tradeOff: TradeOff[];
   /** Of the search, if there was one. */
   trials: Trial[];
   seconds: number;
@@ -91,6 +95,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
       threshold,
       validation: candidate.validation,
       test: testFigures,
+      curve: candidate.curve,
+      tradeOff: tradeOff(judgedValidation.inside, judgedValidation.outside),
       trials: found.trials,
       seconds: (performance.now() - started) / 1_000,
     };

@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import content from '../../functions/bot/intents.json' with { type: 'json' };
+import languages from '../../functions/bot/languages.json' with { type: 'json' };
 import { words } from '../../inference-container/tasks/ngrams.ts';
 import { readDataset } from '../../scripts/train/dataset.ts';
+import stress from '../data/stress.json' with { type: 'json' };
 import { evaluateCommand, run } from './fixture.ts';
 
 /** The sets that the bot's own model is measured on: written by hand, unlike what it is trained on. */
@@ -55,10 +57,28 @@ for (const language of ['en', 'ko'] as const)
       const models = join(root, '.local/models/intents');
       const { versions } = JSON.parse(await readFile(join(models, 'config.json'), 'utf8'));
       const { code, stdout, stderr } = await run(
-        evaluateCommand('--model', join(models, versions.only[0]), '--data', file),
+        evaluateCommand('--model', join(models, versions.only[0]), '--data', file, '--stress'),
       );
       assert.equal(code, 0, stderr);
-      const { accuracyRaw } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+      const { accuracyRaw, stress } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
       assert.ok(accuracyRaw >= 0.8, `${accuracyRaw}`);
+      const of = (manner: string) => stress.find((one: { manner: string }) => one.manner === manner);
+      assert.ok(of('opening + X').right >= 0.8, `${of('opening + X').right}`);
+      assert.ok(of('X + closing').right >= 0.8, `${of('X + closing').right}`);
+      assert.equal(of('as it is').raw, accuracyRaw);
+      // What is only encoded or spelled otherwise is the same text.
+      for (const manner of ['capitals', 'decomposed (NFD)'])
+        if (of(manner)) assert.ok(Math.abs(of(manner).raw - accuracyRaw) < 0.03, manner);
+      if (language === 'ko') assert.ok(of('no blanks').raw >= 0.89, `${of('no blanks').raw}`);
+    });
+
+    test('the phrases of the stress table are none that the bot is trained with', () => {
+      const own = languages.flatMap(({ openings, closings }) => [...openings, ...closings].map(key));
+      const phrases = [...stress[language].openings, ...stress[language].closings];
+      assert.ok(phrases.length >= 80);
+      assert.deepEqual(
+        phrases.filter((phrase) => own.includes(key(phrase))),
+        [],
+      );
     });
   });
