@@ -51,8 +51,8 @@ export interface Prepared {
   train: Example[];
   /** What chooses weights and threshold: one with the file's own validation, else as many as it is split into. */
   folds: Fold[];
-  /** Whether the file has validation of its own, which nothing is trained on. */
-  validated: boolean;
+  /** Whether all of it is trained on once more, when what was held out has chosen. */
+  refit: boolean;
   /** Sentences of other domains. */
   background: string[];
   /** How people write in the languages of it. */
@@ -130,9 +130,9 @@ export async function prepare({
     sha256: dataset.sha256,
     labels,
     dropped,
-    train: splits.train,
+    train: folds.length > 1 ? splits.train : folds[0]!.train,
     folds,
-    validated,
+    refit: folds.length > 1,
     background: splits.background,
     manners,
     deniable: new Set(dataset.deniable),
@@ -140,10 +140,18 @@ export async function prepare({
   };
 }
 
-/** Few examples are all held out once, a fold after the other; of many, a share. */
+/**
+ * Few examples are all held out once, a fold after the other, and all are trained on in the end. Of many a share is held out for good: to
+ * train on it as well takes as long again and was worth nothing that could be measured (docs/understanding.md); but of an intent with few
+ * none is, whatever the others have.
+ */
 function foldsOf(examples: Example[], seed: number): Fold[] {
   if (examples.length <= FOLDED) return folds(examples, FOLDS, seed);
-  return folds(examples, Math.round(1 / VALIDATION), seed).slice(0, 1);
+  const parts = Math.round(1 / VALIDATION);
+  const [first] = folds(examples, parts, seed);
+  const counts = Map.groupBy(examples, ({ intent }) => intent);
+  const isRare = ({ intent }: Example) => counts.get(intent)!.length < parts;
+  return [{ train: [...first!.train, ...first!.held.filter(isRare)], held: first!.held.filter((one) => !isRare(one)) }];
 }
 
 /**
@@ -152,16 +160,16 @@ function foldsOf(examples: Example[], seed: number): Fold[] {
  */
 export async function trainCandidate(prepared: Prepared, training: Training): Promise<Candidate> {
   const { encoders = [], progress } = training;
-  const rounds = prepared.folds.length + (prepared.validated ? 0 : 1);
+  const rounds = prepared.folds.length + (prepared.refit ? 1 : 0);
   const round = (index: number) => (share: number) => progress((index + share) / rounds);
   const { members: last, ...chosen } = await choose(prepared, {
     ...training,
     progress: (share) => progress((share * prepared.folds.length) / rounds),
   });
   const { standards, confidence, ...rest } = chosen;
-  const { parts, vocabulary } = prepared.validated
-    ? last
-    : await trainMembers(prepared, prepared.train, { ...training, progress: round(rounds - 1) });
+  const { parts, vocabulary } = prepared.refit
+    ? await trainMembers(prepared, prepared.train, { ...training, progress: round(rounds - 1) })
+    : last;
   const curve =
     prepared.folds.length > 1 && areFew(prepared.train)
       ? await learningCurve(prepared, { ...training, progress: () => undefined }, chosen)

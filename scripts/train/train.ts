@@ -76,7 +76,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const test = scoped(prepared.test());
     const onTest = { inside: await judge(test.inside), outside: await judge(test.outside) };
     const testFigures = test.inside.length > 0 ? figures(onTest.inside, onTest.outside, threshold) : null;
-    // What was held out to choose by was trained on after all: it is asked once more, of the model that is served.
+    // What was held out to choose by may be trained on by now: the model that is served says which of it are its own.
     const judged = test.inside.length > 0 ? onTest : judgedValidation;
     const asked = test.inside.length > 0 ? onTest.inside : await judge(judgedValidation.inside);
     const { inside, outside } = scoped(prepared.train);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { splits, trainQuickly, useFolder } from './fixture.ts';
+import { csv, splits, trainQuickly, useFolder } from './fixture.ts';
 
 const folder = useFolder();
 
@@ -43,4 +43,31 @@ test('the confusion table accounts for every utterance, also of intents with a b
   assert.equal(right / content.test.length, trained.test!.accuracyRaw);
   assert.equal(Number(rows.at(-1)![1]), content.oos_test.length);
   assert.equal(Number(rows.at(-1)![2]) / content.oos_test.length, trained.test!.oosRecall);
+});
+
+test('of few utterances the report says what more would bring, and of each threshold what it costs', async () => {
+  const data = await folder.write('few.csv', csv(splits({ intents: 4, train: 10 }).train));
+  const out = join(folder.path, 'few/intents/1.0.0');
+  const { curve, tradeOff } = await trainQuickly(data, out);
+  const own = await readFile(join(out, 'report.md'), 'utf8');
+  assert.equal(curve.length, 3);
+  for (const [index, { utterances, accuracy }] of curve.entries()) {
+    assert.ok(accuracy >= 0 && accuracy <= 1);
+    if (index > 0) assert.ok(utterances > curve[index - 1]!.utterances);
+    assert.ok(own.includes(`| ${utterances.toFixed(1)} | ${(100 * accuracy).toFixed(1)}% |`));
+  }
+  assert.match(own, /\| about \d+\.\d%, if errors go on falling so \|/);
+  for (const [index, one] of tradeOff.entries()) {
+    if (index === 0) continue;
+    // What a higher threshold gives up can't come back.
+    assert.ok(one.threshold >= tradeOff[index - 1]!.threshold);
+    assert.ok(one.right <= tradeOff[index - 1]!.right && one.wrong <= tradeOff[index - 1]!.wrong);
+  }
+  assert.ok(own.includes('## The choice of the threshold (validation)'));
+  // Of a file with its own validation no curve is drawn.
+  const validated = await trainQuickly(
+    await folder.write('validated.json', splits()),
+    join(folder.path, 'validated/intents/1.0.0'),
+  );
+  assert.deepEqual(validated.curve, []);
 });
