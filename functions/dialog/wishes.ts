@@ -10,6 +10,9 @@ const LIKELY = 0.6;
 /** What is wished beside what the whole message is taken for. */
 const SURE = 0.8;
 
+/** Of what the whole message may be taken for, the likeliest. */
+const SEEN = 3;
+
 /** Signs at which a message is taken apart, but between digits: a price, a time. */
 const SIGNS = /(?<!\d)[.,:]|[.,:](?!\d)|[!?;\n…~。、！？]+/gu;
 
@@ -48,10 +51,12 @@ export function weigh(bot: Bot, whole: Understanding, parts: readonly Understand
   // What the whole is taken for may be what it denies: only what a part wishes by itself is wished.
   if (denied) return withWishes(whole, wanted, said);
   if (!own) return wanted.length > 0 ? withWishes(whole, wanted, said) : whole;
-  const beside = wanted.filter(({ intent, score }) => intent !== own.intent && score >= SURE);
+  // An opening by itself may look like a wish ("I'm a regular of yours"): what is wished can be seen in the whole as well.
+  const seen = new Set(whole.top.slice(0, SEEN).map(({ intent }) => intent));
+  const beside = wanted.filter(({ intent, score }) => intent !== own.intent && score >= SURE && seen.has(intent));
   if (beside.length === 0) return whole;
   const all = wanted.some(({ intent }) => intent === own.intent)
-    ? wanted.filter(({ intent, score }) => intent === own.intent || score >= SURE)
+    ? wanted.filter(({ intent }) => intent === own.intent || beside.some((one) => one.intent === intent))
     : [own, ...beside];
   return withWishes(whole, all, all);
 }

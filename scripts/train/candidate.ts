@@ -130,9 +130,9 @@ export async function prepare({
     sha256: dataset.sha256,
     labels,
     dropped,
-    train: folds.length > 1 ? splits.train : folds[0]!.train,
+    train: splits.train,
     folds,
-    refit: folds.length > 1,
+    refit: !validated,
     background: splits.background,
     manners,
     deniable: new Set(dataset.deniable),
@@ -140,18 +140,10 @@ export async function prepare({
   };
 }
 
-/**
- * Few examples are all held out once, a fold after the other, and all are trained on in the end. Of many a share is held out for good: to
- * train on it as well takes as long again and was worth nothing that could be measured (docs/understanding.md); but of an intent with few
- * none is, whatever the others have.
- */
+/** Few examples are all held out once, a fold after the other; of many, a share of each intent. */
 function foldsOf(examples: Example[], seed: number): Fold[] {
   if (examples.length <= FOLDED) return folds(examples, FOLDS, seed);
-  const parts = Math.round(1 / VALIDATION);
-  const [first] = folds(examples, parts, seed);
-  const counts = Map.groupBy(examples, ({ intent }) => intent);
-  const isRare = ({ intent }: Example) => counts.get(intent)!.length < parts;
-  return [{ train: [...first!.train, ...first!.held.filter(isRare)], held: first!.held.filter((one) => !isRare(one)) }];
+  return folds(examples, Math.round(1 / VALIDATION), seed).slice(0, 1);
 }
 
 /**

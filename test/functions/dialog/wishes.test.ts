@@ -22,10 +22,11 @@ test('a message is taken apart at its signs and at words that join, and a single
   assert.ok(partsOf(bot, 'and this, '.repeat(400)).length <= 6);
 });
 
-const heard = (intent: string, score = 0.9): Understanding => ({
+/** What a text is taken for, and what it may be as well. */
+const heard = (intent: string, score = 0.9, ...others: string[]): Understanding => ({
   intent,
   score,
-  top: [],
+  top: [{ intent, score }, ...others.map((other) => ({ intent: other, score: 0.1 }))],
   model: { name: 'm', version: '1' },
 });
 const meant = (whole: Understanding, ...parts: Understanding[]) => {
@@ -50,7 +51,7 @@ test('what is denied is not wished, whatever the whole is taken for', () => {
 });
 
 test('several wishes stand in their order; small talk beside one is none', () => {
-  assert.deepEqual(meant(heard('stock'), heard('order_status'), heard('stock')), [
+  assert.deepEqual(meant(heard('stock', 0.9, 'order_status'), heard('order_status'), heard('stock')), [
     'order_status',
     'order_status',
     'stock',
@@ -64,9 +65,21 @@ test('several wishes stand in their order; small talk beside one is none', () =>
     'account_login',
   ]);
   assert.deepEqual(
-    meant(heard('stock'), heard('stock'), heard('order_status', 0.65)),
+    meant(heard('stock', 0.9, 'order_status'), heard('stock'), heard('order_status', 0.65)),
     ['stock'],
     'what is only likely is not served beside it',
   );
   assert.deepEqual(meant(heard('order_status')), ['order_status']);
+});
+
+test('an opening that looks like a wish by itself hides none: the whole does not show it', () => {
+  const opening = heard('membership', 0.95);
+  assert.deepEqual(meant(heard('stock', 0.9, 'product_search', 'coupons', 'membership'), opening, heard('stock')), [
+    'stock',
+  ]);
+  assert.deepEqual(
+    meant(heard('stock', 0.9, 'product_search', 'membership'), opening, heard('stock')),
+    ['membership', 'membership', 'stock'],
+    'what is among the likeliest of the whole is wished',
+  );
 });
