@@ -25,7 +25,7 @@ export const vocabulary = z.strictObject({
 export type Vocabulary = z.infer<typeof vocabulary>;
 
 /** Characters of a text that are read, and its words: what follows adds cost and no meaning. */
-const TEXT_LIMIT = 2_000;
+export const READ_LIMIT = 2_000;
 const WORD_LIMIT = 62;
 /** The widest filter of a model needs as many places. */
 const SHORTEST = 3;
@@ -35,7 +35,7 @@ const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;
 
 /** Lower-case words; apostrophes vanish ("what's" = "whats"), other punctuation separates, emoji are words. */
 export function words(text: string): string[] {
-  const plain = text.slice(0, TEXT_LIMIT).normalize('NFKC').toLowerCase().replace(/['’`]/g, '');
+  const plain = text.slice(0, READ_LIMIT).normalize('NFKC').toLowerCase().replace(/['’`]/g, '');
   return (plain.match(TOKEN) ?? []).slice(0, WORD_LIMIT);
 }
 

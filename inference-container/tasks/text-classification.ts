@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import type { Manifest } from '../models/manifest.ts';
 import { classificationOutputs, classify, toTensors } from './classification.ts';
-import { type Encoded, NgramEncoder, vocabulary } from './ngrams.ts';
+import { type Encoded, NgramEncoder, READ_LIMIT, vocabulary } from './ngrams.ts';
 import { InvalidRow, type RowTask, type Runner } from './task.ts';
 import { openTokenizer, tokenFeeds } from './tokenizer.ts';
 
@@ -52,7 +52,8 @@ async function encoder(
     return {
       prepare: (row): Prepared => ({
         ngrams: ngrams.encode(row as string),
-        tokens: encoders.map((tokenize) => tokenize(row as string)),
+        // A tokenizer takes as long for what is cut off behind it.
+        tokens: encoders.map((tokenize) => tokenize((row as string).slice(0, READ_LIMIT))),
       }),
       feeds: (prepared) => {
         const rows = prepared as Prepared[];

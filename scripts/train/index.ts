@@ -17,7 +17,8 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
 
   --bot <folder>        functions/bot; the bot whose utterances it is trained on, as npm start trains it
   --data <file>         in place of a bot: a list of intents (JSON), a CSV with the columns text,intent, or a JSON of splits
-                        {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]
+                        {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]; what is named "none" is out of scope:
+                        it is to be refused, and is no intent
   --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
   --encoder <folder>    a sentence encoder that was trained elsewhere (a Hugging Face folder: model.onnx, tokenizer.json): it joins the
                         ensemble and is served with it; may be given up to 4 times
@@ -87,7 +88,7 @@ try {
   bar.stop();
   const { counts, dropped } = trained;
   console.log(
-    `\n${trained.labels} intents; ${counts.train} utterances to train, ${validated(counts)}, ${counts.test} for the test; ${trained.seconds.toFixed(0)} s`,
+    `\n${trained.labels} intents; ${counts.train} utterances to train, ${validated(counts)}, ${counts.test} for the test, ${counts.outOfScope} out of scope (named none); ${trained.seconds.toFixed(0)} s`,
   );
   for (const line of dropped) console.log(`  left out: ${line}`);
   show('validation', trained.validation);
