@@ -14,6 +14,7 @@ const HELP = `npm run bench:few-shot -- <data folder> [--encoders <folder>]: int
   <data folder>         holds clinc150/, clinc150-few-shot/, hwu64/ and 3i4k/, as their collections have them
   --encoders <folder>   holds encoders as scripts/bench/encoders/fetch.sh writes them: minilm/ and use-multilingual/
   --sets <names>        of them, in place of all
+  --with <variants>     of them (none, minilm, use-multilingual, both), in place of all
   --seeds 1,2,3         trainings of each row
 
 What was measured is kept in .local/bench/few-shot.json: a run that was stopped goes on, and the table is of all there is.
@@ -32,7 +33,7 @@ const SETS = [
   { name: '3i4K, all (Korean)', file: '3i4k/full.json', published: '90 (KLUE-RoBERTa-small)', korean: true },
 ];
 const VARIANTS: Record<string, string[]> = {
-  'no pretrained weights': [],
+  none: [],
   minilm: ['minilm'],
   'use-multilingual': ['use-multilingual'],
   both: ['minilm', 'use-multilingual'],
@@ -56,6 +57,7 @@ const { values, positionals } = parseArgs({
   options: {
     encoders: { type: 'string' },
     sets: { type: 'string' },
+    with: { type: 'string' },
     seeds: { type: 'string', default: '1,2,3' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -74,6 +76,7 @@ for (const seed of values.seeds.split(',').map(Number))
   for (const { name, file, korean } of SETS)
     for (const [variant, encoders] of Object.entries(VARIANTS)) {
       if (wanted && !wanted.some((one) => file.startsWith(one))) continue;
+      if (values.with && !values.with.split(',').includes(variant)) continue;
       if (encoders.length > 0 && !values.encoders) continue;
       // An English encoder knows no Korean.
       if (korean && encoders.includes('minilm')) continue;
@@ -140,7 +143,7 @@ function table(): string {
       return [
         `| ${[
           name,
-          variant,
+          variant === 'none' ? 'no pretrained weights' : variant,
           `**${percent(mean(accuracies))}** (${percent(Math.min(...accuracies))}–${percent(Math.max(...accuracies))}, ${own.length})`,
           percent(of(({ inScope }) => inScope)),
           recalls.length > 0 ? percent(mean(recalls)) : '–',
