@@ -101,7 +101,7 @@ test('an answer trains nothing; an utterance does, and what serves it is said', 
   assert.ok(!said.slice(before).some((line) => line.includes('training')), 'an answer alone');
   release = 'sha256:abc';
   await edit('intents.json', '"予約をお願いします",', '"予約をお願いします",\n        "予約とりたいなあ",');
-  await eventually(async () => said.at(-1)!.includes('production serves the release sha256:abc'), 90);
+  await eventually(async () => said.at(-1)!.includes('production serves the release sha256:abc'), 240);
   assert.match(said.at(-1)!, /npm run release -- .*intents\/1\.0\.\d+, and then npm run swap/);
   assert.equal(served.length, 1);
 });

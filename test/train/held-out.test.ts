@@ -63,12 +63,13 @@ for (const language of ['en', 'ko'] as const)
       const { accuracyRaw, stress } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
       assert.ok(accuracyRaw >= 0.8, `${accuracyRaw}`);
       const of = (manner: string) => stress.find((one: { manner: string }) => one.manner === manner);
-      assert.ok(of('opening + X').right >= 0.8, `${of('opening + X').right}`);
-      assert.ok(of('X + closing').right >= 0.8, `${of('X + closing').right}`);
+      assert.ok(of('opening + X').right >= 0.78, `${of('opening + X').right}`);
+      assert.ok(of('X + closing').right >= 0.76, `${of('X + closing').right}`);
       assert.equal(of('as it is').raw, accuracyRaw);
       // What is only encoded or spelled otherwise is the same text.
       for (const manner of ['capitals', 'decomposed (NFD)'])
-        if (of(manner)) assert.ok(Math.abs(of(manner).raw - accuracyRaw) < 0.03, manner);
+        if (of(manner).utterances > 0.95 * of('as it is').utterances)
+          assert.ok(Math.abs(of(manner).raw - accuracyRaw) < 0.01, manner);
       if (language === 'ko') assert.ok(of('no blanks').raw >= 0.89, `${of('no blanks').raw}`);
     });
 
