@@ -183,7 +183,7 @@ export async function trainCandidate(prepared: Prepared, training: Training): Pr
       vocabulary: 'vocabulary.json',
       ...(tokenizers.length > 0 ? { encoders: tokenizers.map((one) => one.description) } : {}),
     },
-    batching: { rows: 'independent' },
+    batching: { rows: served.rows },
     trainedOn: {
       sha256: prepared.sha256,
       examples: new Set([...prepared.train, ...prepared.folds.flatMap(({ held }) => held)]).size,
@@ -259,11 +259,11 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
 
 /** How much is right of what is held out of the first folds, with a part of their utterances and with all. */
 async function learningCurve(
-  { folds: all, ...prepared }: Prepared,
+  prepared: Prepared,
   training: Training,
   { standards, judgedValidation }: Pick<Chosen, 'standards' | 'judgedValidation'>,
 ): Promise<CurvePoint[]> {
-  const { labels } = prepared;
+  const { labels, folds: all } = prepared;
   const some = all.slice(0, CURVE_FOLDS);
   const held = some.map((fold) => scoped(fold.held).inside);
   const count = held.flat().length;
@@ -274,7 +274,7 @@ async function learningCurve(
     for (const [index, fold] of some.entries()) {
       const fewer = thinned(fold.train, part);
       trained += scoped(fewer).inside.length;
-      const members = await trainMembers({ ...prepared, folds: all }, fewer, training);
+      const members = await trainMembers(prepared, fewer, training);
       const totals = sum(await logitsOf(members, held[index]!, training.encoders ?? []), standards);
       const best = labelsOf(totals, labels.length);
       right += held[index]!.filter(({ intent }, row) => labels[best[row]!] === intent).length;

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { openTokenizer, tokenFeeds } from '../../inference-container/tasks/tokenizer.ts';
 import { DatasetError } from './dataset.ts';
 
-/** Where the model of a Hugging Face folder may stand; the smaller ones first. */
-const MODELS = ['model_quantized.onnx', 'model_int8.onnx', 'model.onnx'].flatMap((file) => [file, `onnx/${file}`]);
+/** Where the model of a Hugging Face folder may stand; first what is exact, and whose rows do not mix. */
+const MODELS = ['model.onnx', 'model_quantized.onnx', 'model_int8.onnx'].flatMap((file) => [file, `onnx/${file}`]);
 /** Tokens of a message that are read at most: the customer's wish is within them, and time grows with their square. */
 const TOKENS = 128;
 const BATCH = 32;
@@ -65,7 +65,8 @@ export class Encoder {
     if (!file) throw refuse('there is no model.onnx (nor model_quantized.onnx, nor one in onnx/)');
     const tokenizer = join(folder, 'tokenizer.json');
     if (!existsSync(tokenizer)) throw refuse('there is no tokenizer.json');
-    const configuration = ['tokenizer_config.json'].map((name) => join(folder, name)).find(existsSync);
+    const beside = join(folder, 'tokenizer_config.json');
+    const configuration = existsSync(beside) ? beside : undefined;
     const limits = await Promise.all(
       ['sentence_bert_config.json', 'tokenizer_config.json'].map((name) => settings(folder, name, limitFile)),
     );

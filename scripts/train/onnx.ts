@@ -59,7 +59,7 @@ export async function exportEnsemble(
   { classes, cnns, svm, heads }: Parts,
   { standards, confidence }: Scoring,
   encoders: readonly Encoder[],
-): Promise<{ model: Uint8Array; encoders: Encoder[] }> {
+): Promise<{ model: Uint8Array; encoders: Encoder[]; rows: 'independent' | 'dependent' }> {
   const weighed = (index: number) => standards[index]!.scale !== 0;
   const own = cnns.map((part, index) => ({ part, name: `cnn${index}`, index })).filter(({ index }) => weighed(index));
   const read = heads
@@ -72,7 +72,13 @@ export async function exportEnsemble(
   for (const [place, part] of graphs.graphs.entries())
     members.push(graph.head(`head${place}`, part, read[place]!.head));
   const scores = graph.scores(members, { standards: standards.filter(({ scale }) => scale !== 0), confidence });
-  return { model: graph.model(graphs, [scores], classes), encoders: read.map(({ encoder }) => encoder) };
+  // Quantised as it runs, a row's scale is that of all rows it stands beside.
+  const mixing = graphs.graphs.some(({ nodes }) => nodes.some(({ opType }) => opType === 'DynamicQuantizeLinear'));
+  return {
+    model: graph.model(graphs, [scores], classes),
+    encoders: read.map(({ encoder }) => encoder),
+    rows: mixing ? 'dependent' : 'independent',
+  };
 }
 
 class Graph {

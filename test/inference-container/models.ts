@@ -639,12 +639,18 @@ export const unknownOperator = (): Uint8Array =>
 
 /**
  * input_ids[batch, tokens] → the rows of a table; `given`: → their sum over what `attention_mask` keeps, as a model that pools by itself.
- * Its rows pass through branches that name what stands outside of them; `elsewhere`: the table is external data of that file.
+ * Its rows pass through branches that name what stands outside of them; `elsewhere`: the table is external data of that file;
+ * `quantised`: by a scale of all rows together, as quantised models of Hugging Face do.
  */
 export function sentenceEncoder(
   table: Float32Array,
   dimensions: number,
-  { given = false, opset = 17, elsewhere = '' }: { given?: boolean; opset?: number; elsewhere?: string } = {},
+  {
+    given = false,
+    opset = 17,
+    elsewhere = '',
+    quantised = false,
+  }: { given?: boolean; opset?: number; elsewhere?: string; quantised?: boolean } = {},
 ): Uint8Array {
   const branch = (name: string) => ({
     graph: onnx.GraphProto.create({
@@ -665,6 +671,10 @@ export function sentenceEncoder(
     ],
   };
   const yes = { name: 'yes', dims: [], dataType: types.BOOL, rawData: Uint8Array.of(1) };
+  const quantising = [
+    { ...node('DynamicQuantizeLinear', ['exact'], 'bytes'), output: ['bytes', 'scale', 'zero'] },
+    node('DequantizeLinear', ['bytes', 'scale', 'zero'], 'rows'),
+  ];
   const pooled = [
     node('Cast', ['attention_mask'], 'mask', { to: types.FP32 }),
     node('Unsqueeze', ['mask', 'last'], 'wide'),
@@ -683,7 +693,8 @@ export function sentenceEncoder(
         : ['last_hidden_state', 'FP32', ['batch', 'tokens', dimensions]],
     ],
     nodes: [
-      node('Gather', ['table', 'input_ids'], 'rows'),
+      node('Gather', ['table', 'input_ids'], quantised ? 'exact' : 'rows'),
+      ...(quantised ? quantising : []),
       node('If', ['yes'], 'last_hidden_state', { then_branch: branch('same'), else_branch: branch('other') }),
       ...(given ? pooled : []),
     ],

@@ -113,6 +113,17 @@ test('vectors are the mean, the first token’s, or the model’s own, and weigh
   }
 });
 
+test('a model that quantises as it runs mixes its rows: requests are not joined, and the exact one beside it is preferred', async () => {
+  const mixed = await encoder('mixed', { quantised: true });
+  const out = join(folder.path, 'mixed-rows/intents/1');
+  await trainQuickly(file, out, { encoders: [mixed] });
+  assert.equal((await manifestOf(out)).batching.rows, 'dependent');
+  await cp(join(mixed, 'model.onnx'), join(folder.path, 'beside-it/onnx/model_quantized.onnx'));
+  const exact = await encoder('beside-it');
+  await trainQuickly(file, out, { encoders: [exact] });
+  assert.equal((await manifestOf(out)).batching.rows, 'independent');
+});
+
 test('two encoders stand in one model; one that tells nothing is left out of it', async () => {
   const own = await encoder('right');
   const blind = join(folder.path, 'blind');

@@ -189,6 +189,7 @@ export interface PackageJson {
   golden: { input: string; output: { label: string } }[];
   trainedOn: { sha256: string; examples: number };
   files: Record<string, string>;
+  batching: { rows: string };
   preprocessing: { encoders?: { tokenizer: string; maxTokens: number }[] };
 }
 
