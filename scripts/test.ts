@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
-import { buildFunctions, buildInference } from './build.ts';
+import { buildFunctions } from './build/functions.ts';
+import { buildInference } from './build/inference.ts';
 import { ensureIntentModel } from './local/intent-model.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -10,7 +10,7 @@ import { settings } from '../services/settings.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
 
-/** The folder of the built app (scripts/build.ts puts `web/` beside the bundle). */
+/** The folder of the built app (scripts/build/functions.ts puts `web/` beside the bundle). */
 const here = dirname(fileURLToPath(import.meta.url));
 
 const HTML = 'text/html; charset=utf-8';

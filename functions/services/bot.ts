@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Bot, content } from '../dialog/bot.ts';
 import { log } from './telemetry.ts';
 
-/** The bot's content, beside the built app (scripts/build.ts). */
+/** The bot's content, beside the built app (scripts/build/functions.ts). */
 const FILE = join(dirname(fileURLToPath(import.meta.url)), 'bot.json');
 /** How often it is looked at whether there is another, in milliseconds. */
 const LOOK = 500;

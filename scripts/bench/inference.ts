@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { buildInference } from '../build.ts';
+import { buildInference } from '../build/inference.ts';
 import { freePorts } from '../local/ports.ts';
 import { type Contender, ours, peers } from './contenders.ts';
 import { type Measured, writeReport } from './inference-report.ts';

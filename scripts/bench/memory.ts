@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { environment } from '../../inference-container/environment.ts';
-import { buildInference } from '../build.ts';
+import { buildInference } from '../build/inference.ts';
 import { freePorts } from '../local/ports.ts';
 import { Random } from '../train/random.ts';
 import { ROWS, writeLargeModel } from './large-model.ts';

@@ -3,7 +3,7 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildFunctions } from '../build.ts';
+import { buildFunctions } from '../build/functions.ts';
 import { machine, percentile } from './report.ts';
 
 const { values } = parseArgs({

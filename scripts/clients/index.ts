@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { environment } from '../../inference-container/environment.ts';
 import { pythonFound } from '../attack/schemathesis.ts';
 import { machine } from '../bench/report.ts';
-import { buildInference } from '../build.ts';
+import { buildInference } from '../build/inference.ts';
 import { freePort } from '../local/ports.ts';
 import { Wire } from './wire.ts';
 

@@ -43,10 +43,12 @@ export function commandOf({ root, config }: Unpacked): { args: string[]; cwd: st
   if (basename(command) !== 'node')
     throw new Error(`the image runs ${command || 'nothing'}; only node can be run here`);
   const environment = Object.fromEntries(
-    (Env ?? []).map((entry) => {
-      const at = entry.indexOf('=');
-      return [entry.slice(0, at), mapped(entry.slice(at + 1))];
-    }),
+    (Env ?? [])
+      .filter((entry) => !entry.startsWith('PATH='))
+      .map((entry) => {
+        const at = entry.indexOf('=');
+        return [entry.slice(0, at), mapped(entry.slice(at + 1))];
+      }),
   );
   const folder = WorkingDir || '/';
   const cwd = pathInside(root, folder) ?? root;

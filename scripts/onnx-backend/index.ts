@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { environment } from '../../inference-container/environment.ts';
 import { pythonFound } from '../attack/schemathesis.ts';
-import { buildInference } from '../build.ts';
+import { buildInference } from '../build/inference.ts';
 import { freePort } from '../local/ports.ts';
 import * as joining from './joining-report.ts';
 import * as report from './report.ts';

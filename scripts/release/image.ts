@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LABEL, type releaseLabel } from '../../functions/releases/label.ts';
 import type { Descriptor, Image, ImageConfig, Registry } from '../../functions/services/registry.ts';
-import { environment } from '../../inference-container/environment.ts';
 import { packLayer } from './layer.ts';
 import { LAYER, pushBlob, pushImage, sha256 } from './push.ts';
 
@@ -83,29 +82,6 @@ export async function compose(
     await rm(draft, { recursive: true, force: true });
   }
 }
-
-/** The image that others start from where there is no base image: no layers, and Node as the machine has it. */
-export const scratch: Image = {
-  digest: '',
-  manifest: { schemaVersion: 2, config: { mediaType: '', digest: `sha256:${'0'.repeat(64)}`, size: 0 }, layers: [] },
-  config: {
-    architecture: 'amd64',
-    os: 'linux',
-    config: {
-      Env: [
-        'PORT=8080',
-        'MODEL_DIR=/models',
-        'CACHE_DIR=/tmp/models',
-        'NODE_ENV=production',
-        ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-      ],
-      Entrypoint: ['node'],
-      Cmd: ['/app/main.js'],
-      WorkingDir: '/app',
-    },
-    rootfs: { type: 'layers', diff_ids: [] },
-  },
-};
 
 /** A base image with the model layers of another image on it. */
 export function withModels(base: Image, other: Image): Image {

@@ -6,8 +6,9 @@ import { labelOf, type ReleasedModel, type ReleaseLabel } from '../../functions/
 import { type Image, Registry } from '../../functions/services/registry.ts';
 import { currentImage, SERVER, STAGING } from './base.ts';
 import { loadSettings } from './environment.ts';
-import { type Composed, compose, scratch, withModels } from './image.ts';
+import { type Composed, compose, withModels } from './image.ts';
 import { checkPackage, PackageError } from './package.ts';
+import { asServer, scratch } from './runtime.ts';
 import { serverFiles } from './server.ts';
 
 const HELP = `npm run release -- <model folder>: checks a model package, adds it to the image as one layer, and pushes that
@@ -87,7 +88,7 @@ async function releaseServer(registry: Registry): Promise<string> {
   const files = await serverFiles();
   try {
     const current = await currentImage(registry, console.log);
-    const under = current ? (values.base ? withModels(base, current) : current) : base;
+    const under = asServer(current ? (values.base ? withModels(base, current) : current) : base);
     const label: ReleaseLabel = { commit: commit(), models: current ? (labelOf(current)?.models ?? []) : [] };
     const layer = { kind: 'server', folders: { app: files.folder } };
     const composed = await push(registry, under, layer, label, [STAGING, SERVER], commit());

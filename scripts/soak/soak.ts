@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { environment } from '../../inference-container/environment.ts';
 import { writeModels } from '../bench/models.ts';
-import { buildInference } from '../build.ts';
+import { buildInference } from '../build/inference.ts';
 import { freePorts } from '../local/ports.ts';
 import { soak, soakFailures } from './run.ts';
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from '../../functions/services/registry.ts';
-import { compose, scratch } from '../../scripts/release/image.ts';
+import { compose } from '../../scripts/release/image.ts';
+import { scratch } from '../../scripts/release/runtime.ts';
 
 /** How an image behaves that is pushed in place of a real server's: it starts in a moment. */
 export interface Behaviour {

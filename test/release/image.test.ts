@@ -5,8 +5,9 @@ import { Readable } from 'node:stream';
 import { beforeEach, describe, test } from 'node:test';
 import { LABEL, labelOf, releaseOf } from '../../functions/releases/label.ts';
 import type { Image } from '../../functions/services/registry.ts';
-import { type Composed, compose, type NewLayer, scratch, withModels } from '../../scripts/release/image.ts';
+import { type Composed, compose, type NewLayer, withModels } from '../../scripts/release/image.ts';
 import { pushBlob } from '../../scripts/release/push.ts';
+import { scratch } from '../../scripts/release/runtime.ts';
 import { useRegistry } from './registry.ts';
 import { sha256, useTemporary } from './tar.ts';
 
@@ -70,7 +71,7 @@ describe('composing an image', () => {
     assert.equal(image.manifest.layers[0]!.size, bytes);
     const { config, rootfs, os, architecture } = image.config;
     assert.deepEqual([os, architecture], ['linux', 'amd64']);
-    assert.deepEqual([config?.Entrypoint, config?.Cmd, config?.WorkingDir], [['node'], ['/app/main.js'], '/app']);
+    assert.deepEqual([config?.Entrypoint, config?.Cmd, config?.WorkingDir], [['node'], ['main.js'], '/app']);
     assert.equal(rootfs.diff_ids.length, 1);
     assert.equal(releaseOf(image), release);
     assert.equal(release, sha256(rootfs.diff_ids.join()));

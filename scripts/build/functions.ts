@@ -1,28 +1,17 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
-import type { Content } from '../functions/dialog/bot.ts';
-import { botFolder, RETAILER, served } from './bot/folder.ts';
+import type { Content } from '../../functions/dialog/bot.ts';
+import { botFolder, RETAILER, served } from '../bot/folder.ts';
+import { draft, REQUIRE, replace, root } from './bundle.ts';
 
 /**
  * Builds what is deployed: `dist/functions` (one bundle with host.json and the chat page; the Functions host loads it as
  * it is) and `dist/inference-container`. Bundled, because hundreds of small files are what a cold start costs most.
  */
-const root = join(import.meta.dirname, '..');
-
-/** What CommonJS modules expect to find, by names that no module has itself. */
-const REQUIRE = [
-  "import { createRequire as __createRequire } from 'node:module';",
-  "import { fileURLToPath as __fileURLToPath } from 'node:url';",
-  "import { dirname as __pathDirname } from 'node:path';",
-  'const require = __createRequire(import.meta.url);',
-  'const __bundleFilename = __fileURLToPath(import.meta.url);',
-  'const __bundleDirname = __pathDirname(__bundleFilename);',
-].join('');
-
 export interface FunctionsBuild {
   target?: string;
   /** The bot's folder. */
@@ -107,65 +96,6 @@ export async function writeContent(app: string, content: Content): Promise<void>
   await rename(`${file}.${process.pid}`, file);
 }
 
-/** They have native parts or load files beside themselves. */
-const OUTSIDE = ['onnxruntime-node', 'sharp', 'pino'];
-
-export async function buildInference(target = join(root, 'dist/inference-container')): Promise<void> {
-  const out = draft(target);
-  await rm(out, { recursive: true, force: true });
-  await build({
-    entryPoints: {
-      main: join(root, 'inference-container/main.ts'),
-      worker: join(root, 'inference-container/models/worker.ts'),
-      front: join(root, 'inference-container/http/front.ts'),
-    },
-    outdir: out,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    logLevel: 'error',
-    external: OUTSIDE,
-    banner: { js: REQUIRE },
-    define: { __filename: '__bundleFilename', __dirname: '__bundleDirname' },
-  });
-  // What the bundle leaves outside, and what that needs, at the versions of the lock file; npm drops the rest of it.
-  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
-  const dependencies = Object.fromEntries(OUTSIDE.map((name) => [name, lock.packages[`node_modules/${name}`].version]));
-  const description = { name: 'maru-inference', private: true, type: 'module', main: 'main.js', dependencies };
-  await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
-  const { name } = description;
-  const locked = { ...lock, name, version: undefined, packages: { ...lock.packages, '': { name, dependencies } } };
-  await writeFile(join(out, 'package-lock.json'), `${JSON.stringify(locked, null, 2)}\n`);
-  await replace(target, out);
-}
-
-/** Where a build is made, beside what it replaces: somebody else may be running from that. */
-function draft(target: string): string {
-  return `${target}.${process.pid}`;
-}
-
-async function replace(target: string, out: string): Promise<void> {
-  const old = `${out}.old`;
-  await rename(target, old).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-  await rename(out, target);
-  await rm(old, { recursive: true, force: true });
-}
-
 function withoutSourceMap(text: string): string {
   return text.replace(/\n\/\/# sourceMappingURL=.*(?:[\n\r\u2028\u2029]\s*)?$/, '\n');
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { bot: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
-  if (values.help) {
-    console.log(
-      'npm run build [-- --bot <folder>]: dist/functions, with the bot of that folder, and dist/inference-container',
-    );
-    process.exit(0);
-  }
-  const bot = values.bot === undefined ? RETAILER : resolve(values.bot);
-  await Promise.all([buildFunctions({ bot }), buildInference()]);
 }
