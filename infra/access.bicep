@@ -1,5 +1,5 @@
 // Who may do what: the least that each app needs. People who swap and release are given their roles by hand (docs/deploy.md).
-param token string
+param suffix string
 param gatewayPrincipalId string
 param inferencePrincipalId string
 param storageName string
@@ -7,12 +7,16 @@ param cosmosName string
 param registryName string
 param inferenceSite string
 param insightsName string
+// Who deploys; blank: nobody.
+param deployerId string
+param deployerType string
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   blobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   queueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   registryPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
+  registryPush: '8311e382-0749-4cb8-b61a-304f252e45ec'
   metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
 }
 
@@ -119,11 +123,32 @@ resource gatewayData 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2
   }
 }
 
+// Owning a subscription is no right to its data: releases are pushed to the registry and recorded in the database.
+resource deployerRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerId)) {
+  scope: registry
+  name: guid(registry.id, deployerId, roles.registryPush)
+  properties: {
+    principalId: deployerId
+    principalType: deployerType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.registryPush)
+  }
+}
+
+resource deployerData 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = if (!empty(deployerId)) {
+  parent: cosmos
+  name: guid(cosmos.id, deployerId, 'data')
+  properties: {
+    principalId: deployerId
+    roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002'
+    scope: '${cosmos.id}/dbs/maru'
+  }
+}
+
 // May see both slots and give the staging slot an image. May not swap, and may not touch production.
 resource stager 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, 'maru-stager')
   properties: {
-    roleName: 'Maru stager ${token}'
+    roleName: 'Maru stager ${suffix}'
     description: 'Reads the slots of the model server, gives the staging slot an image and reads its log.'
     type: 'CustomRole'
     assignableScopes: [resourceGroup().id]

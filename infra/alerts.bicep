@@ -1,12 +1,12 @@
 // What a person should hear of, from what the gateway logs: functions/queues/log.ts, poison.ts, releases/advance.ts.
-param token string
+param suffix string
 param location string
 param tags object
 param insightsId string
 param emails array
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: 'ag-${token}'
+  name: 'ag-${suffix}'
   location: 'global'
   tags: tags
   properties: {
@@ -24,9 +24,11 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
 
 // Application Insights' own tables: traces holds a line of JSON for each log of the gateway.
 var lines = 'traces | extend line = parse_json(message) '
+// Where telemetry is sampled a row stands for several lines, and says for how many.
+var counted = ' | summarize times = sum(itemCount) by bin(timestamp, 5m)'
 
 resource failedTurns 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'failed-turns-${token}'
+  name: 'failed-turns-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -40,8 +42,9 @@ resource failedTurns 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${lines}| where line.message == "turn" and line.outcome == "failed"'
-          timeAggregation: 'Count'
+          query: '${lines}| where line.message == "turn" and line.outcome == "failed"${counted}'
+          metricMeasureColumn: 'times'
+          timeAggregation: 'Total'
           operator: 'GreaterThan'
           threshold: 5
         }
@@ -53,7 +56,7 @@ resource failedTurns 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
 }
 
 resource poisonMessages 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'poison-messages-${token}'
+  name: 'poison-messages-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -67,8 +70,9 @@ resource poisonMessages 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${lines}| where line.message == "poison message"'
-          timeAggregation: 'Count'
+          query: '${lines}| where line.message == "poison message"${counted}'
+          metricMeasureColumn: 'times'
+          timeAggregation: 'Total'
           operator: 'GreaterThan'
           threshold: 0
         }
@@ -80,7 +84,7 @@ resource poisonMessages 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
 }
 
 resource slowTurns 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'slow-turns-${token}'
+  name: 'slow-turns-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -108,7 +112,7 @@ resource slowTurns 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
 }
 
 resource failedStaging 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'staging-failed-${token}'
+  name: 'staging-failed-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -122,8 +126,9 @@ resource failedStaging 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${lines}| where line.message == "release" and line.state == "failed"'
-          timeAggregation: 'Count'
+          query: '${lines}| where line.message == "release" and line.state == "failed"${counted}'
+          metricMeasureColumn: 'times'
+          timeAggregation: 'Total'
           operator: 'GreaterThan'
           threshold: 0
         }

@@ -1,13 +1,14 @@
 // The bot registration: its app id is the gateway's identity, so there is no password. Web Chat and Direct Line.
-param token string
+param suffix string
 param tags object
 param endpoint string
 param identityId string
 param identityClientId string
 param workspaceId string
+param disableLocalAuth bool
 
 resource bot 'Microsoft.BotService/botServices@2022-09-15' = {
-  name: 'bot-${token}'
+  name: 'bot-${suffix}'
   location: 'global'
   tags: tags
   kind: 'azurebot'
@@ -19,7 +20,9 @@ resource bot 'Microsoft.BotService/botServices@2022-09-15' = {
     msaAppId: identityClientId
     msaAppMSIResourceId: identityId
     msaAppTenantId: subscription().tenantId
-    disableLocalAuth: true
+    // True closes the bot to whatever is no Entra token, and then perhaps to the Direct Line secret that /chat gets its tokens by
+    // (docs/deploy.md, "Try these first").
+    disableLocalAuth: disableLocalAuth
     isStreamingSupported: false
     schemaTransformationVersion: '1.3'
   }

@@ -1,11 +1,11 @@
 // Serverless Cosmos DB. Session consistency is not enough: a wake-up in another process must see the write that sent it.
-param token string
+param suffix string
 param location string
 param tags object
 param workspaceId string
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
-  name: 'cosmos-${token}'
+  name: 'cosmos-${suffix}'
   location: location
   tags: tags
   kind: 'GlobalDocumentDB'

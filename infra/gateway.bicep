@@ -16,6 +16,7 @@ param inferenceUrl string
 param stagingUrl string
 param inferenceSite string
 param intentModel string
+param faqModel string
 param subnetId string
 @secure()
 param inferenceKey string
@@ -79,9 +80,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     }
     siteConfig: {
       http20Enabled: true
+      // Flex Consumption refuses ftpsState (error 51021: it has no FTP) and ignores healthCheckPath.
       minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
-      healthCheckPath: '/api/health'
     }
   }
 
@@ -104,6 +104,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       INFERENCE_URL: inferenceUrl
       INFERENCE_KEY: inferenceKey
       INTENT_MODEL: intentModel
+      FAQ_MODEL: faqModel
       STAGING_URL: stagingUrl
       INFERENCE_SITE: inferenceSite
       INFERENCE_RESOURCE_GROUP: resourceGroup().name

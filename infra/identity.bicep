@@ -1,16 +1,16 @@
 // One identity an app: what each may do stands in access.bicep.
-param token string
+param suffix string
 param location string
 param tags object
 
 resource gateway 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-gateway-${token}'
+  name: 'id-gateway-${suffix}'
   location: location
   tags: tags
 }
 
 resource inference 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-inference-${token}'
+  name: 'id-inference-${suffix}'
   location: location
   tags: tags
 }

@@ -99,7 +99,9 @@ resource staging 'Microsoft.Web/sites/slots@2025-03-01' = {
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
   properties: {
     serverFarmId: plan.id
-    httpsOnly: true
+    // Not here: a swap warms this slot by plain HTTP, and a redirect to HTTPS is no 200. It answers the gateway's subnet and the allowed
+    // addresses alone, and that it redirects nobody is not swapped.
+    httpsOnly: false
     clientAffinityEnabled: false
     siteConfig: union(configuration, {
       linuxFxVersion: 'DOCKER|${empty(stagingImage) ? placeholder : stagingImage}'

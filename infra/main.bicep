@@ -72,18 +72,29 @@ param callLogDays int = 90
 @secure()
 param operatorWebhookUrl string = ''
 
-@description('Mail addresses that alerts go to.')
-param alertEmails array = []
+@description('Whether the bot takes Entra tokens alone. Off: the Direct Line secret of the chat page may then be refused.')
+param disableBotLocalAuth bool = false
+
+@description('Mail addresses that alerts go to, separated by commas.')
+param alertEmails string = ''
+
+@description('Who deploys, as azd knows them: may then release and see releases. Blank: nobody gets a role here.')
+param principalId string = ''
+
+@description('User, or ServicePrincipal for a pipeline.')
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param principalType string = 'User'
 
 @description('What the registry sends to show that it is the registry. A new one with every deployment.')
 @secure()
 param webhookSecret string = newGuid()
 
-var token = toLower(uniqueString(subscription().id, environmentName, location))
+var suffix = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
-var gatewayName = 'func-${token}'
-var inferenceName = 'app-${token}'
+var gatewayName = 'func-${suffix}'
+var inferenceName = 'app-${suffix}'
 var intentModel = 'intents'
+var faqModel = 'faq'
 var gatewayUrl = 'https://${gatewayName}.azurewebsites.net'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -95,26 +106,26 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
 module identity 'identity.bicep' = {
   name: 'identity'
   scope: group
-  params: { token: token, location: location, tags: tags }
+  params: { suffix: suffix, location: location, tags: tags }
 }
 
 module monitoring 'monitoring.bicep' = {
   name: 'monitoring'
   scope: group
-  params: { token: token, location: location, tags: tags }
+  params: { suffix: suffix, location: location, tags: tags }
 }
 
 module storage 'storage.bicep' = {
   name: 'storage'
   scope: group
-  params: { token: token, location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
+  params: { suffix: suffix, location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
 }
 
 module database 'database.bicep' = {
   name: 'database'
   scope: group
   params: {
-    token: token
+    suffix: suffix
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -125,7 +136,7 @@ module registry 'registry.bicep' = {
   name: 'registry'
   scope: group
   params: {
-    token: token
+    suffix: suffix
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -137,7 +148,7 @@ module registry 'registry.bicep' = {
 module network 'network.bicep' = {
   name: 'network'
   scope: group
-  params: { token: token, location: location, tags: tags }
+  params: { suffix: suffix, location: location, tags: tags }
 }
 
 module inference 'inference.bicep' = {
@@ -166,12 +177,13 @@ module bot 'bot.bicep' = {
   name: 'bot'
   scope: group
   params: {
-    token: token
+    suffix: suffix
     tags: tags
     endpoint: '${gatewayUrl}/api/messages'
     identityId: identity.outputs.gatewayId
     identityClientId: identity.outputs.gatewayClientId
     workspaceId: monitoring.outputs.workspaceId
+    disableLocalAuth: disableBotLocalAuth
   }
 }
 
@@ -196,6 +208,7 @@ module gateway 'gateway.bicep' = {
     stagingUrl: inference.outputs.stagingUrl
     inferenceSite: inferenceName
     intentModel: intentModel
+    faqModel: faqModel
     subnetId: network.outputs.gatewaySubnetId
     inferenceKey: inferenceKey
     registryUrl: registry.outputs.url
@@ -216,7 +229,7 @@ module access 'access.bicep' = {
   name: 'access'
   scope: group
   params: {
-    token: token
+    suffix: suffix
     gatewayPrincipalId: identity.outputs.gatewayPrincipalId
     inferencePrincipalId: identity.outputs.inferencePrincipalId
     storageName: storage.outputs.name
@@ -224,6 +237,8 @@ module access 'access.bicep' = {
     registryName: registry.outputs.name
     inferenceSite: inferenceName
     insightsName: monitoring.outputs.insightsName
+    deployerId: principalId
+    deployerType: principalType
   }
   dependsOn: [inference]
 }
@@ -232,11 +247,11 @@ module alerts 'alerts.bicep' = {
   name: 'alerts'
   scope: group
   params: {
-    token: token
+    suffix: suffix
     location: location
     tags: tags
     insightsId: monitoring.outputs.insightsId
-    emails: alertEmails
+    emails: empty(alertEmails) ? [] : split(alertEmails, ',')
   }
 }
 

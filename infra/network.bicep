@@ -1,10 +1,10 @@
 // What the gateway's calls come from: the model server lets in this subnet, and nobody else.
-param token string
+param suffix string
 param location string
 param tags object
 
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
-  name: 'vnet-${token}'
+  name: 'vnet-${suffix}'
   location: location
   tags: tags
   properties: {

@@ -1,5 +1,5 @@
 // Images of the model server. Its webhook tells the gateway of a push; it tries once, so a timer looks too.
-param token string
+param suffix string
 param location string
 param tags object
 param workspaceId string
@@ -8,7 +8,7 @@ param webhookUrl string
 param webhookSecret string
 
 resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' = {
-  name: 'cr${token}'
+  name: 'cr${suffix}'
   location: location
   tags: tags
   sku: { name: 'Basic' }

@@ -1,5 +1,5 @@
 // Queues between the steps of a turn, attachments, models, and the gateway's package. No keys: identities only.
-param token string
+param suffix string
 param location string
 param tags object
 param workspaceId string
@@ -10,7 +10,7 @@ var queues = concat(['turns', 'replies', 'call-log', 'releases'], skills)
 var poison = map(queues, name => '${name}-poison')
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
-  name: 'st${token}'
+  name: 'st${suffix}'
   location: location
   tags: tags
   kind: 'StorageV2'

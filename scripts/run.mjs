@@ -38,7 +38,13 @@ function install() {
   if (!byHand) {
     console.log('Installing the packages of package-lock.json (once; about 2 minutes) …');
     const command = ['ci', '--no-fund', '--no-audit', '--loglevel=error', '--progress=true'];
-    const { status } = spawnSync('npm', command, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+    const { status } = spawnSync('npm', command, {
+      cwd: root,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+      // Where npm runs the scripts of packages at all (before 11), this one's would download CUDA libraries.
+      env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+    });
     if (status !== 0) {
       console.error('npm ci failed. Check that the npm registry can be reached, and run the same command again.');
       process.exit(1);

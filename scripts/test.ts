@@ -6,7 +6,7 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { buildFunctions } from './build/functions.ts';
 import { buildInference } from './build/inference.ts';
-import { ensureIntentModel } from './local/intent-model.ts';
+import { ensureBotModels } from './local/bot-models.ts';
 
 const root = join(import.meta.dirname, '..');
 const HELP = `npm test: builds, then runs every test
@@ -31,7 +31,7 @@ if (!existsSync(chromium)) {
   console.log(`No Chromium at ${chromium}: the browser test is left out. Install it, or set CHROMIUM to its path.\n`);
 }
 /** Tests of releases push to a real registry, and look at what came there with skopeo. */
-const REGISTRY_TESTS = /(platform\/releases|release\/image)[\w-]*\.test\.ts$/;
+const REGISTRY_TESTS = /(platform\/releases|release\/(image|server)|local\/app-service)[\w-]*\.test\.ts$/;
 /** What starts processes, or trains. */
 const SLOW = /^test\/(platform|e2e|release|local|train|inference-container)\/|check\/|stories|unavailable/;
 const missing = ['docker-registry', 'skopeo'].filter((tool) => spawnSync(tool, ['--version']).error);
@@ -44,9 +44,9 @@ if (missing.length > 0) {
 }
 console.log('Building …');
 await Promise.all([buildFunctions(), buildInference()]);
-await ensureIntentModel(join(root, '.local/models'), () => {});
+await ensureBotModels(join(root, '.local/models'), () => {});
 // Before the tests: beside them it would take the time that they are given.
-await ensureIntentModel(join(root, '.local/bots/clinic/models'), () => {}, join(root, 'examples/clinic'));
+await ensureBotModels(join(root, '.local/bots/clinic/models'), () => {}, join(root, 'examples/clinic'));
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter(

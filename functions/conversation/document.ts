@@ -111,14 +111,28 @@ export interface Wish {
   negated: boolean;
 }
 
+/** What the FAQ has for a message, whichever answers in the end. */
+export interface FaqFound {
+  /** `none` where nothing is likely enough. */
+  entry: string;
+  /** The chance that it is the right one, 0–1. */
+  score: number;
+  top: { entry: string; score: number }[];
+  model: { name: string; version: string };
+}
+
 export interface Understanding {
-  /** Of a message of several wishes, the first. */
+  /** Of a message of several wishes, the first; `faq` where an entry of the FAQ answers. */
   intent: string;
   /** 0–1. */
   score: number;
   top: { intent: string; score: number }[];
   /** In order, where there are several, or one is denied. */
   wishes?: Wish[];
+  /** Absent where the bot has no FAQ, or no model of it. */
+  faq?: FaqFound;
+  /** The intent that an entry of the FAQ was likelier than. */
+  rival?: { intent: string; score: number };
   model: { name: string; version: string };
 }
 
@@ -130,6 +144,8 @@ export interface AnsweredTurn extends Turn {
   /** The version of the bot's content that it was answered from; absent on what was answered before there was one. */
   content?: string;
   understanding: Understanding | null;
+  /** What the user had said before, where this turn is what the bot then offered to tap: another way to say it. */
+  meant?: string;
   /** The user's turn in the call log: written at least once before it may leave `recent`. */
   logged: boolean;
   /** When the channel took the replies; null while not sent, or for `api`. */

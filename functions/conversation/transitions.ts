@@ -146,6 +146,7 @@ export interface Answer {
   skill: string;
   content?: string;
   understanding: AnsweredTurn['understanding'];
+  meant?: string;
   outcome: AnsweredTurn['outcome'];
   timings: Record<string, number>;
 }
@@ -345,6 +346,7 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
     skill: answer.skill,
     ...(answer.content === undefined ? {} : { content: answer.content }),
     understanding: answer.understanding,
+    ...(answer.meant === undefined ? {} : { meant: answer.meant }),
     logged: false,
     deliveredAt: null,
     timings: answer.timings,

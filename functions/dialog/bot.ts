@@ -41,6 +41,8 @@ export const about = z.strictObject({
   images: z.array(name).max(4).default([]),
   /** The share of what it could answer that it may refuse, so that it answers less of what it can't. */
   give_up: z.number().min(0).max(0.5).default(0.04),
+  /** The share of what no entry of the FAQ answers that it must refuse; what it then answers of the rest stands in its model's report. */
+  faq_refuse: z.number().min(0).max(0.999).default(0.9),
 });
 
 export const language = z.strictObject({
@@ -71,6 +73,8 @@ export const language = z.strictObject({
 
 /** Out of scope: the label below the threshold, and the intent whose utterances are examples of it. */
 export const NONE = 'none';
+/** What is understood where an entry of the FAQ answers; no intent may be named so. */
+export const FAQ = 'faq';
 /** The label of what is said not to be wanted: the `not` utterances of all intents. */
 export const NOT = 'not';
 
@@ -89,6 +93,17 @@ export const intent = z.strictObject({
   handover: name.optional(),
 });
 export type Intent = z.infer<typeof intent>;
+
+/** A question that many ask, and its one answer: found by what it says, and not by an intent of its own. */
+export const faqEntry = z.strictObject({
+  name,
+  question: z.record(tag, z.string().min(1).max(300)),
+  /** Other ways to ask it. */
+  other_ways: texts.default({}),
+  answer: text,
+  suggestions: texts.optional(),
+});
+export type FaqEntry = z.infer<typeof faqEntry>;
 
 const spoken = z.record(tag, z.array(z.string().regex(/\S/, 'must say something')));
 
@@ -126,6 +141,7 @@ export const content = z.strictObject({
   about,
   languages: z.array(language).min(1),
   intents: z.array(intent),
+  faq: z.array(faqEntry),
   phrases: z.record(name, text),
   shortAnswers,
   entities: z.record(name, entity),
@@ -140,6 +156,7 @@ export const PHRASES = [
   'fallback',
   'not_wanted',
   'also',
+  'did_you_mean',
   'apology',
   'apology_person',
   'ask_person',
@@ -186,7 +203,9 @@ export class Bot {
   readonly version: string;
   readonly content: Content;
   readonly languages: Languages;
+  /** With {@link FAQ}, where there is one. */
   readonly intents: ReadonlyMap<string, Intent>;
+  readonly faq: ReadonlyMap<string, FaqEntry>;
   readonly shortAnswers: ShortAnswers;
   readonly chooser: Chooser;
   readonly personalDetails: readonly Detector[];
@@ -194,16 +213,24 @@ export class Bot {
   readonly joins: { before: ReadonlySet<string>; after: readonly string[] };
   readonly #answers = new Map<string, ShortAnswers>();
   readonly #offered = new Map<string, string>();
+  readonly #questions = new Map<string, string>();
 
   constructor(given: Content) {
     this.content = given;
     this.version = given.version;
     this.languages = new Languages(given.languages);
-    this.intents = new Map(given.intents.map((one) => [one.name, one]));
+    const faq: Intent[] = given.faq.length > 0 ? [{ name: FAQ, utterances: {} }] : [];
+    this.intents = new Map([...given.intents, ...faq].map((one) => [one.name, one]));
+    this.faq = new Map(given.faq.map((one) => [one.name, one]));
     this.shortAnswers = new ShortAnswers(this.#words());
     for (const { name, utterances } of given.intents)
       for (const text of Object.values(utterances).flatMap((all) => offered(given, all)))
         this.#offered.set(utteranceKey(text), name);
+    for (const { name, question } of given.faq)
+      for (const text of Object.values(question)) {
+        this.#offered.set(utteranceKey(text), FAQ);
+        this.#questions.set(utteranceKey(text), name);
+      }
     const { places, last, other, except, endings } = given.shortAnswers;
     this.chooser = new Chooser({
       places: places.map(flat),
@@ -228,6 +255,11 @@ export class Bot {
   /** The intent of what the bot itself offers to tap; null: something else was said, and must be understood. */
   tapped(text: string): string | null {
     return this.#offered.get(utteranceKey(text)) ?? null;
+  }
+
+  /** The entry of the FAQ whose question this is, as the bot offers it. */
+  entryTapped(text: string): string | null {
+    return this.#questions.get(utteranceKey(text)) ?? null;
   }
 
   /** Whole answers to one question: what its buttons say, too. */

@@ -142,6 +142,7 @@ function response(conversationId: string, turn: Turn | AnsweredTurn) {
     replies,
     ...(understanding && {
       intent: { name: understanding.intent, score: understanding.score },
+      ...(understanding.faq && { faq: { entry: understanding.faq.entry, score: understanding.faq.score } }),
       ...(understanding.wishes && { wishes: understanding.wishes }),
       model: understanding.model,
     }),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { userId } from '../conversation/identifier.ts';
 import { currentBot } from '../services/bot.ts';
 import { customerOf } from '../services/customer-token.ts';
+import { Rejected } from '../services/failure.ts';
 import { callJson } from '../services/http.ts';
 import { pathTo } from '../services/path.ts';
 import { settings } from '../services/settings.ts';
@@ -47,7 +48,7 @@ export const postDirectLineToken = route(
         schema: answer.extend({ userId: z.string(), domain: z.string(), customer: z.boolean() }),
       },
     },
-    problems: ['not_found', 'unauthorized', 'unavailable'],
+    problems: ['not_found', 'unauthorized', 'direct_line_refused', 'unavailable'],
   },
   async (request) => {
     const { DIRECT_LINE_SECRET: secret, DIRECT_LINE_URL: url } = settings();
@@ -70,13 +71,15 @@ export const postDirectLineToken = route(
       };
       await seen(user, Date.now());
     }
-    const token = await callJson('direct-line', pathTo('direct-line', url, 'tokens', 'generate'), answer, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${secret}` },
-      body: { user: { id: given } },
-      timeout: 5_000,
-      attempts: 3,
-    });
+    const token = await tokenOf(() =>
+      callJson('direct-line', pathTo('direct-line', url, 'tokens', 'generate'), answer, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secret}` },
+        body: { user: { id: given } },
+        timeout: 5_000,
+        attempts: 3,
+      }),
+    );
     return json(
       200,
       { ...token, userId: given, domain: url, customer: customerId !== null },
@@ -84,3 +87,14 @@ export const postDirectLineToken = route(
     );
   },
 );
+
+/** What Direct Line gives. Where it refuses the secret nobody can chat, and an operator must see why. */
+async function tokenOf<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Rejected) || (error.status !== 401 && error.status !== 403)) throw error;
+    logSeldom('error', 'Direct Line refuses the secret', { status: error.status });
+    throw new Problem('direct_line_refused');
+  }
+}

@@ -20,6 +20,11 @@ export const problems = {
     title: 'This key was used with another message',
     hint: 'Use a new Idempotency-Key for a new message.',
   },
+  length_required: {
+    status: 411,
+    title: 'The body did not arrive: its length is missing',
+    hint: 'Send Content-Length; a body in chunks does not reach this service.',
+  },
   message_too_large: {
     status: 413,
     title: 'The message is too large',
@@ -44,6 +49,11 @@ export const problems = {
     status: 500,
     title: 'Something is wrong on our side',
     hint: 'Send the same request again; report it if it stays.',
+  },
+  direct_line_refused: {
+    status: 502,
+    title: 'Direct Line refuses this bot',
+    hint: 'Set DIRECT_LINE_SECRET to a key of its Direct Line channel; the bot must allow local authentication (disableLocalAuth: false).',
   },
   unavailable: {
     status: 503,

@@ -58,7 +58,9 @@ export function route(name: string, operation: Operation, handler: HttpHandler):
 export function commonProblems({ access, body }: Operation): Code[] {
   return [
     ...(access === 'anyone' ? (['too_many_requests'] as const) : []),
-    ...(body ? (['invalid_json', 'invalid_message', 'message_too_large', 'unsupported_media_type'] as const) : []),
+    ...(body
+      ? (['invalid_json', 'invalid_message', 'length_required', 'message_too_large', 'unsupported_media_type'] as const)
+      : []),
     'internal',
   ];
 }
@@ -87,7 +89,10 @@ export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): P
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json' && !type?.endsWith('+json')) throw new Problem('unsupported_media_type');
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new Problem('message_too_large');
-  return validate(parse(await readBody(request)), schema);
+  const bytes = await readBody(request);
+  // The Functions host passes a body on only with its length.
+  if (bytes.length === 0 && request.headers.get('content-length') === null) throw new Problem('length_required');
+  return validate(parse(bytes), schema);
 }
 
 function validate<T>(value: unknown, schema: z.ZodType<T>): T {

@@ -127,7 +127,13 @@ export const messageResponse = z
       .meta({ description: '`failed`: answered with an apology; a person is told.' }),
     text: z.string().optional().meta({ description: 'Personal details are masked once it is answered.' }),
     replies: z.array(reply).optional(),
-    intent: z.object({ name: z.string(), score: z.number() }).optional(),
+    intent: z
+      .object({ name: z.string(), score: z.number() })
+      .optional()
+      .meta({ description: '`faq` where an entry of the FAQ answers.' }),
+    faq: z.object({ entry: z.string(), score: z.number() }).optional().meta({
+      description: 'The likeliest entry of the FAQ, also where an intent answers; `none` where none is likely.',
+    }),
     wishes: z
       .array(z.object({ intent: z.string(), score: z.number(), negated: z.boolean() }))
       .optional()

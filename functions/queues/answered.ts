@@ -8,13 +8,23 @@ import type { Question, Skill, SkillAnswer } from '../skills/skill.ts';
 /** A skill's answer to a turn as the transition takes it. */
 export function answered(
   skill: Skill,
-  { bot, turn, understanding }: Question,
+  { bot, turn, understanding, meant }: Question,
   { replies, dialog }: SkillAnswer,
   timings: Record<string, number>,
 ): Answer {
   const { name } = skill;
   const content = bot.version;
-  return { said: said(bot, turn), replies, dialog, skill: name, content, understanding, outcome: 'answered', timings };
+  return {
+    said: said(bot, turn),
+    replies,
+    dialog,
+    skill: name,
+    content,
+    understanding,
+    ...(meant !== undefined && { meant }),
+    outcome: 'answered',
+    timings,
+  };
 }
 
 /** What is kept of a turn once it is answered. An attachment's address would open it to whoever reads it. */

@@ -2,7 +2,7 @@ import type { Conversation, Turn, Understanding } from '../conversation/document
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import type { Bot } from '../dialog/bot.ts';
-import { partsOf, weigh } from '../dialog/wishes.ts';
+import { type Models, meaningOf } from '../dialog/meaning.ts';
 import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
@@ -96,15 +96,9 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
 
 async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meaning> {
   if (turn.text === '') return { understanding: null, ms: 0 };
-  // What the bot offered means what it was offered for, whatever a model makes of it.
-  const tapped = bot.tapped(turn.text);
-  if (tapped !== null) {
-    const understanding = { intent: tapped, score: 1, top: [], model: { name: 'content', version: bot.version } };
-    return { understanding, ms: 0 };
-  }
   const started = performance.now();
   try {
-    const understanding = await hop('inference', turn.traceparent, {}, () => understood(bot, turn.text));
+    const understanding = await hop('inference', turn.traceparent, {}, () => meaningOf(bot, turn.text, models));
     return { understanding, ms: Math.round(performance.now() - started) };
   } catch (error) {
     // What is meant for a person reaches the person, also while nothing can be understood.
@@ -113,11 +107,7 @@ async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meani
   }
 }
 
-/** A message, and its parts where it has several. */
-async function understood(bot: Bot, text: string): Promise<Understanding> {
-  const [whole, ...parts] = await inference.understand([text, ...partsOf(bot, text)]);
-  return weigh(bot, whole!, parts);
-}
+const models: Models = { intents: inference.understand, faq: inference.findInFaq };
 
 /** An inline skill has nothing outside: reaching for it is a mistake in the skill. */
 const NO_OUTSIDE = new Proxy({} as never, {

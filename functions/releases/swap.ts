@@ -4,7 +4,7 @@ import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
-import { imageOf, swap } from '../services/slots.ts';
+import { imageOf, SwapUnknown, swap } from '../services/slots.ts';
 import { labelOf, type ReleaseLabel } from './label.ts';
 import { tell } from './notify.ts';
 import { fail, move, type Release, type State } from './release.ts';
@@ -44,14 +44,14 @@ async function swapHeld(
   await verify(staged, label, settings().STAGING_URL!, 'staging');
   const before = listed.find(({ state }) => state === 'live');
   progress('Swapping');
-  await swapOnce((image) => image.endsWith(`@${staged.digest}`));
+  await swapOnce((image) => image.endsWith(`@${staged.digest}`), progress);
   progress('Checking production');
   try {
     await verify(staged, label, settings().INFERENCE_URL, 'production');
   } catch (error) {
     progress('Production does not serve it well: swapping back');
     const reason = error instanceof Error ? error.message : String(error);
-    const stuck = await swapOnce((image) => !image.endsWith(`@${staged.digest}`)).then(
+    const stuck = await swapOnce((image) => !image.endsWith(`@${staged.digest}`), progress).then(
       () => null,
       (undone: Error) => undone.message,
     );
@@ -90,14 +90,13 @@ function reached(release: Release, state: State, by: string): Release {
   return release.state === state ? release : move(release, state, Date.now(), { by });
 }
 
-/** Swaps. Where the answer is lost, it is not asked again: the image that production is to run says whether it was `done`. */
-async function swapOnce(done: (image: string) => boolean): Promise<void> {
+/** Swaps. Where nobody knows what came of it, it is not asked again: the image that production is to run says whether it was `done`. */
+async function swapOnce(done: (image: string) => boolean, progress: (text: string) => void): Promise<void> {
   try {
     await swap();
   } catch (error) {
-    // An answer with a status says that nothing was begun.
-    const { cause } = error as { cause?: { statusCode?: number } };
-    if (cause?.statusCode !== undefined) throw error;
+    if (!(error instanceof SwapUnknown)) throw error;
+    progress(`What came of the swap is not known (${error.message}): waiting for what production is to run`);
     const end = Date.now() + SWAP_MS;
     for (;;) {
       const image = await imageOf('production').catch(() => null);
@@ -130,7 +129,7 @@ export async function rollBack(
       await verify(before, label, settings().STAGING_URL!, 'staging');
     }
     progress('Swapping back');
-    await swapOnce((image) => !image.endsWith(`@${live.digest}`));
+    await swapOnce((image) => !image.endsWith(`@${live.digest}`), progress);
     const from = await record(live, (release) => reached(release, 'rolled-back', by));
     const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
     if (before) {

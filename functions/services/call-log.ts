@@ -46,3 +46,11 @@ export async function lastTurns(limit: number): Promise<{ id: TurnId; text: stri
   const query = `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
   return (await documents.query<{ id: TurnId; text: string }>(query, [], limit)).filter(({ text }) => text);
 }
+
+/** What users said, and what they then tapped of what was offered for it, the newest first: other ways to say that. */
+export async function meantTurns(
+  limit: number,
+): Promise<Pick<LoggedTurn, 'id' | 'text' | 'meant' | 'locale' | 'understanding'>[]> {
+  const query = `SELECT TOP ${limit} c.id, c.text, c.meant, c.locale, c.understanding FROM c WHERE IS_DEFINED(c.meant) ORDER BY c.answeredAt DESC`;
+  return await documents.query(query, [], limit);
+}

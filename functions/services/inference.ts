@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import type { Understanding } from '../conversation/document.ts';
+import type { FaqFound, Understanding } from '../conversation/document.ts';
 import { Rejected } from './failure.ts';
 import { call, callJson } from './http.ts';
 import { pathTo } from './path.ts';
 import { settings } from './settings.ts';
+import { log } from './telemetry.ts';
 
 /** What an Open Inference Protocol (V2) server answers for a text classification model. */
 const answer = z.object({
@@ -46,9 +47,50 @@ export async function servedRelease(url: string): Promise<string | null> {
   return (await callJson('inference', `${url}/v2`, server, options)).release ?? null;
 }
 
+/** What a model says of one text: the label (`none` below its threshold), and the best ones whatever the threshold. */
+interface Labelled {
+  label: string;
+  score: number;
+  top: { label: string; score: number }[];
+  model: { name: string; version: string };
+}
+
 /** Asks the inference container what texts mean, in one call; the answers stand in their order. Throws Unavailable (try again) or Rejected. */
 export async function understand(texts: readonly string[]): Promise<Understanding[]> {
-  const { INFERENCE_URL: url, INTENT_MODEL: model, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
+  return (await ask(settings().INTENT_MODEL, texts)).map(({ label, top, ...said }) => ({
+    ...said,
+    intent: label,
+    top: top.map(({ label: intent, score }) => ({ intent, score })),
+  }));
+}
+
+/** When it was last said that there is no model of the FAQ. */
+let missed = Number.NEGATIVE_INFINITY;
+const MISSED_MS = 10 * 60_000;
+
+/**
+ * Asks which entries of the FAQ texts ask for, in one call. Null where the container has no such model: one was not released yet, and
+ * the intents answer alone. Throws Unavailable (try again) or Rejected.
+ */
+export async function findInFaq(texts: readonly string[]): Promise<FaqFound[] | null> {
+  const { FAQ_MODEL: model } = settings();
+  try {
+    return (await ask(model, texts)).map(({ label, top, ...said }) => ({
+      ...said,
+      entry: label,
+      top: top.map(({ label: entry, score }) => ({ entry, score })),
+    }));
+  } catch (error) {
+    if (!(error instanceof Rejected) || error.status !== 404) throw error;
+    if (performance.now() - missed > MISSED_MS)
+      log('warn', 'the bot has a FAQ, and the inference container has no model of it: release one', { model });
+    missed = performance.now();
+    return null;
+  }
+}
+
+async function ask(model: string, texts: readonly string[]): Promise<Labelled[]> {
+  const { INFERENCE_URL: url, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
   const { model_name, model_version, outputs } = await callJson(
     'inference',
     `${pathTo('inference', `${url}/v2/models`, model)}/infer`,
@@ -65,14 +107,14 @@ export async function understand(texts: readonly string[]): Promise<Understandin
   const [labels, scores] = [column('top_labels').map(String), column('top_scores').map(Number)];
   const each = labels.length / texts.length;
   return texts.map((_, index) => {
-    const intent = column('label')[index];
+    const label = column('label')[index];
     const score = Number(column('score')[index]);
-    if (typeof intent !== 'string' || !Number.isFinite(score))
+    if (typeof label !== 'string' || !Number.isFinite(score))
       throw new Rejected('inference', 'no label or score in the answer');
     const place = index * each;
     const top = labels
       .slice(place, place + each)
-      .map((label, rank) => ({ intent: label, score: scores[place + rank] ?? 0 }));
-    return { intent, score, top, model: { name: model_name, version: model_version } };
+      .map((one, rank) => ({ label: one, score: scores[place + rank] ?? 0 }));
+    return { label, score, top, model: { name: model_name, version: model_version } };
   });
 }

@@ -52,6 +52,8 @@ const schema = z.object({
   STORAGE_CONNECTION__clientId: z.string().optional(),
   /** Client id of the app's user-assigned identity, for Cosmos DB and everything that is not a binding. */
   AZURE_CLIENT_ID: z.string().optional(),
+  /** Where the platform gives an app tokens of its identity; set by it. */
+  IDENTITY_ENDPOINT: z.string().optional(),
 
   INFERENCE_URL: url,
   /** What the model server asks for (its INFERENCE_KEY); unset where it is reached by nobody else. */
@@ -63,6 +65,10 @@ const schema = z.object({
     .string()
     .regex(/^[\w.-]{1,64}$/)
     .default('intents'),
+  FAQ_MODEL: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .default('faq'),
   INFERENCE_TIMEOUT_SECONDS: seconds(1, 20).default(5),
   SHOP_URL: url,
   /** The shop's public keys (a JSON Web Key Set) for tokens that say which customer a user is; two, while one is replaced. */

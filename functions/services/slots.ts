@@ -6,7 +6,8 @@ import {
   swapSlotWithProduction,
   updateConfigurationSlot,
 } from '@azure/arm-appservice/api/webApps';
-import { RestError } from '@azure/core-rest-pipeline';
+import { defaultRetryPolicy, type PipelinePolicy, RestError } from '@azure/core-rest-pipeline';
+import { z } from 'zod';
 import { Rejected, Unavailable } from './failure.ts';
 import { credential } from './identity.ts';
 import { reach } from './loopback.ts';
@@ -29,12 +30,14 @@ function site() {
 
 function context(): WebSiteManagementContext {
   const { endpoint, httpClient } = reach(settings().ARM_ENDPOINT);
-  return createWebSiteManagement(credential(), site().subscription, {
+  const made = createWebSiteManagement(credential(), site().subscription, {
     endpoint,
     ...(httpClient ? { httpClient } : {}),
     retryOptions: { maxRetries: 3, retryDelayInMs: 500, maxRetryDelayInMs: 4_000 },
     userAgentOptions: { userAgentPrefix: 'maru' },
   });
+  made.pipeline.addPolicy(readsOwnErrors);
+  return made;
 }
 
 /** The image that a slot is to run, as `registry/repository@sha256:…`; blank for none. Throws Unavailable or Rejected. */
@@ -81,12 +84,20 @@ export async function stagingLog(): Promise<string> {
   }
 }
 
-/** Swaps staging and production, and waits until it is done. Not repeated: a second swap would undo the first. */
+/** A swap of which nobody knows what came: the slots themselves must say. */
+export class SwapUnknown extends Error {}
+
+/**
+ * Swaps staging and production, and waits until it is done. Not repeated: a second swap would undo the first. What is asked of one that
+ * is under way is repeated. Throws Unavailable or Rejected where nothing was swapped, {@link SwapUnknown} where that can't be told.
+ */
 export async function swap(): Promise<void> {
   const { group, name, slot } = site();
+  const asked: Asked = { maybe: false, accepted: false };
   const once = context();
   once.pipeline.removePolicy({ name: 'defaultRetryPolicy' });
-  await guard(async () => {
+  once.pipeline.addPolicy(pollsAgain(asked), { phase: 'Retry' });
+  try {
     await swapSlotWithProduction(
       once,
       group,
@@ -94,20 +105,82 @@ export async function swap(): Promise<void> {
       { targetSlot: slot, preserveVnet: true },
       { updateIntervalInMs: 500, abortSignal: AbortSignal.timeout(SWAP_TIMEOUT_MS) },
     ).pollUntilDone();
-  });
+  } catch (error) {
+    const status = error instanceof RestError ? (error.statusCode ?? 0) : 0;
+    // The operation itself has failed: that is what Resource Manager answers then. Any other answer says only that it can't be asked.
+    const ended = status >= 400 && status < 500 && !CANT_BE_ASKED.has(status);
+    if (asked.accepted ? !ended : asked.maybe) throw new SwapUnknown(message(error), { cause: error });
+    throw failure(error);
+  }
+}
+
+/** Whether a swap may have been begun, and whether it was. */
+interface Asked {
+  maybe: boolean;
+  accepted: boolean;
+}
+
+const CANT_BE_ASKED = new Set([401, 403, 404, 408, 429]);
+/** How often one look at an operation is tried again: minutes, with the pauses between. */
+const LOOKS = 20;
+
+/** Repeats what only asks, and notes what became of what does. A 204 at the end is one way to say that it is done. */
+function pollsAgain(asked: Asked): PipelinePolicy {
+  const retry = defaultRetryPolicy({ maxRetries: LOOKS, retryDelayInMs: 500, maxRetryDelayInMs: 10_000 });
+  return {
+    name: 'pollsAgain',
+    async sendRequest(request, next) {
+      if (request.method !== 'POST') {
+        const response = await retry.sendRequest(request, next);
+        return response.status === 204 ? { ...response, status: 200 } : response;
+      }
+      asked.maybe = true;
+      const response = await next(request);
+      // Whatever has a status was read; only a gateway's own errors leave open what became of it behind.
+      asked.maybe = [502, 504].includes(response.status);
+      asked.accepted = response.status < 300;
+      return response;
+    },
+  };
 }
 
 async function guard<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const status = error instanceof RestError ? (error.statusCode ?? 0) : 0;
-    if (status >= 400 && status < 500 && status !== 408 && status !== 409 && status !== 429)
-      throw new Rejected('arm', message(error), status, { cause: error });
-    throw new Unavailable('arm', message(error), 0, { cause: error });
+    throw failure(error);
   }
+}
+
+function failure(error: unknown): Unavailable | Rejected {
+  const status = error instanceof RestError ? (error.statusCode ?? 0) : 0;
+  const final = status >= 400 && status < 500 && status !== 408 && status !== 409 && status !== 429;
+  return final
+    ? new Rejected('arm', message(error), status, { cause: error })
+    : new Unavailable('arm', message(error), 0, { cause: error });
 }
 
 function message(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 300);
+}
+
+/** App Service's own errors, `{"Code":"…","Message":"…"}`, as Resource Manager's, which are all that the SDK reads. */
+const readsOwnErrors: PipelinePolicy = {
+  name: 'readsOwnErrors',
+  async sendRequest(request, next) {
+    const response = await next(request);
+    if (response.status < 400) return response;
+    const { data } = ownError.safeParse(parsed(response.bodyAsText ?? ''));
+    if (!data) return response;
+    return { ...response, bodyAsText: JSON.stringify({ error: { code: data.Code, message: data.Message } }) };
+  },
+};
+const ownError = z.looseObject({ Code: z.string().default(''), Message: z.string().min(1) });
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

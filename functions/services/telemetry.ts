@@ -70,5 +70,17 @@ export function logSeldom(level: Level, message: string, fields: Record<string, 
 
 /** One line of JSON for the Functions host's log. Never a user's text or id: those stand in the call log only. */
 export function log(level: Level, message: string, fields: Record<string, unknown> = {}): void {
-  console[level](JSON.stringify({ message, ...fields }));
+  console[level](lineOf(level, message, fields));
+}
+
+/**
+ * The host takes a line of stderr for a warning where "warn" stands in it, else for an error where "error" does: a warning says so,
+ * and an error spells the other word, where it quotes it, with the letter's number, which JSON reads the same.
+ */
+function lineOf(level: Level, message: string, fields: Record<string, unknown>): string {
+  if (level === 'info') return JSON.stringify({ message, ...fields });
+  const line = JSON.stringify({ message, ...fields, level });
+  return level === 'warn'
+    ? line
+    : line.replace(/(?<=w)a(?=rn)/gi, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`);
 }

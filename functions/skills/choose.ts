@@ -1,9 +1,10 @@
 import type { Dialog, Reply } from '../conversation/document.ts';
 import type { FlowState } from '../conversation/flow.ts';
 import { policy } from '../conversation/policy.ts';
-import { type Bot, type Intent, NOT } from '../dialog/bot.ts';
+import { type Bot, FAQ, type Intent, NOT } from '../dialog/bot.ts';
 import { answers, comeBack, stands } from '../dialog/engine.ts';
 import { answerOf } from './answer.ts';
+import { closeCalls } from './close-call.ts';
 import { heardOf } from './flow.ts';
 import { skillNamed } from './index.ts';
 import { understood } from './intent.ts';
@@ -47,8 +48,9 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
  * A wish for a person ends what was open. Another flow puts it off, and the same one begins anew; anything else is answered beside
  * it.
  */
-function ofIntent({ flow, handover, is }: Intent, dialog: Dialog): { skill: Skill; dialog: Dialog } {
+function ofIntent({ name, flow, handover, is }: Intent, dialog: Dialog): { skill: Skill; dialog: Dialog } {
   if (handover || is === 'bot') return { skill: skillNamed('person'), dialog: { ...dialog, flow: null, paused: [] } };
+  if (name === FAQ) return { skill: skillNamed('faq'), dialog };
   if (flow === undefined) return { skill: skillNamed('answer'), dialog };
   const open = [dialog.flow, ...dialog.paused].filter((one) => one !== null && one.flow !== flow) as FlowState[];
   return { skill: skillNamed('flow'), dialog: { ...dialog, flow: null, paused: open.slice(0, PAUSED) } };
@@ -58,7 +60,7 @@ function ofIntent({ flow, handover, is }: Intent, dialog: Dialog): { skill: Skil
 export async function answerBy(skill: Skill, question: Question, outside: Outside): Promise<SkillAnswer> {
   const answer = await skill.run(question, outside);
   const { dialog } = answer;
-  const replies = withOthers(skill, question, answer.replies);
+  const replies = withCloseCalls(skill, question, withOthers(skill, question, answer.replies));
   const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
   const [before = null, ...older] = dialog.paused;
   const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? before : null;
@@ -89,6 +91,18 @@ function withOthers(skill: Skill, question: Question, replies: Reply[]): Reply[]
   const own = skill.name === 'answer' ? [...replies, ...said] : [...said, ...replies];
   if (offered.length === 0) return own;
   return [...own, bot.reply(turn.locale, 'also', {}, offered)];
+}
+
+/** The replies, and what else may have been meant: asked by itself, or, where a flow has its own question, among what may be tapped. */
+function withCloseCalls(skill: Skill, question: Question, replies: Reply[]): Reply[] {
+  const { bot, turn } = question;
+  const others = OF_INTENTS.has(skill.name) || skill.name === 'faq' ? closeCalls(question) : [];
+  const last = replies.at(-1);
+  if (others.length === 0 || !last) return replies;
+  // Channels show the buttons of the last reply alone.
+  const suggestions = last.suggestions ?? [];
+  if (skill.name === 'flow') return [...replies.slice(0, -1), { ...last, suggestions: [...suggestions, ...others] }];
+  return [...replies, bot.reply(turn.locale, 'did_you_mean', {}, [...others, ...suggestions])];
 }
 
 /** Skills that answer an intent: only there a message is more than an answer to what was asked. */

@@ -2,8 +2,10 @@ import type { Locale, Reply } from '../conversation/document.ts';
 import { type Bot, NONE, NOT } from '../dialog/bot.ts';
 import type { Question, Skill } from './skill.ts';
 
-/** Intents that are offered where nothing was understood. */
+/** Intents and questions of the FAQ that are offered where nothing was understood. */
 const OFFERED = 3;
+/** A question of the FAQ that is less likely is no help. */
+const LIKELY = 0.1;
 
 /** Admits that a turn was not understood, and offers what it may have meant. */
 export const fallback: Skill = {
@@ -22,12 +24,18 @@ export function apology(bot: Bot, locale: Locale, skill: string | null): Reply {
   return bot.reply(locale, 'apology', {}, [bot.say(locale, 'ask_person')]);
 }
 
-/** The likeliest intents, each as an utterance that the user may tap, and a person as the last. */
+/** The likeliest intents and questions of the FAQ, each as the user may tap it, and a person as the last. */
 function guesses({ bot, understanding, turn: { locale } }: Question): string[] {
-  const likely = (understanding?.top ?? [])
-    .map(({ intent }) => bot.intents.get(intent))
-    .filter((intent) => intent !== undefined && intent.name !== NONE && !intent.is && !intent.handover)
-    .map((intent) => bot.of(locale, intent!.utterances)?.[0])
-    .filter((utterance) => utterance !== undefined);
+  const intents = (understanding?.top ?? []).flatMap(({ intent: name, score }) => {
+    const intent = bot.intents.get(name);
+    if (!intent || name === NONE || intent.is || intent.handover) return [];
+    return { said: bot.of(locale, intent.utterances)?.[0], score };
+  });
+  const questions = (understanding?.faq?.top ?? [])
+    .filter(({ score }) => score >= LIKELY)
+    .map(({ entry, score }) => ({ said: bot.of(locale, bot.faq.get(entry)?.question), score }));
+  const likely = [...intents, ...questions]
+    .sort((a, b) => b.score - a.score)
+    .flatMap(({ said }) => (said === undefined ? [] : said));
   return [...likely.slice(0, OFFERED), bot.say(locale, 'ask_person')];
 }

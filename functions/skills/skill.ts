@@ -14,6 +14,8 @@ export interface Question {
   dialog: Dialog;
   /** What the bot said to this user last. */
   last: Reply[];
+  /** What the user said before, where it was not understood and this turn is what was offered for it. */
+  meant?: string;
   now: number;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import description from '../../package.json' with { type: 'json' };
 import type { Statistics, Total } from '../metrics.ts';
 import type { Model, Repository } from '../models/repository.ts';
 import { type Datatype, datatypes, type Feed, type TensorData, type TensorMetadata } from '../models/tensor.ts';
@@ -12,7 +13,7 @@ import { asText, checkShape, fromBinary, fromJson, toBinary, toJson } from './te
 /** Open Inference Protocol (V2) over REST, with the binary tensor extension. */
 const server = {
   name: 'maru-inference',
-  version: '0.1.0',
+  version: description.version,
   extensions: ['binary_tensor_data', 'model_repository', 'model_configuration', 'statistics'],
 };
 

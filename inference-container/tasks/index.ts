@@ -1,5 +1,6 @@
 import { imageClassification } from './image-classification.ts';
 import type { TaskName } from './names.ts';
+import { retrieval } from './retrieval.ts';
 import type { RowTask } from './task.ts';
 import { textClassification } from './text-classification.ts';
 
@@ -7,4 +8,5 @@ import { textClassification } from './text-classification.ts';
 export const tasks: Record<Exclude<TaskName, 'tensor'>, RowTask> = {
   'text-classification': textClassification,
   'image-classification': imageClassification,
+  retrieval,
 };

@@ -31,7 +31,8 @@ const WORD_LIMIT = 62;
 const SHORTEST = 3;
 
 const TOKEN = /[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}/gu;
-const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;
+/** Of a script whose signs are syllables or words: cut into other n-grams than letters are. */
+export const SYLLABIC = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/;
 
 /** Lower-case words; apostrophes vanish ("what's" = "whats"), other punctuation separates, emoji are words. */
 export function words(text: string): string[] {

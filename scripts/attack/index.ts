@@ -7,7 +7,7 @@ import { buildFunctions } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
 import { slow } from '../check/expression.ts';
 import { expressions } from '../check/expressions.ts';
-import { ensureIntentModel } from '../local/intent-model.ts';
+import { ensureBotModels } from '../local/bot-models.ts';
 import { startPlatform } from '../local/platform.ts';
 import { freePorts } from '../local/ports.ts';
 import { floodActivities } from './activities.ts';
@@ -43,7 +43,7 @@ const show = (text: string) => console.log(`${new Date().toISOString().slice(11,
 
 console.log(`Seed ${seed}. Building …`);
 await Promise.all([buildFunctions(), buildInference()]);
-const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+const models = await ensureBotModels(join(root, '.local/models'), () => {});
 
 show('regular expressions');
 const all = expressions();

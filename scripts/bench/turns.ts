@@ -8,7 +8,7 @@ import { conversationId } from '../../functions/conversation/identifier.ts';
 import type { LoggedTurn } from '../../functions/services/call-log.ts';
 import { buildFunctions } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
-import { ensureIntentModel } from '../local/intent-model.ts';
+import { ensureBotModels } from '../local/bot-models.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
 import { freePorts } from '../local/ports.ts';
 import { countOperations, type Operation, requestUnits } from './operations.ts';
@@ -26,7 +26,7 @@ if (values.help) {
 const seconds = Number(values.seconds);
 
 await Promise.all([buildFunctions(), buildInference()]);
-const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+const models = await ensureBotModels(join(root, '.local/models'), () => {});
 const folder = await mkdtemp(join(tmpdir(), 'maru-bench-'));
 const rows: string[][] = [];
 const hops: string[][] = [];

@@ -20,6 +20,7 @@ const files = {
   about: { file: 'bot.json', shape: shape.about },
   languages: { file: 'languages.json', shape: z.array(shape.language).min(1) },
   intents: { file: 'intents.json', shape: z.array(shape.intent) },
+  faq: { file: 'faq.json', shape: z.array(shape.faqEntry), empty: [] },
   phrases: { file: 'phrases.json', shape: shape.content.shape.phrases },
   shortAnswers: { file: 'short-answers.json', shape: shape.shortAnswers },
   entities: { file: 'entities.json', shape: z.record(name, entity), empty: {} },
@@ -107,16 +108,20 @@ export function botFolder(folder: string): shape.Content {
   );
 }
 
-/** What is served of a bot: of the utterances, only those that buttons say. */
+/** What is served of a bot: of the utterances, only those that buttons say; of the FAQ, the questions that are offered. */
 export function served(content: shape.Content): shape.Content {
   const few = (all: Record<string, string[]>) =>
     Object.fromEntries(Object.entries(all).map(([tag, texts]) => [tag, shape.offered(content, texts)]));
-  return { ...content, intents: content.intents.map((one) => ({ ...one, utterances: few(one.utterances) })) };
+  return {
+    ...content,
+    intents: content.intents.map((one) => ({ ...one, utterances: few(one.utterances) })),
+    faq: content.faq.map((one) => ({ ...one, other_ways: {} })),
+  };
 }
 
 /** What no file says by itself. */
 function check(content: shape.Content, blame: Blame): void {
-  const { languages, intents, phrases, flows, actions, entities, shortAnswers } = content;
+  const { languages, intents, faq, phrases, flows, actions, entities, shortAnswers } = content;
   const tags = languages.map(({ tag }) => tag);
   const lacking = (all: Readonly<Record<string, unknown>>) =>
     languages.filter(({ tag, fallback }) => !(tag in all) && !(fallback && fallback in all)).map(({ tag }) => tag);
@@ -157,6 +162,8 @@ function check(content: shape.Content, blame: Blame): void {
     const at = (...path: (string | number)[]) => [index, ...path];
     const first = intents.findIndex(({ name: other }) => other === one.name);
     if (first < index) blame('intents', at('name'), `"${one.name}" stands here twice`);
+    if (one.name === shape.FAQ)
+      blame('intents', at('name'), `"${shape.FAQ}" is what an entry of faq.json is understood as`);
     if (one.name === shape.NOT)
       blame('intents', at('name'), `"${shape.NOT}" is what the model calls the "not" utterances of all intents`);
     if (one.flow !== undefined && !flows[one.flow])
@@ -189,6 +196,39 @@ function check(content: shape.Content, blame: Blame): void {
           seen.set(key, known);
         });
   });
+
+  faq.forEach((one, index) => {
+    const at = (...path: (string | number)[]) => [index, ...path];
+    if (faq.findIndex(({ name: other }) => other === one.name) < index)
+      blame('faq', at('name'), `"${one.name}" stands here twice`);
+    if (one.name === shape.NONE) blame('faq', at('name'), `"${shape.NONE}" is what no entry answers`);
+    for (const [field, all] of [
+      ['question', one.question],
+      ['answer', one.answer],
+      ['other_ways', one.other_ways],
+    ] as const) {
+      for (const tag of field === 'other_ways' ? [] : lacking(all))
+        blame('faq', at(field), `"${one.name}" has no ${field} in ${tag}`);
+      for (const tag of Object.keys(all))
+        if (!tags.includes(tag)) blame('faq', at(field, tag), `the bot speaks no "${tag}" (languages.json)`);
+    }
+    const label = `the entry "${one.name}"`;
+    const ways = [
+      ...Object.entries(one.question).map(([tag, text]) => ({ path: ['question', tag], text })),
+      ...Object.entries(one.other_ways).flatMap(([tag, texts]) =>
+        texts.map((text, place) => ({ path: ['other_ways', tag, place], text })),
+      ),
+    ];
+    for (const { path, text } of ways) {
+      const key = shape.utteranceKey(text);
+      const known = seen.get(key) ?? label;
+      // What no intent answers, an entry may.
+      if (known !== label && known !== `"${shape.NONE}"`)
+        blame('faq', at(...path), `"${text}" stands in ${known} too: which of them is meant?`);
+      seen.set(key, known);
+    }
+  });
+  if (faq.length === 1) blame('faq', [], 'has one entry; a FAQ is learned from two on');
 
   for (const [key, one] of Object.entries(entities)) {
     if ('min' in one && one.min !== undefined && one.max !== undefined && one.min > one.max)

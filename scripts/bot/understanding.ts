@@ -1,23 +1,33 @@
 import type { Understanding } from '../../functions/conversation/document.ts';
 import type { Bot } from '../../functions/dialog/bot.ts';
-import { partsOf, weigh } from '../../functions/dialog/wishes.ts';
+import { meaningOf } from '../../functions/dialog/meaning.ts';
 import type { openClassifier } from '../train/classifier.ts';
 
-/** What a message means, as the gateway understands it (functions/queues/understand.ts), by a packaged model without its server. */
-export async function understandWith(
-  classifier: Awaited<ReturnType<typeof openClassifier>>,
-  bot: Bot,
-  text: string,
-): Promise<Understanding> {
-  const model = { name: 'intents', version: '' };
-  const tapped = bot.tapped(text);
-  if (tapped !== null) return { intent: tapped, score: 1, top: [], model };
-  const classified = await classifier.classify([text, ...partsOf(bot, text)]);
-  const [whole, ...parts] = classified.map(({ label, score, top }) => ({
-    intent: label,
-    score,
-    top: top.map((one) => ({ intent: one.label, score: one.score })),
-    model,
-  }));
-  return weigh(bot, whole!, parts);
+type Classifier = Awaited<ReturnType<typeof openClassifier>>;
+
+/** The packaged models of a bot, without their server. */
+export interface OpenModels {
+  intents: Classifier;
+  /** Null where the bot has no FAQ. */
+  faq: Classifier | null;
+}
+
+/** What a message means, as the gateway understands it (functions/queues/understand.ts), by packaged models without their server. */
+export async function understandWith({ intents, faq }: OpenModels, bot: Bot, text: string): Promise<Understanding> {
+  return await meaningOf(bot, text, {
+    intents: async (texts) =>
+      (await intents.classify(texts)).map(({ label, score, top }) => ({
+        intent: label,
+        score,
+        top: top.map((one) => ({ intent: one.label, score: one.score })),
+        model: { name: 'intents', version: '' },
+      })),
+    faq: async (texts) =>
+      (await faq?.classify(texts))?.map(({ label, score, top }) => ({
+        entry: label,
+        score,
+        top: top.map((one) => ({ entry: one.label, score: one.score })),
+        model: { name: 'faq', version: '' },
+      })) ?? null,
+  });
 }

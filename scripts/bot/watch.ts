@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Content } from '../../functions/dialog/bot.ts';
-import { modelVersion } from '../local/intent-model.ts';
+import { modelVersions, type Versions } from '../local/bot-models.ts';
 import { contentFiles, lines, readBotFolder } from './folder.ts';
 
 /** How often the folder is looked at. */
@@ -13,14 +13,14 @@ export interface WatchOptions {
   folder: string;
   /** The model repository. */
   models: string;
-  /** The version that is trained already. */
-  trained: string;
+  /** The versions that are trained already. */
+  trained: Versions;
   /** Takes new content over. */
   publish(content: Content): Promise<void>;
   /** Builds and starts anew what runs the code of the actions. */
   rebuild(): Promise<void>;
-  /** Waits until a version of the model is served; the release that is served in its place, if one is. */
-  served(version: string): Promise<string | null>;
+  /** Waits until these versions are served; the release that is served in their place, if one is. */
+  served(versions: Versions): Promise<string | null>;
   say(line: string): void;
 }
 
@@ -110,21 +110,21 @@ function stampsOf(folder: string): Map<string, string> {
 /** One training at a time; a newer edit ends an older one. */
 class Training {
   readonly #options: WatchOptions;
-  #version: string;
+  #versions: Versions | null;
   #child: ChildProcess | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#version = options.trained;
+    this.#versions = options.trained;
   }
 
   async follow(): Promise<void> {
     const { folder, models, say } = this.#options;
-    const version = await modelVersion(folder);
-    if (version === this.#version) return;
-    this.#version = version;
+    const versions = await modelVersions(folder);
+    if (same(versions, this.#versions)) return;
+    this.#versions = versions;
     this.stop();
-    say('The utterances have changed: training in the background. Until it is done, the old model answers.');
+    say('What customers say has changed: training in the background. Until it is done, the old models answer.');
     const started = performance.now();
     const child = fork(join(import.meta.dirname, 'train.ts'), [folder, models], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -141,10 +141,10 @@ class Training {
       this.#child = undefined;
       if (code !== 0) {
         // The next edit tries again.
-        this.#version = '';
-        return say(`The training failed: ${last || `code ${code}`}. The old model goes on answering.`);
+        this.#versions = null;
+        return say(`The training failed: ${last || `code ${code}`}. The old models go on answering.`);
       }
-      this.#serve(version, started).catch((error) => say(`The new model is not served: ${error}`));
+      this.#serve(versions, started).catch((error) => say(`The new models are not served: ${error}`));
     });
   }
 
@@ -154,16 +154,23 @@ class Training {
     child?.kill();
   }
 
-  async #serve(version: string, started: number): Promise<void> {
-    const { served, say } = this.#options;
-    const release = await served(version);
-    if (this.#version !== version) return;
-    if (release === null) return say(`The model of your edit is served: ${version} (${seconds(started)} s).`);
+  async #serve(versions: Versions, started: number): Promise<void> {
+    const { served, say, models } = this.#options;
+    const release = await served(versions);
+    if (this.#versions !== versions) return;
+    const own = Object.entries(versions).filter(([, version]) => version !== null);
+    const named = own.map((one) => one.join(' ')).join(', ');
+    if (release === null) return say(`The models of your edit are served: ${named} (${seconds(started)} s).`);
+    const commands = own.map(([name, version]) => `npm run release -- ${join(models, name, version)}`).join(', ');
     say(
-      `The model of your edit is trained (${version}), but production serves the release ${release}: that one answers.\n` +
-        `  To serve yours: npm run release -- ${join(this.#options.models, 'intents', version)}, and then npm run swap.`,
+      `The models of your edit are trained (${named}), but production serves the release ${release}: that one answers.\n` +
+        `  To serve yours: ${commands}, and then npm run swap.`,
     );
   }
+}
+
+function same(one: Versions, other: Versions | null): boolean {
+  return one.intents === other?.intents && one.faq === other.faq;
 }
 
 function seconds(started: number): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildFunctions } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
-import { ensureIntentModel } from '../local/intent-model.ts';
+import { ensureBotModels } from '../local/bot-models.ts';
 import { startPlatform } from '../local/platform.ts';
 import { freePorts } from '../local/ports.ts';
 import { type ChaosOptions, failures, runChaos } from './run.ts';
@@ -43,7 +43,7 @@ const options: ChaosOptions = {
   progress: (text) => console.log(`  ${text}`),
 };
 await Promise.all([buildFunctions(), buildInference()]);
-const models = await ensureIntentModel(join(import.meta.dirname, '../../.local/models'), () => {});
+const models = await ensureBotModels(join(import.meta.dirname, '../../.local/models'), () => {});
 const folder = await mkdtemp(join(tmpdir(), 'maru-chaos-'));
 const beside = values.beside === undefined ? undefined : await buildOf(values.beside);
 const platform = await startPlatform({

@@ -45,7 +45,8 @@ export interface AppServiceOptions {
 }
 
 interface SlotState {
-  image: string;
+  /** Blank: what this clone builds; null: nothing. */
+  image: string | null;
   port: number;
   process: Spawned | null;
   ready: boolean;
@@ -56,7 +57,7 @@ interface SlotState {
 
 const RESTART_MS = 1_000;
 const SUBSCRIPTION = '00000000-0000-4000-8000-00000000a2a2';
-const GROUP = 'maru-local';
+const GROUP = 'rg-local';
 const SITE = 'maru-inference-local';
 const BASE = `/subscriptions/${SUBSCRIPTION}/resourcegroups/${GROUP}/providers/microsoft.web/sites/${SITE}`;
 const AUDIENCE = 'https://management.azure.com';
@@ -76,9 +77,21 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
   const { folder, logs, identity, builtIn, startSeconds = 60 } = options;
   const agent = new Agent({ keepAlive: true });
   const stateFile = join(folder, 'app-service.json');
-  const saved = JSON.parse(await readFile(stateFile, 'utf8').catch(() => '{}')) as Partial<Record<SlotName, string>>;
-  const fresh = (image = ''): SlotState => ({ image, port: 0, process: null, ready: false, start: 0, log: '' });
-  const slots: Record<SlotName, SlotState> = { production: fresh(saved.production), staging: fresh(saved.staging) };
+  const saved = JSON.parse(await readFile(stateFile, 'utf8').catch(() => '{}')) as Partial<
+    Record<SlotName, string | null>
+  >;
+  const fresh = (image: string | null): SlotState => ({
+    image,
+    port: 0,
+    process: null,
+    ready: false,
+    start: 0,
+    log: '',
+  });
+  const slots: Record<SlotName, SlotState> = {
+    production: fresh(saved.production ?? ''),
+    staging: fresh(saved.staging ?? null),
+  };
   const staged: AppService['staged'] = [];
   const operations = new Map<string, { done: boolean; error?: ArmError }>();
   let swapping = false;
@@ -104,7 +117,7 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
       if (slot.start !== own) return;
       slot.port = await freePort();
       const spawned = spawnNode(
-        `slot-${slot.image.slice(-12) || 'built-in'}`,
+        `slot-${slot.image?.slice(-12) || 'built-in'}`,
         image?.args ?? builtIn.args,
         {
           ...process.env,
@@ -162,6 +175,12 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
         'The api-version query parameter is required for all requests.',
       );
     const path = url.pathname.toLowerCase();
+    const listed = /^\/subscriptions\/[^/]+\/resourcegroups\/([^/]+)\/providers\/microsoft\.web\/sites$/.exec(path);
+    if (method === 'GET' && listed) {
+      if (listed[1] !== GROUP)
+        throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${listed[1]}' could not be found.`);
+      return { status: 200, body: { value: [{ id: BASE, name: SITE, kind: 'app,linux,container' }] } };
+    }
     if (!path.startsWith(BASE))
       throw new ArmError(404, 'ResourceNotFound', `The Resource '${url.pathname}' was not found.`);
     let rest = path.slice(BASE.length);
@@ -257,7 +276,8 @@ export async function startAppService(options: AppServiceOptions): Promise<AppSe
     await start(slots.production);
     if (!slots.production.ready) throw new Error(`the production slot does not start:\n${why}${slots.production.log}`);
   }
-  if (slots.staging.image) void start(slots.staging);
+  // What was swapped out is there again, to be rolled back to.
+  if (slots.staging.image !== null) void start(slots.staging);
 
   return {
     arm: arm.url,

@@ -14,7 +14,8 @@ interface Route {
 
 /**
  * Stands for the Functions host's HTTP trigger: routes with parameters, methods, authorization levels with keys
- * (`x-functions-key` or `?code=`). Leaves out the host's own `/admin` routes and streaming.
+ * (`x-functions-key` or `?code=`). Like the host, it tries routes in the order of their functions' names, and passes a body on only
+ * where its length is said. Leaves out the host's own `/admin` routes and streaming.
  */
 export function httpTrigger(functions: RegisteredFunction[], routePrefix: string, key: string): Server {
   const routes = functions.map((registered) => route(registered, routePrefix)).filter((known) => known !== null);
@@ -71,7 +72,7 @@ async function call(
         headers,
         params,
         query: Object.fromEntries(url.searchParams),
-        ...(body.length > 0 ? { body: { bytes: body } } : {}),
+        ...(body.length > 0 && headers['content-length'] !== undefined ? { body: { bytes: body } } : {}),
       },
     },
     traceparent: headers.traceparent,

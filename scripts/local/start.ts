@@ -8,7 +8,7 @@ import { watchBot } from '../bot/watch.ts';
 import { buildFunctions, writeContent } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
 import { localSettings } from '../release/environment.ts';
-import { ensureIntentModel, modelVersion } from './intent-model.ts';
+import { ensureBotModels, modelVersions, type Versions } from './bot-models.ts';
 import { type Platform, startPlatform } from './platform.ts';
 import { choosePorts, usualPorts } from './ports.ts';
 import { REGISTRY_MISSING } from './registry.ts';
@@ -66,12 +66,12 @@ async function run(): Promise<void> {
   const { about } = botFolder(bot);
   show('Building');
   await Promise.all([buildFunctions({ target: app, bot }), buildInference()]);
-  const models = await ensureIntentModel(
+  const models = await ensureBotModels(
     join(shared, 'models'),
-    (share) => show(`Training the intent model ${percent(share)}`),
+    (what, share) => show(`Training ${what} ${percent(share)}`),
     bot,
   );
-  const trained = await modelVersion(bot);
+  const trained = await modelVersions(bot);
   // Last, because building takes seconds in which another may take a port.
   const { ports, moved } = await choosePorts(process.env);
   const platform = await startPlatform({
@@ -147,7 +147,7 @@ async function run(): Promise<void> {
       expected = false;
       guard();
     },
-    served: (version) => served(platform, version),
+    served: (versions) => served(platform, versions),
     say: (line) => console.log(`${new Date().toTimeString().slice(0, 8)}  ${line}`),
   });
   await stopping.promise;
@@ -167,14 +167,19 @@ async function releaseOf(inferenceUrl: string): Promise<string | null> {
   return release?.slice(0, 19) ?? null;
 }
 
-/** Waits until a version of the model is served. The release that is served in its place, if one is. */
-async function served({ inferenceUrl }: Platform, version: string): Promise<string | null> {
+/** Waits until these versions of the models are served. The release that is served in their place, if one is. */
+async function served({ inferenceUrl }: Platform, wanted: Versions): Promise<string | null> {
   for (;;) {
     const release = await releaseOf(inferenceUrl);
     if (release !== null) return release;
-    const response = await fetch(`${inferenceUrl}/v2/models/intents`, { signal: AbortSignal.timeout(3_000) });
-    const { versions = [] } = response.ok ? ((await response.json()) as { versions?: string[] }) : {};
-    if (versions.includes(version)) return null;
+    let all = true;
+    for (const [name, version] of Object.entries(wanted)) {
+      if (version === null) continue;
+      const response = await fetch(`${inferenceUrl}/v2/models/${name}`, { signal: AbortSignal.timeout(3_000) });
+      const { versions = [] } = response.ok ? ((await response.json()) as { versions?: string[] }) : {};
+      if (!versions.includes(version)) all = false;
+    }
+    if (all) return null;
     await sleep(250);
   }
 }

@@ -20,6 +20,7 @@ export async function serverFiles(): Promise<{ folder: string; remove(): Promise
 /**
  * Writes what an image holds of the server: the build, and the production dependencies that it leaves outside, for Linux with glibc
  * on one kind of processor alone. Releases and the Dockerfile make it by this.
+ * @public
  */
 export async function writeServer(folder: string, cpu: 'x64' | 'arm64'): Promise<void> {
   await buildInference(folder);

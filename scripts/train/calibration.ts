@@ -152,7 +152,7 @@ function slopes(parts: Float32Array[], weights: number[], known: number[], label
 }
 
 /** x of matrix · x = right, by Gauss with pivots; the matrix is small and positive. */
-function solve(matrix: number[][], right: number[]): number[] {
+export function solve(matrix: number[][], right: number[]): number[] {
   const rows = matrix.map((row, i) => [...row, right[i]!]);
   for (let i = 0; i < rows.length; i += 1) {
     const pivot = rows.reduce(

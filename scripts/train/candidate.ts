@@ -1,14 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { type Vocabulary, words } from '../../inference-container/tasks/ngrams.ts';
 import { type Confidence, fitConfidence, fitStandards, judge, labelsOf, type Standard, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
 import { clean, type Example, folds, NONE, readDataset } from './dataset.ts';
-import type { Encoder } from './encoder.ts';
+import { type Encoder, encoderFiles } from './encoder.ts';
 import { trainEnsemble } from './ensemble.ts';
+import type { Parts } from './graph.ts';
 import { headLogits } from './head.ts';
 import { areFew, copies, denials, type Manner, names } from './messages.ts';
 import { type Figures, figures, type Prediction, thresholdFor } from './metrics.ts';
-import { exportEnsemble, exportMembers, type Parts } from './onnx.ts';
+import { exportEnsemble, exportMembers } from './onnx.ts';
 import type { PackageDescription } from './package.ts';
 import { Random } from './random.ts';
 import type { Recipe } from './recipe.ts';
@@ -167,7 +167,7 @@ export async function trainCandidate(prepared: Prepared, training: Training): Pr
       ? await learningCurve(prepared, { ...training, progress: () => undefined }, chosen)
       : [];
   const served = await exportEnsemble(parts, { standards, confidence }, encoders);
-  const tokenizers = await Promise.all(served.encoders.map(tokenizerFiles));
+  const tokenizers = await Promise.all(served.encoders.map(encoderFiles));
   const files: Record<string, Uint8Array | string> = {
     'model.onnx': served.model,
     'vocabulary.json': JSON.stringify(vocabulary),
@@ -355,25 +355,6 @@ async function logitsOf(
   for (const [index, encoder] of encoders.entries())
     heads.push(headLogits(await encoder.vectors(texts), parts.heads[index]!));
   return [...own, ...heads];
-}
-
-/** An encoder's tokenizer as files of the package, and as its description names them. */
-async function tokenizerFiles({ tokenizer, configuration, maxTokens }: Encoder, index: number) {
-  const names = {
-    tokenizer: `encoder_${index}.tokenizer.json`,
-    configuration: `encoder_${index}.tokenizer_config.json`,
-  };
-  return {
-    files: {
-      [names.tokenizer]: await readFile(tokenizer, 'utf8'),
-      ...(configuration ? { [names.configuration]: await readFile(configuration, 'utf8') } : {}),
-    },
-    description: {
-      tokenizer: names.tokenizer,
-      ...(configuration ? { configuration: names.configuration } : {}),
-      maxTokens,
-    },
-  };
 }
 
 function joined(parts: Float32Array[]): Float32Array {

@@ -5,7 +5,9 @@ import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import { manifest as manifestSchema } from '../../inference-container/models/manifest.ts';
 import type { Classification } from '../../inference-container/tasks/classification.ts';
 import { type Encoded, NgramEncoder, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
-import { ngramFeeds, textClassification } from '../../inference-container/tasks/text-classification.ts';
+import { retrieval } from '../../inference-container/tasks/retrieval.ts';
+import { ngramFeeds } from '../../inference-container/tasks/text.ts';
+import { textClassification } from '../../inference-container/tasks/text-classification.ts';
 
 const BATCH = 32;
 const session = (model: Uint8Array | string) =>
@@ -37,10 +39,11 @@ export async function memberLogits(
 export async function openClassifier(
   folder: string,
   description: unknown,
-): Promise<{ classify(texts: string[]): Promise<Classification[]>; close(): Promise<void> }> {
+): Promise<{ classify(texts: readonly string[]): Promise<Classification[]>; close(): Promise<void> }> {
   const manifest = manifestSchema.parse(description);
   const loaded = await session(join(folder, 'model.onnx'));
-  const runner = await textClassification.createRunner(manifest, folder, loaded.inputNames);
+  const task = manifest.task === 'retrieval' ? retrieval : textClassification;
+  const runner = await task.createRunner(manifest, folder, loaded.inputNames);
   return {
     async classify(texts) {
       const results: Classification[] = [];

@@ -153,6 +153,25 @@ export class Encoder {
   }
 }
 
+/** An encoder's tokenizer as files of the package, and as its description names them. */
+export async function encoderFiles({ tokenizer, configuration, maxTokens }: Encoder, index: number) {
+  const names = {
+    tokenizer: `encoder_${index}.tokenizer.json`,
+    configuration: `encoder_${index}.tokenizer_config.json`,
+  };
+  return {
+    files: {
+      [names.tokenizer]: await readFile(tokenizer, 'utf8'),
+      ...(configuration ? { [names.configuration]: await readFile(configuration, 'utf8') } : {}),
+    },
+    description: {
+      tokenizer: names.tokenizer,
+      ...(configuration ? { configuration: names.configuration } : {}),
+      maxTokens,
+    },
+  };
+}
+
 const TAKEN = ['input_ids', 'attention_mask', 'token_type_ids'];
 
 /** As sentence-transformers writes it down; else the model's own vector where it has one, and the mean. */

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Cnn } from './cnn.ts';
+import type { Parts } from './graph.ts';
 import type { MemberData, MemberJob, MemberMessage, MemberResult } from './member.ts';
-import type { Parts } from './onnx.ts';
 import { floats, quantise } from './quantise.ts';
 import type { Recipe } from './recipe.ts';
 

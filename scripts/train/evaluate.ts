@@ -1,22 +1,31 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { manifest } from '../../inference-container/models/manifest.ts';
+import { z } from 'zod';
+import { type Manifest, manifest } from '../../inference-container/models/manifest.ts';
 import type { Classification } from '../../inference-container/tasks/classification.ts';
 import { openClassifier } from './classifier.ts';
 import { said } from './command.ts';
 import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
 import { figures } from './metrics.ts';
+import { retrievalFigures } from './retrieval/metrics.ts';
 import { stressed } from './stress.ts';
 
 const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged text model against a labelled file
 
-  --data <file>       as for training; of a file with splits, its test and oos_test
+  --data <file>       as for training; of a file with splits, its test and oos_test. For a model of a FAQ (task retrieval): questions
+                      {questions: {entry: {language: [...]}}, off_topic: {kind: {language: [...]}}}
   --compare <folder>  another package: prints what changed, utterance by utterance
   --stress            also as people write: openings, closings, typos, no blanks, capitals, the other keyboard, romanised …
 
 Ends with one line of JSON, so that a script can compare two models.
 `;
+
+const textsByLanguage = z.record(z.string(), z.array(z.string().min(1)));
+const askedFile = z.looseObject({
+  questions: z.record(z.string(), textsByLanguage),
+  off_topic: z.record(z.string(), textsByLanguage).default({}),
+});
 
 /** Of the changes to the utterances. */
 const SEED = 1;
@@ -43,6 +52,7 @@ async function evaluate(): Promise<void> {
     console.log(HELP);
     process.exit(values.help ? 0 : 1);
   }
+  if ((await described(model)).task === 'retrieval') return await evaluateRetrieval(model, data);
   const examples = await read(data);
   const measured = await measure(model, examples);
   const { json } = measured;
@@ -61,6 +71,67 @@ async function evaluate(): Promise<void> {
   if (values.compare) compare(values.compare, examples, measured, await measure(values.compare, examples));
   const stress = values.stress ? await underStress(model, examples) : undefined;
   console.log(`\n${JSON.stringify({ ...json, ...(stress && { stress }) })}`);
+}
+
+/** Recall, mean reciprocal rank and refusal of a model that finds a question's entry, by language. */
+async function evaluateRetrieval(folder: string, file: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw new DatasetError(`${file} can't be read`);
+  });
+  const { data } = askedFile.safeParse(parsed(text));
+  if (!data) throw new DatasetError(`${file} has no questions: {questions: {entry: {language: [...]}}, off_topic: …}`);
+  const { classifier, description } = await opened(folder);
+  const known = new Set(description.labels);
+  const strangers = Object.keys(data.questions).filter((entry) => !known.has(entry));
+  if (strangers.length > 0)
+    throw new DatasetError(
+      `${file} asks for entries that the model does not know: ${strangers.slice(0, 5).join(', ')}`,
+    );
+  const languages = new Set(
+    [...Object.values(data.questions), ...Object.values(data.off_topic)].flatMap((all) => Object.keys(all)),
+  );
+  const rows: Record<string, unknown>[] = [];
+  console.log(
+    `  ${['language', 'questions', 'recall@1', 'recall@3', 'MRR', 'right', 'wrong'].map((head, at) => (at === 0 ? head.padEnd(10) : head.padStart(10))).join('')}  refused`,
+  );
+  for (const language of languages) {
+    const asked = Object.entries(data.questions).flatMap(([entry, all]) =>
+      (all[language] ?? []).map((question) => ({ question, entry })),
+    );
+    const answers = await classifier.classify(asked.map(({ question }) => question));
+    const judged = answers.map(({ top, score }, index) => {
+      const place = top.findIndex(({ label }) => label === asked[index]!.entry);
+      // Behind those that are answered there is no place: counted as none.
+      return { rank: place < 0 ? Number.POSITIVE_INFINITY : place + 1, score };
+    });
+    const { recallAt1, recallAt3, mrr, answered, wrong } = retrievalFigures(judged, description.threshold);
+    const refused: Record<string, number> = {};
+    for (const [kind, all] of Object.entries(data.off_topic)) {
+      const texts = all[language] ?? [];
+      const said = await classifier.classify(texts);
+      refused[kind] = round(said.filter(({ score }) => score < description.threshold).length / texts.length);
+    }
+    const shares = [recallAt1, recallAt3].map(percent);
+    console.log(
+      `  ${language.padEnd(10)}${[String(asked.length), ...shares, mrr.toFixed(3), percent(answered), percent(wrong)].map((cell) => cell.padStart(10)).join('')}  ${Object.entries(
+        refused,
+      )
+        .map(([kind, share]) => `${kind} ${percent(share)}`)
+        .join(', ')}`,
+    );
+    rows.push({
+      language,
+      questions: asked.length,
+      recallAt1: round(recallAt1),
+      recallAt3: round(recallAt3),
+      mrr: round(mrr),
+      right: round(answered),
+      wrong: round(wrong),
+      refused,
+    });
+  }
+  await classifier.close();
+  console.log(`\n${JSON.stringify({ threshold: description.threshold, languages: rows })}`);
 }
 
 /** Of each manner: what is right, wrong and refused over the threshold, in shares of the utterances in scope. */
@@ -117,15 +188,21 @@ async function read(file: string): Promise<Example[]> {
   return labelled;
 }
 
-/** A package as the container runs it. Throws a {@link DatasetError} where it is none. */
-async function opened(folder: string) {
+/** What a package says it is. Throws a {@link DatasetError} where it is none. */
+async function described(folder: string): Promise<Manifest> {
   const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => {
     throw new DatasetError(`${folder} is no model package: there is no model.json`);
   });
   const { data: description } = manifest.safeParse(parsed(text));
   if (!description) throw new DatasetError(`${folder}/model.json is no description of a model`);
-  if (description.task !== 'text-classification')
-    throw new DatasetError(`${folder} is not a text classification model`);
+  if (description.task !== 'text-classification' && description.task !== 'retrieval')
+    throw new DatasetError(`${folder} is not a model of texts`);
+  return description;
+}
+
+/** A package as the container runs it. Throws a {@link DatasetError} where it is none. */
+async function opened(folder: string) {
+  const description = await described(folder);
   const classifier = await openClassifier(folder, description).catch((error: Error) => {
     throw new DatasetError(`${folder} cannot be loaded: ${error.message.split('\n')[0]}`);
   });

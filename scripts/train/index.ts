@@ -2,19 +2,23 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
+import { faqOf } from '../bot/faq.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
 import { DatasetError } from './dataset.ts';
 import { poolings } from './encoder.ts';
 import type { Figures } from './metrics.ts';
 import { recipe } from './recipe.ts';
+import { type RetrievalOptions, trainRetrieval } from './retrieval/train.ts';
 import type { Trial } from './search.ts';
 import { type TrainOptions, train } from './train.ts';
 
 const HELP = `npm run train -- --out <model folder>: trains an intent model and writes its package
 
   npm run train -- --out models/intents/1.0.0
+  npm run train -- --task retrieval --out models/faq/1.0.0      of the bot's FAQ (faq.json): the model that finds a question's entry
 
+  --task <task>         text-classification, or retrieval
   --bot <folder>        functions/bot; the bot whose utterances it is trained on, as npm start trains it
   --data <file>         in place of a bot: a list of intents (JSON), a CSV with the columns text,intent, or a JSON of splits
                         {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]; what is named "none" is out of scope:
@@ -55,6 +59,10 @@ try {
   if (values.pooling !== undefined && !pooling) throw new DatasetError(`--pooling must be ${poolings.join(', ')}`);
   if ((values.encoder ?? []).length > 4) throw new DatasetError('--encoder may be given 4 times at most');
   bar.start(100, 0);
+  if (values.task === 'retrieval') {
+    await retrieval(values.bot ?? RETAILER, { seed, pooling });
+    process.exit(0);
+  }
   const options = {
     data: values.data,
     manners: values.manners,
@@ -102,6 +110,34 @@ try {
   process.exit(1);
 }
 
+/** Trains the model of a bot's FAQ. */
+async function retrieval(bot: string, { seed, pooling }: Pick<RetrievalOptions, 'seed' | 'pooling'>): Promise<void> {
+  const trained = await trainRetrieval({
+    ...faqOf(botFolder(bot)),
+    out,
+    name: basename(dirname(out)),
+    version: basename(out),
+    seed,
+    encoders: values.encoder,
+    pooling,
+    progress: (share) => bar.update(Math.round(share * 100)),
+  });
+  bar.update(100);
+  bar.stop();
+  const { entries, validation, threshold, seconds } = trained;
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  console.log(
+    `\n${entries} entries; ${seconds.toFixed(0)} s. Of each question, asked of a model that had not seen it:`,
+  );
+  console.log(`  the right entry first ${percent(validation.recallAt1)}, among three ${percent(validation.recallAt3)}`);
+  console.log(
+    `  over the threshold right ${percent(validation.answered)}, wrong ${percent(validation.wrong)}; of no entry and refused ${percent(validation.refusal)}`,
+  );
+  console.log(
+    `\nThreshold ${threshold}. Report: ${values.out}/report.md\nServe it:  npm run serve -- ${dirname(dirname(values.out))}`,
+  );
+}
+
 function parse() {
   try {
     const { values } = parseArgs({
@@ -115,12 +151,17 @@ function parse() {
         search: { type: 'string', default: '0' },
         'give-up': { type: 'string' },
         bot: { type: 'string' },
+        task: { type: 'string', default: 'text-classification' },
         help: { type: 'boolean', short: 'h' },
       },
     });
     const { data, out, bot = data === undefined ? RETAILER : undefined } = values;
+    if (values.task !== 'text-classification' && values.task !== 'retrieval')
+      throw new DatasetError('--task must be text-classification or retrieval');
+    if (values.task === 'retrieval' && bot === undefined)
+      throw new DatasetError('--task retrieval is trained on a bot: --bot <folder>');
     if (data !== undefined && bot !== undefined) throw new DatasetError('--bot or --data: one of them');
-    if (!values.help && out) return { ...values, out, ...source(bot, data) };
+    if (!values.help && out) return { ...values, out, bot, ...source(bot, data) };
     console.log(HELP);
     process.exit(values.help ? 0 : 1);
   } catch (error) {

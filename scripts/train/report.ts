@@ -57,7 +57,7 @@ export function report(
 }
 
 /** A row of a table, of words that others wrote. */
-function cells(words: string[]): string {
+export function cells(words: string[]): string {
   return `| ${words.map((word) => word.replace(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { encoderPrefix } from '../../inference-container/tasks/text-classification.ts';
+import { encoderPrefix } from '../../inference-container/tasks/text.ts';
 import { type Candidate, type CurvePoint, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
 import { Encoder, type Pooling } from './encoder.ts';
 import { readEncoderGraphs } from './encoder-graph.ts';

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
+import { ensureBotModels } from '../../scripts/local/bot-models.ts';
 import { choosePorts, type Ports, usualPorts } from '../../scripts/local/ports.ts';
 import { eventually, root } from '../platform/fixture.ts';
 
@@ -21,7 +21,7 @@ before(async () => {
   for (const name of ['functions', 'inference-container', 'scripts', 'host.json', 'package.json'])
     await cp(join(root, name), join(clone, name), { recursive: true });
   for (const name of ['node_modules', 'package-lock.json']) await symlink(join(root, name), join(clone, name));
-  const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+  const models = await ensureBotModels(join(root, '.local/models'), () => {});
   await cp(models, join(clone, '.local/models'), { recursive: true });
 });
 after(async () => {

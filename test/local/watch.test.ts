@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../../functions/dialog/bot.ts';
 import { watchBot } from '../../scripts/bot/watch.ts';
-import { modelVersion } from '../../scripts/local/intent-model.ts';
+import { modelVersions, type Versions } from '../../scripts/local/bot-models.ts';
 import { eventually, root } from '../platform/fixture.ts';
 
 /** Somebody edits a bot's folder while it is watched, in every way that editors save. */
@@ -14,7 +14,7 @@ let folder = '';
 let watching: ReturnType<typeof watchBot>;
 const published: Content[] = [];
 const said: string[] = [];
-const served: string[] = [];
+const served: Versions[] = [];
 let rebuilt = 0;
 let release: string | null = null;
 
@@ -25,7 +25,7 @@ before(async () => {
     folder: join(folder, 'bot'),
     models: join(folder, 'models'),
     // As npm start has trained it before.
-    trained: await modelVersion(join(folder, 'bot')),
+    trained: await modelVersions(join(folder, 'bot')),
     publish: async (content) => void published.push(content),
     rebuild: async () => {
       rebuilt += 1;
@@ -102,6 +102,9 @@ test('an answer trains nothing; an utterance does, and what serves it is said', 
   release = 'sha256:abc';
   await edit('intents.json', '"予約をお願いします",', '"予約をお願いします",\n        "予約とりたいなあ",');
   await eventually(async () => said.at(-1)!.includes('production serves the release sha256:abc'), 240);
-  assert.match(said.at(-1)!, /npm run release -- .*intents\/1\.0\.\d+, and then npm run swap/);
+  assert.match(
+    said.at(-1)!,
+    /npm run release -- .*intents\/1\.0\.\d+, npm run release -- .*faq\/1\.0\.\d+, and then npm run swap/,
+  );
   assert.equal(served.length, 1);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureIntentModel } from '../../scripts/local/intent-model.ts';
+import { ensureBotModels } from '../../scripts/local/bot-models.ts';
 import { type Platform, type PlatformOptions, startPlatform } from '../../scripts/local/platform.ts';
 import { freePorts, type Ports } from '../../scripts/local/ports.ts';
 
@@ -23,7 +23,7 @@ export function usePlatform(
   let folder = '';
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'maru-'));
-    const models = await ensureIntentModel(join(root, '.local/models'), () => {});
+    const models = await ensureBotModels(join(root, '.local/models'), () => {});
     const ports = await freePorts();
     // All of a test's requests come from one address, and many of one user.
     const rates = { RATE_ADDRESS: '1000000', RATE_ANONYMOUS: '1000000', RATE_USER: '1000000' };

@@ -528,6 +528,66 @@ describe('swapping', () => {
     assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['live', 'superseded']);
   });
 
+  test('whatever happens while a swap is looked at, it is one swap, and it is known what came of it', async () => {
+    const busy = {
+      status: 429,
+      headers: { 'retry-after': '0' },
+      body: '{"Code":"TooManyRequests","Message":"slow down"}',
+    };
+    const pending = (path: string) => ({
+      status: 202,
+      headers: { 'retry-after': '1', location: `https://${new URL(arm.url).host}${path}` },
+      body: '',
+    });
+    const looks: Record<string, (path: string) => Verdict> = {
+      throttled: () => busy,
+      'away for a moment': () => away,
+      'the connection is lost': () => 'drop',
+      'not done yet': pending,
+      'done, without a word': () => ({ status: 204, body: '' }),
+      'who asks may not any more': () => refuses,
+      'the operation is forgotten': () => ({
+        status: 404,
+        body: '{"error":{"code":"NotFound","message":"Operation not found."}}',
+      }),
+    };
+    for (const [what, answer] of Object.entries(looks)) {
+      const before = await live();
+      const digest = await push();
+      await drive(digest);
+      let looked = 0;
+      arm.seen = [];
+      arm.rule = ({ path }) => (path.includes('operationresults') && ++looked <= 3 ? answer(path) : 'pass');
+      await swapIn('kim', () => undefined);
+      arm.rule = () => 'pass';
+      assert.ok(looked > 0, what);
+      assert.equal(digestOf(await imageOf('production')), digest, what);
+      assert.equal(arm.seen.filter((line) => line.includes('slotsswap')).length, 1, what);
+      assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['live', 'superseded'], what);
+    }
+  });
+
+  test('a swap that fails on its way says why, in the words of App Service', async () => {
+    const before = await live();
+    const digest = await push();
+    await drive(digest);
+    const Message = "Cannot swap site slots for site 'x' because the 'staging' slot did not respond to http ping.";
+    arm.rule = ({ path }) => {
+      // It is begun, and ends so: nothing of it reaches the stand-in.
+      const location = `https://${new URL(arm.url).host}/subscriptions/x/operationresults/y?api-version=2025-05-01`;
+      if (path.includes('slotsswap')) return { status: 202, headers: { location, 'retry-after': '0' }, body: '' };
+      return path.includes('/operationresults/y')
+        ? { status: 409, body: JSON.stringify({ Code: 'Conflict', Message }) }
+        : 'pass';
+    };
+    await assert.rejects(
+      swapIn('kim', () => undefined),
+      /arm: Cannot swap site slots for site 'x' because the 'staging' slot did not respond to http ping/,
+    );
+    assert.equal(digestOf(await imageOf('production')), before);
+    assert.equal((await read(digest)).state, 'ready');
+  });
+
   test('nothing is staged while a swap is under way: it would go live unchecked', async () => {
     await live();
     const digest = await push();

@@ -3,6 +3,7 @@ import { type IncomingHttpHeaders, request as send } from 'node:http';
 import { test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { conversationId } from '../../functions/conversation/identifier.ts';
+import { suggestionsOf } from '../../scripts/bot/suggestions.ts';
 import { eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
@@ -151,6 +152,34 @@ test('after two turns that nobody understands a person is asked, gets what is wr
   assert.equal(platform.shop.tickets.get(ticket)!.open, false);
   const hours = await say(platform, id, 'what are your opening hours?');
   assert.equal(hours.body.intent.name, 'store_hours');
+});
+
+test('a question of the FAQ is answered by its entry; what was offered and tapped is kept as another way to ask', async () => {
+  const { platform } = fixture;
+  const wifi = await say(platform, unique('c'), '매장 와이파이 비밀번호가 뭔가요?');
+  assert.match(wifi.body.replies[0].text, /Maru_Guest/);
+  assert.deepEqual([wifi.body.intent.name, wifi.body.faq.entry], ['faq', 'shop_wifi']);
+  const id = unique('c');
+  // Little of it is of the shop: it is asked again.
+  const unsure = await say(platform, id, 'compostable mailers?');
+  assert.equal(unsure.body.intent.name, 'none');
+  const offered: string[] = unsure.body.replies.at(-1).suggestions;
+  const tapped = await say(platform, id, offered[0]!);
+  assert.equal(tapped.body.intent.score, 1);
+  Object.assign(process.env, platform.settings);
+  const { meantTurns } = await import('../../functions/services/call-log.ts');
+  const own = async () => (await meantTurns(100)).filter(({ meant }) => meant === 'compostable mailers?');
+  await eventually(async () => (await own()).length === 1, 10);
+  const [{ text, understanding }] = (await own()) as [Awaited<ReturnType<typeof own>>[number]];
+  assert.deepEqual([text, understanding?.score], [offered[0], 1]);
+  assert.deepEqual(suggestionsOf([...(await own()), ...(await own())]), [
+    {
+      of: understanding!.intent === 'faq' ? `faq/${understanding!.faq!.entry}` : understanding!.intent,
+      language: 'en',
+      said: 'compostable mailers?',
+      times: 2,
+    },
+  ]);
 });
 
 test('products are found in the shop with price, stock and picture', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { call, serve } from '../inference-container/fixture.ts';
 import { sentenceEncoder } from '../inference-container/models.ts';
-import { manifestOf, refused, run, trainCommand, trainQuickly, useFolder } from './fixture.ts';
+import { manifestOf, refused, run, trainCommand, trainQuickly, useFolder, wordTokenizer } from './fixture.ts';
 
 /** A sentence encoder that a team brings: words of one meaning have one vector, and most of them stand in no utterance. */
 const folder = useFolder();
@@ -22,19 +22,7 @@ const table = Float32Array.from({ length: (4 + words.length) * DIMENSIONS }, (_,
   if (row < 4) return column === MEANINGS + (row % 2) ? 3 : 0;
   return (column === meaning(row - 4) ? 1 : 0) + 0.05 * Math.sin(at * 12.9898);
 });
-const tokenizer = {
-  version: '1.0',
-  added_tokens: [],
-  normalizer: null,
-  pre_tokenizer: { type: 'Whitespace' },
-  post_processor: null,
-  decoder: null,
-  model: {
-    type: 'WordLevel',
-    unk_token: '[UNK]',
-    vocab: Object.fromEntries(['[PAD]', '[UNK]', '[S]', '[E]', ...words].map((word, id) => [word, id])),
-  },
-};
+const tokenizer = wordTokenizer(words);
 
 /** Utterances of one to three words of a meaning; those of the test are spelled as none that is trained on. */
 const data = {

@@ -183,6 +183,7 @@ export async function filesOf(folder: string): Promise<Record<string, string>> {
 
 export interface PackageJson {
   name: string;
+  task: string;
   labels: string[];
   threshold: number;
   metrics: Record<string, number>;
@@ -196,3 +197,18 @@ export interface PackageJson {
 export async function manifestOf(folder: string): Promise<PackageJson> {
   return JSON.parse(await readFile(join(folder, 'model.json'), 'utf8')) as PackageJson;
 }
+
+/** A `tokenizer.json` of whole words. Ids: padding, unknown, start and end, then the words. */
+export const wordTokenizer = (words: readonly string[]) => ({
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'Whitespace' },
+  post_processor: null,
+  decoder: null,
+  model: {
+    type: 'WordLevel',
+    unk_token: '[UNK]',
+    vocab: Object.fromEntries(['[PAD]', '[UNK]', '[S]', '[E]', ...words].map((word, id) => [word, id])),
+  },
+});

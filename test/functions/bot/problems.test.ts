@@ -64,6 +64,33 @@ test('what is wrong is said with its file and line, and what to do', () => {
       '"kind": "pattern", "pattern": "(a+)+$"',
       /takes more time than in proportion/,
     ],
+    ['faq.json', '"name": "masks"', '"name": "wheelchair"', /^faq.json:\d+ {2}"wheelchair" stands here twice$/],
+    ['faq.json', '"name": "masks"', '"name": "none"', /^faq.json:\d+ {2}"none" is what no entry answers$/],
+    [
+      'faq.json',
+      '"are masks required"',
+      '"where is THE clinic"',
+      /^faq.json:\d+ {2}"where is THE clinic" stands in "location" too/,
+    ],
+    [
+      'faq.json',
+      '"wifi password"',
+      '"Are masks required?"',
+      /^faq.json:\d+ {2}"Are masks required\?" stands in the entry "masks" too/,
+    ],
+    ['faq.json', '"en": "Do I have to wear a mask?"', '"fr": "Un masque ?"', /^faq.json:\d+ {2}the bot speaks no "fr"/],
+    [
+      'faq.json',
+      '"question": { "ja"',
+      '"question": { "en-GB"',
+      /^faq.json:\d+ {2}"medical_certificate" has no question in ja/,
+    ],
+    [
+      'intents.json',
+      '"name": "parking"',
+      '"name": "faq"',
+      /^intents.json:\d+ {2}"faq" is what an entry of faq.json is understood as$/,
+    ],
     ['bot.json', '{', '{ oops', /^bot.json:1 {2}is no JSON here/],
   ];
   for (const [file, from, to, said] of cases) assert.match(wrong(file, from, to), said, `${file}: ${to}`);

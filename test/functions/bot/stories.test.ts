@@ -9,8 +9,7 @@ import { act } from '../../../functions/services/actions.ts';
 import type { Act } from '../../../functions/skills/skill.ts';
 import { botFolder } from '../../../scripts/bot/folder.ts';
 import { understandWith } from '../../../scripts/bot/understanding.ts';
-import { ensureIntentModel } from '../../../scripts/local/intent-model.ts';
-import { openClassifier } from '../../../scripts/train/classifier.ts';
+import { ensureBotModels, openBotModels } from '../../../scripts/local/bot-models.ts';
 import { bot } from '../../bot.ts';
 import { Shopper, Talk } from '../skills/talk.ts';
 
@@ -61,21 +60,19 @@ const bots = [
 
 for (const { folder, models, start } of bots)
   describe(folder, () => {
-    let classifier: Awaited<ReturnType<typeof openClassifier>>;
+    let opened: Awaited<ReturnType<typeof openBotModels>>;
     before(async () => {
-      const repository = await ensureIntentModel(join(root, models), () => {}, join(root, folder));
-      const { versions } = JSON.parse(readFileSync(join(repository, 'intents/config.json'), 'utf8'));
-      const own = join(repository, 'intents', versions.only[0]);
-      classifier = await openClassifier(own, JSON.parse(readFileSync(join(own, 'model.json'), 'utf8')));
+      const repository = await ensureBotModels(join(root, models), () => {}, join(root, folder));
+      opened = await openBotModels(repository);
     });
-    after(() => classifier?.close());
+    after(() => opened?.close());
 
     for (const file of globSync(`${folder}/stories/*.json`, { cwd: root }).sort())
       for (const { story, steps } of stories.parse(JSON.parse(readFileSync(join(root, file), 'utf8'))))
         test(`${basename(file)}: ${story}`, async () => {
           const talk = await start();
           for (const { user, says, not, done } of steps) {
-            const heard = await understandWith(classifier, talk.bot, user);
+            const heard = await understandWith(opened, talk.bot, user);
             const { replies } = await talk.hear(user, heard);
             const text = replies.map((reply) => [reply.text, ...(reply.suggestions ?? [])].join(' ')).join(' ');
             const told = `“${user}” (${heard.intent} ${heard.score.toFixed(2)}) → “${text}”`;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import type { Understanding } from '../../../functions/conversation/document.ts';
 import { emptyDialog } from '../../../functions/conversation/document.ts';
 import { conversationId, customerId, turnId, userId } from '../../../functions/conversation/identifier.ts';
-import { NONE } from '../../../functions/dialog/bot.ts';
+import { FAQ, NONE } from '../../../functions/dialog/bot.ts';
 import { choose } from '../../../functions/skills/choose.ts';
 import { apology } from '../../../functions/skills/fallback.ts';
 import { skills } from '../../../functions/skills/index.ts';
@@ -10,6 +11,7 @@ import { queuedSkills } from '../../../functions/skills/names.ts';
 import type { Question } from '../../../functions/skills/skill.ts';
 import { bot } from '../../bot.ts';
 import { flowAt } from '../conversation/flow.ts';
+import { Shopper } from './talk.ts';
 
 test('every skill that is not inline has its queue', () => {
   assert.deepEqual(
@@ -84,4 +86,80 @@ test('where a person could not be reached, a person is not offered', () => {
   const { text, suggestions } = apology(bot, 'ko', 'person');
   assert.match(text, /연결할 수 없어요/);
   assert.equal(suggestions, undefined);
+});
+
+describe('the FAQ', () => {
+  const model = { name: 'm', version: '1' };
+  const faq = (...top: [string, number][]) => {
+    const [[entry, score]] = top as [[string, number]];
+    return { entry, score, top: top.map(([one, of]) => ({ entry: one, score: of })), model };
+  };
+  const wifi = { intent: FAQ, score: 0.9, top: [], model, faq: faq(['shop_wifi', 0.9], ['pets_in_shops', 0.2]) };
+  const say = async (understanding: Understanding, text = 'x') => await new Shopper().hear(text, understanding, 'en');
+  const offered = ({ replies }: Awaited<ReturnType<typeof say>>) => replies.at(-1)?.suggestions ?? [];
+  const question = (entry: string) => bot.faq.get(entry)!.question.en!;
+
+  test('an entry is answered, in the language of the turn, and is no miss', async () => {
+    const shopper = new Shopper();
+    await shopper.say('hm', NONE);
+    assert.equal(shopper.dialog.misses, 1);
+    const { skill, replies } = await shopper.hear('와이파이', wifi, 'ko');
+    assert.deepEqual([skill, replies], ['faq', [{ text: bot.faq.get('shop_wifi')!.answer.ko }]]);
+    assert.equal(shopper.dialog.misses, 0);
+  });
+
+  test('an entry that the content no longer has is not understood', async () => {
+    const { skill } = await say({ ...wifi, faq: faq(['gone', 0.9]) });
+    assert.equal(skill, 'fallback');
+  });
+
+  test('beside an intent that was likelier, its question is offered; where it is unlikely, nothing is', async () => {
+    const hours = { intent: 'store_hours', score: 0.9, top: [], model };
+    const close = await say({ ...hours, faq: faq(['shop_wifi', 0.6]) });
+    assert.equal(close.replies.at(-1)!.text, bot.say('en', 'did_you_mean'));
+    assert.equal(offered(close)[0], question('shop_wifi'));
+    assert.deepEqual((await say({ ...hours, faq: faq([NONE, 0.2]) })).replies.length, 1);
+    assert.deepEqual((await say(hours)).replies.length, 1);
+  });
+
+  test('beside an entry, the intent that it was likelier than, and the next entry where it is not sure', async () => {
+    assert.equal((await say(wifi)).replies.length, 1, 'it is sure');
+    const unsure = await say({
+      ...wifi,
+      rival: { intent: 'store_hours', score: 0.5 },
+      faq: faq(['shop_wifi', 0.6], ['pets_in_shops', 0.2]),
+    });
+    assert.deepEqual(offered(unsure), [bot.intents.get('store_hours')!.utterances.en![0], question('pets_in_shops')]);
+    const talk = await say({ ...wifi, rival: { intent: 'yes', score: 0.5 } });
+    assert.equal(talk.replies.length, 1, 'a yes is nothing to offer');
+  });
+
+  test('where a flow asks, it stands among what may be tapped', async () => {
+    const cancel = { intent: 'order_cancel', score: 0.9, top: [], model, faq: faq(['minors_purchases', 0.6]) };
+    const { replies } = await say(cancel, 'cancel');
+    assert.equal(replies.length, 1);
+    assert.equal(replies[0]!.suggestions?.at(-1), question('minors_purchases'));
+    assert.ok(replies[0]!.suggestions!.length > 1, 'beside the orders');
+  });
+
+  test('of what was not understood, the likeliest of both are offered', async () => {
+    const top = [
+      { intent: 'store_hours', score: 0.3 },
+      { intent: 'greeting', score: 0.29 },
+      { intent: 'points', score: 0.05 },
+    ];
+    const said = await say({
+      intent: NONE,
+      score: 0.3,
+      top,
+      model,
+      faq: { ...faq(['shop_wifi', 0.2], ['pets_in_shops', 0.01]), entry: NONE },
+    });
+    assert.deepEqual(offered(said), [
+      bot.intents.get('store_hours')!.utterances.en![0],
+      question('shop_wifi'),
+      bot.intents.get('points')!.utterances.en![0],
+      bot.say('en', 'ask_person'),
+    ]);
+  });
 });

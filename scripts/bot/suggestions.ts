@@ -1,0 +1,45 @@
+import { FAQ } from '../../functions/dialog/bot.ts';
+import { meantTurns } from '../../functions/services/call-log.ts';
+import { loadSettings } from '../release/environment.ts';
+
+/** Taps that are looked at. */
+const LIMIT = 1_000;
+
+/** Other ways to say something, as users have shown by a tap: for an intent, or for an entry of the FAQ. */
+export interface Suggestion {
+  /** The intent's name, or `faq/` and the entry's. */
+  of: string;
+  language: string;
+  said: string;
+  times: number;
+}
+
+/** What users said, was not understood, and then tapped; the most frequent first. */
+export function suggestionsOf(turns: Awaited<ReturnType<typeof meantTurns>>): Suggestion[] {
+  const all = new Map<string, Suggestion>();
+  for (const { meant, locale, understanding } of turns) {
+    if (meant === undefined || !understanding) continue;
+    const { intent, faq } = understanding;
+    const of = intent === FAQ && faq ? `${FAQ}/${faq.entry}` : intent;
+    const key = JSON.stringify([of, locale, meant.toLowerCase().trim()]);
+    const known = all.get(key) ?? { of, language: locale, said: meant, times: 0 };
+    all.set(key, { ...known, times: known.times + 1 });
+  }
+  return [...all.values()].sort((a, b) => b.times - a.times || (a.of < b.of ? -1 : 1));
+}
+
+/** Prints them, to be taken into intents.json or faq.json by a person: what somebody tapped in passing may be wrong. */
+export async function showSuggestions(): Promise<void> {
+  await loadSettings();
+  const found = suggestionsOf(await meantTurns(LIMIT));
+  if (found.length === 0) {
+    console.log('None yet: nobody has tapped what was offered for a message that was not understood.');
+    return;
+  }
+  const width = Math.max(...found.map(({ of }) => of.length));
+  for (const { of, language, said, times } of found)
+    console.log(`${String(times).padStart(4)}  ${of.padEnd(width)}  ${language}  ${said}`);
+  console.log(
+    '\nWhat is right goes into "utterances" of the intent (intents.json), or "other_ways" of the entry (faq.json).',
+  );
+}
