@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { lastTurns } from '../services/call-log.ts';
+import { labelledTurns, lastTurns } from '../services/call-log.ts';
 import { Rejected, Unavailable } from '../services/failure.ts';
+import { heldOut } from '../services/held-out.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
 import { Registry } from '../services/registry.ts';
@@ -8,6 +9,7 @@ import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, stage, stagingLog } from '../services/slots.ts';
 import { log } from '../services/telemetry.ts';
+import { type Judgement, judge, worseThan } from './judgement.ts';
 import { labelOf, type ReleaseLabel, releaseOf } from './label.ts';
 import { tell } from './notify.ts';
 import {
@@ -28,6 +30,12 @@ import {
 const CLAIM_MS = 60_000;
 /** How often a starting slot is looked at. */
 const POLL_MS = 2_000;
+/** Utterances that people have judged: of the labelled turns the last, and all of them at most, in calls of so many. */
+const LABELLED = 500;
+const JUDGED = 3_000;
+const BATCH = 100;
+/** How long that may take: what was not asked by then is not judged. */
+const JUDGE_MS = 15_000;
 /** How long the comparison may take: well below the claim. */
 const COMPARE_MS = 25_000;
 /** Slower than this and than thrice production is too slow to go live. */
@@ -216,7 +224,12 @@ async function serving(release: Release): Promise<Release> {
 /** Golden cases, then the answers and the latency beside production's. */
 async function check(release: Release): Promise<Release> {
   const { label } = await inspect(release);
-  const { STAGING_URL: staging, RELEASE_AGREEMENT: least } = settings();
+  const {
+    STAGING_URL: staging,
+    RELEASE_AGREEMENT: least,
+    RELEASE_LOSS: inside,
+    RELEASE_LOSS_NONE: outside,
+  } = settings();
   const golden = { passed: 0, failed: 0 };
   const wrong: string[] = [];
   for (const { name, golden: cases } of label.models) {
@@ -232,13 +245,15 @@ async function check(release: Release): Promise<Release> {
       if (!passed) wrong.push(`${name} case ${index}: ${labels[index]} instead of ${output.label}`);
     }
   }
-  const checks: Checks = { golden, comparison: await compare() };
+  const checks: Checks = { golden, comparison: await compare(), judgement: await judged() };
   // Another image may have been staged meanwhile: these were its answers then.
   const served = await servedRelease(staging!);
   if (served !== release.release) throw new Rejected('staging', `the slot serves ${served ?? 'something else'} by now`);
   const failed = (reason: string) => ({ ...fail(release, reason, Date.now()), checks });
   if (wrong.length > 0) return failed(`${wrong.length} golden cases fail: ${wrong.slice(0, 5).join('; ')}`);
-  const { comparison } = checks;
+  const { comparison, judgement } = checks;
+  const worse = judgement ? worseThan(judgement, { inside, outside }) : null;
+  if (worse) return failed(worse);
   if (comparison && comparison.same / comparison.compared < least)
     return failed(
       `${comparison.compared - comparison.same} of ${comparison.compared} logged utterances are answered otherwise than in production`,
@@ -247,8 +262,33 @@ async function check(release: Release): Promise<Release> {
     return failed(
       `answers take ${comparison.stagingP95.toFixed(0)} ms (p95), in production ${comparison.productionP95.toFixed(0)} ms`,
     );
-  const note = `${golden.passed} golden cases${comparison ? `, ${comparison.same} of ${comparison.compared} logged utterances as in production` : ''}`;
+  const told = judgement
+    ? `, of ${judgement.inside + judgement.outside} judged utterances ${judgement.better} better, ${judgement.worse} worse, ${judgement.changed} changed`
+    : '';
+  const note = `${golden.passed} golden cases${told}${comparison ? `, ${comparison.same} of ${comparison.compared} logged utterances as in production` : ''}`;
   return move(release, 'ready', Date.now(), { checks, note, reason: null });
+}
+
+/** Production and the staged release on the bot's held-out utterances and on labelled turns; null where there are none, or no production. */
+async function judged(): Promise<Judgement | null> {
+  const { INFERENCE_URL: production, STAGING_URL: staging, INTENT_MODEL: model } = settings();
+  const known = [...(await heldOut()), ...(await labelledTurns(LABELLED))].slice(0, JUDGED);
+  if (known.length === 0) return null;
+  const before: string[] = [];
+  const after: string[] = [];
+  const end = Date.now() + JUDGE_MS;
+  for (let from = 0; from < known.length && Date.now() < end; from += BATCH) {
+    const texts = known.slice(from, from + BATCH).map(({ text }) => text);
+    const answers = await classify(production, model, texts).catch((error: Error) => {
+      // A release may be what repairs production, or the first that has a model.
+      if (error instanceof Unavailable || (error instanceof Rejected && error.status === 404)) return null;
+      throw error;
+    });
+    if (!answers) return null;
+    before.push(...answers.labels);
+    after.push(...(await classify(staging!, model, texts)).labels);
+  }
+  return judge(known.slice(0, after.length), before, after);
 }
 
 async function compare(): Promise<Checks['comparison']> {

@@ -1,3 +1,4 @@
+import type { Judgement } from './judgement.ts';
 import type { ReleasedModel } from './label.ts';
 
 /**
@@ -59,6 +60,8 @@ export interface Checks {
     stagingP95: number;
     productionP95: number;
   } | null;
+  /** With production, on utterances that people have judged; null or absent where there are none. */
+  judgement?: Judgement | null;
 }
 
 /** Where a release may go from each state. */

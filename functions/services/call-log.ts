@@ -47,6 +47,13 @@ export async function lastTurns(limit: number): Promise<{ id: TurnId; text: stri
   return (await documents.query<{ id: TurnId; text: string }>(query, [], limit)).filter(({ text }) => text);
 }
 
+/** The last logged turns whose meaning a person has said. */
+export async function labelledTurns(limit: number): Promise<{ text: string; intent: string }[]> {
+  const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
+  const turns = await documents.query<{ text: string; label: string }>(query, [], limit);
+  return turns.filter(({ text }) => text).map(({ text, label }) => ({ text, intent: label }));
+}
+
 /** What users said, and what they then tapped of what was offered for it, the newest first: other ways to say that. */
 export async function meantTurns(
   limit: number,

@@ -117,6 +117,9 @@ const schema = z.object({
   /** Logged utterances that staging and production are compared on, and the least share that must be answered the same. */
   RELEASE_COMPARE: seconds(0, 500).default(100),
   RELEASE_AGREEMENT: z.coerce.number().min(0).max(1).default(0.5),
+  /** Shares that a release may lose of what production has right: of the utterances of intents, and of those of none that it refuses. */
+  RELEASE_LOSS: z.coerce.number().min(0).max(1).default(0.02),
+  RELEASE_LOSS_NONE: z.coerce.number().min(0).max(1).default(0.05),
   /** Gets a JSON message when a release is ready or has failed: a Logic App, a Teams workflow. */
   OPERATOR_WEBHOOK_URL: url.optional(),
 

@@ -6,6 +6,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../../functions/dialog/bot.ts';
 import { botFolder, RETAILER, served } from '../bot/folder.ts';
+import { readHeldOut } from '../bot/held-out.ts';
 import { draft, REQUIRE, replace, root } from './bundle.ts';
 
 /**
@@ -49,6 +50,9 @@ export async function buildFunctions({
     plugins: [actionsOf(bot)],
   });
   await writeContent(out, content);
+  // Read by releases alone: beside the content, which every cold start reads.
+  const judged = readHeldOut(bot).map(({ text, intent }) => ({ text, intent }));
+  await writeFile(join(out, 'held-out.json'), JSON.stringify(judged));
   await cp(join(root, 'host.json'), join(out, 'host.json'));
   await writeFile(
     join(out, 'package.json'),

@@ -36,6 +36,14 @@ try {
       console.log(
         `${' '.repeat(13)}${time(step.at)}  ${step.state.padEnd(11)}  ${[step.note, step.by && `by ${step.by}`].filter(Boolean).join('  ')}`,
       );
+    if (checks?.judgement) {
+      const { inside, outside, before, after, better, worse, changed } = checks.judgement;
+      const pair = (from: number, to: number, of: number) =>
+        of === 0 ? '–' : `${((100 * to) / of).toFixed(1)}% (production ${((100 * from) / of).toFixed(1)}%)`;
+      console.log(
+        `${' '.repeat(13)}judged by people: right ${pair(before.right, after.right, inside)}, of no intent and refused ${pair(before.refused, after.refused, outside)}; ${better} better, ${worse} worse, ${changed} changed`,
+      );
+    }
     if (checks?.comparison)
       console.log(
         `${' '.repeat(13)}p95 ${checks.comparison.stagingP95.toFixed(0)} ms, in production ${checks.comparison.productionP95.toFixed(0)} ms; answered otherwise: ${checks.comparison.compared - checks.comparison.same}`,

@@ -6,6 +6,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { advance } from '../../functions/releases/advance.ts';
 import { idOf, type Release } from '../../functions/releases/release.ts';
 import { rollBack, SwapRefused, swapIn } from '../../functions/releases/swap.ts';
+import { useHeldOut } from '../../functions/services/held-out.ts';
 import { Registry } from '../../functions/services/registry.ts';
 import { imageOf, stage, swap } from '../../functions/services/slots.ts';
 import { watchReleases } from '../../functions/timers/releases.ts';
@@ -281,6 +282,53 @@ describe('beside production, on logged utterances', () => {
     const good = await drive(alike);
     assert.equal(good.state, 'ready');
     assert.equal(good.checks?.comparison?.same, 3);
+  });
+
+  test('worse than production on what people have judged, out of scope or in it: refused, with both figures; better: said', async () => {
+    const known = [
+      ...Array.from({ length: 10 }, (_, index) => ({ text: `greet ${index}`, intent: 'greet' })),
+      ...Array.from({ length: 10 }, (_, index) => ({ text: `strange ${index}`, intent: 'none' })),
+    ];
+    // What is not named is answered with another label.
+    const knows = (greets: number, refuses: number) => ({
+      ...answers,
+      ...Object.fromEntries(known.slice(0, greets).map(({ text }) => [text, 'greet'])),
+      ...Object.fromEntries(known.slice(10, 10 + refuses).map(({ text }) => [text, 'none'])),
+    });
+    const label = {
+      id: unique('turn'),
+      conversationId: 'c',
+      text: 'labelled by a person',
+      label: 'greet',
+      answeredAt: 1,
+    };
+    useHeldOut(known);
+    try {
+      await turns().items.create(label);
+      await goLive({ answers: knows(8, 8) });
+      const careless = await drive(await push({ answers: knows(8, 4) }));
+      assert.equal(careless.state, 'failed');
+      assert.match(careless.reason!, /of 10 that are of no intent 40\.0% are refused, in production 80\.0%/);
+      const dull = await drive(await push({ answers: knows(4, 8) }));
+      assert.equal(dull.state, 'failed');
+      assert.match(dull.reason!, /of 11 utterances that people have judged 36\.4% are right, in production 72\.7%/);
+      const better = await drive(await push({ answers: { ...knows(9, 8), [label.text]: 'greet' } }));
+      assert.equal(better.state, 'ready');
+      assert.deepEqual(better.checks?.judgement, {
+        inside: 11,
+        outside: 10,
+        before: { right: 8, refused: 8 },
+        after: { right: 10, refused: 8 },
+        changed: 2,
+        better: 2,
+        worse: 0,
+      });
+      assert.match(better.steps.at(-1)!.note!, /of 21 judged utterances 2 better, 0 worse, 2 changed/);
+      assert.doesNotMatch(JSON.stringify([careless, dull, better, told]), /labelled by|greet 1|strange/);
+    } finally {
+      useHeldOut([]);
+      await turns().item(label.id, 'c').delete();
+    }
   });
 
   test('answers that come much later than those of production', async () => {

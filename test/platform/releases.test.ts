@@ -34,6 +34,9 @@ const fixture = usePlatform(
       ARM_ENDPOINT: arm.url,
       STAGING_URL: staging.url,
       OPERATOR_WEBHOOK_URL: operators.url,
+      // The second version is trained in a second, and is worse than the first, and so is a stand-in: it is said, and let pass here.
+      RELEASE_LOSS: '1',
+      RELEASE_LOSS_NONE: '1',
     };
   },
   undefined,
@@ -299,6 +302,9 @@ describe('from an empty registry to production and back', () => {
     assert.notEqual(now.Layers[1], before.Layers[1]);
     const found = await ready(digest);
     assert.ok(found.checks?.comparison, 'production has answered turns by now');
+    const { inside, outside, before: live, after: staged } = found.checks.judgement!;
+    assert.ok(inside > 700 && outside > 150, 'the held-out utterances of the bot, as they are deployed');
+    assert.ok(live.right / inside > 0.85 && staged.right / inside > 0.7, JSON.stringify(found.checks.judgement));
     assert.equal(stagings(digest), 1, 'the webhook came three times');
     assert.equal((await find(digest))!.steps.length, 5);
   });
@@ -330,6 +336,10 @@ describe('from an empty registry to production and back', () => {
     assert.equal(code, 0, text);
     assert.match(text, new RegExp(`live +.* ${digests.second.slice(7, 19)} +intents 1\\.0\\.2.*by kim`));
     assert.match(text, new RegExp(`superseded +.* ${digests.first.slice(7, 19)} +intents 1\\.0\\.1`));
+    assert.match(
+      text,
+      /judged by people: right \d+\.\d% \(production \d+\.\d%\), of no intent and refused .*%\); \d+ better, \d+ worse/,
+    );
   });
 
   test('a rollback under 20 turns a second', async () => {

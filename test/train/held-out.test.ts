@@ -19,8 +19,8 @@ const HANGUL = /[가-힣]/;
 const LATIN = /[a-z]{2}/i;
 
 for (const language of ['en', 'ko'] as const)
-  describe(`held-out.${language}.csv`, async () => {
-    const file = join(root, `test/data/held-out.${language}.csv`);
+  describe(`held-out/${language}.csv`, async () => {
+    const file = join(root, `functions/bot/held-out/${language}.csv`);
     const { splits } = await readDataset(file);
     const rows = splits.train;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -94,6 +94,27 @@ test('what is wrong is said with its file and line, and what to do', () => {
     ['bot.json', '{', '{ oops', /^bot.json:1 {2}is no JSON here/],
   ];
   for (const [file, from, to, said] of cases) assert.match(wrong(file, from, to), said, `${file}: ${to}`);
+});
+
+test('what models are judged by is trained on nowhere, and means what the bot knows', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'maru-bot-'));
+  made.push(folder);
+  cpSync(join(root, 'examples/clinic'), folder, { recursive: true });
+  mkdirSync(join(folder, 'held-out'));
+  const rows = [
+    'text,intent',
+    'may I come at nine,appointment_book',
+    '"WHERE is the clinic?",location',
+    'x,nothing',
+    ',none',
+  ];
+  writeFileSync(join(folder, 'held-out/en.csv'), `${rows.join('\n')}\n`);
+  const said = readBotFolder(folder).problems.map(({ file, line, message }) => `${basename(file)}:${line} ${message}`);
+  assert.deepEqual(said, [
+    `en.csv:3 "WHERE is the clinic?" is trained on too: it can't judge what it made`,
+    'en.csv:4 there is no intent "nothing" in intents.json',
+    'en.csv:5 has no text (columns: text,intent)',
+  ]);
 });
 
 test('an utterance of two intents is a contradiction, however it is typed', () => {
