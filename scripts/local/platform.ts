@@ -196,7 +196,8 @@ export async function startPlatform({
     const startHost = async (name: 'gateway' | 'beside', built: string, port: number) => {
       const environment = { ...process.env, ...gatewaySettings, PORT: String(port), FUNCTIONS_KEY: KEY };
       const host = join(root, 'scripts/local/functions-host.ts');
-      const spawned = spawnNode(name, [host, built], environment, logs);
+      // Azure runs the gateway by another Node than this machine does (infra/gateway.bicep): .ci/run tries it by that one.
+      const spawned = spawnNode(name, [host, built], environment, logs, undefined, process.env.GATEWAY_NODE);
       running[name] = spawned;
       // Its own word: another's server on this port would answer too.
       let listening = false;

@@ -24,12 +24,13 @@ export function spawnNode(
   environment: NodeJS.ProcessEnv,
   logs: string,
   cwd?: string,
+  node = process.execPath,
 ): Spawned {
   mkdirSync(logs, { recursive: true });
   const logFile = join(logs, `${name}.log`);
   const log = createWriteStream(logFile, { flags: 'a' });
   const orphan = join(import.meta.dirname, 'orphan.ts');
-  const child = spawn(process.execPath, ['--disable-warning=DEP0040', '--import', orphan, ...args], {
+  const child = spawn(node, ['--disable-warning=DEP0040', '--import', orphan, ...args], {
     env: environment,
     cwd,
     detached: true,

@@ -416,3 +416,8 @@ test('azd: the gateway from its build, the model server left to releases, and a 
   assert.match(yaml, /preprovision:/);
   assert.doesNotMatch(yaml, /host: appservice/);
 });
+
+test('the gateway is tried by the Node that Azure runs it by', () => {
+  const { version } = at(properties(only('gateway', 'site')), 'functionAppConfig.runtime') as Tree;
+  assert.match(readFileSync(join(root, '../.ci/run'), 'utf8'), new RegExp(`--package=node@${version} `));
+});

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readlink, realpath } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request as send } from 'node:http';
 import { test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -7,6 +8,13 @@ import { suggestionsOf } from '../../scripts/bot/suggestions.ts';
 import { eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
+
+test('the gateway runs by the Node that it was given', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async () => {
+  const { pid } = fixture.platform.running.gateway!.child;
+  assert.equal(await readlink(`/proc/${pid}/exe`), await realpath(process.env.GATEWAY_NODE ?? process.execPath));
+});
 
 test('a turn over the HTTP API gets its reply from the real model', async () => {
   const answer = await say(fixture.platform, unique('c'), 'what are your opening hours?');
