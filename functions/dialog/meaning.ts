@@ -40,5 +40,5 @@ export function decide(bot: Bot, understanding: Understanding, found: readonly F
   const rival = understanding.intent === NONE || small ? 0 : understanding.score;
   if (best.score <= rival) return said;
   const { intent, score } = understanding;
-  return { ...said, intent: FAQ, score: best.score, ...(rival > 0 && { rival: { intent, score } }) };
+  return { ...said, intent: FAQ, score: best.score, model: best.model, ...(rival > 0 && { rival: { intent, score } }) };
 }

@@ -7,7 +7,12 @@ import { bot, content } from '../../bot.ts';
 
 const model = { name: 'm', version: '1' };
 const heard = (intent: string, score: number): Understanding => ({ intent, score, top: [{ intent, score }], model });
-const found = (entry: string, score: number): FaqFound => ({ entry, score, top: [{ entry, score }], model });
+const found = (entry: string, score: number): FaqFound => ({
+  entry,
+  score,
+  top: [{ entry, score }],
+  model: { name: 'f', version: '2' },
+});
 
 describe('intents and FAQ, in one decision', () => {
   const decided = (intent: string, score: number, entry: string, other: number) =>
@@ -17,6 +22,7 @@ describe('intents and FAQ, in one decision', () => {
     const faq = decided('store_hours', 0.6, 'shop_wifi', 0.8);
     assert.deepEqual([faq.intent, faq.score, faq.faq?.entry], [FAQ, 0.8, 'shop_wifi']);
     assert.deepEqual(faq.rival, { intent: 'store_hours', score: 0.6 });
+    assert.equal(faq.model.name, 'f', 'whose answer it is');
     const intent = decided('store_hours', 0.8, 'shop_wifi', 0.6);
     assert.deepEqual([intent.intent, intent.score], ['store_hours', 0.8]);
     assert.equal(intent.faq?.entry, 'shop_wifi', 'the call log shows what was likely beside it');

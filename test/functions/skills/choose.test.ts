@@ -119,6 +119,7 @@ describe('the FAQ', () => {
     assert.equal(close.replies.at(-1)!.text, bot.say('en', 'did_you_mean'));
     assert.equal(offered(close)[0], question('shop_wifi'));
     assert.deepEqual((await say({ ...hours, faq: faq([NONE, 0.2]) })).replies.length, 1);
+    assert.deepEqual((await say({ ...hours, faq: faq(['shop_wifi', 0.35]) })).replies.length, 1, 'far behind');
     assert.deepEqual((await say(hours)).replies.length, 1);
   });
 
@@ -130,6 +131,8 @@ describe('the FAQ', () => {
       faq: faq(['shop_wifi', 0.6], ['pets_in_shops', 0.2]),
     });
     assert.deepEqual(offered(unsure), [bot.intents.get('store_hours')!.utterances.en![0], question('pets_in_shops')]);
+    const certain = { ...wifi, faq: faq(['shop_wifi', 0.99]), rival: { intent: 'store_hours', score: 0.6 } };
+    assert.equal((await say(certain)).replies.length, 1, 'it is certain');
     const talk = await say({ ...wifi, rival: { intent: 'yes', score: 0.5 } });
     assert.equal(talk.replies.length, 1, 'a yes is nothing to offer');
   });
