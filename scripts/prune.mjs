@@ -14,6 +14,9 @@ export function prune(root, { platform, arch } = process) {
     else
       for (const other of namesIn(join(modules, ...binaries, name)))
         if (other !== arch) remove(...binaries, name, other);
+  // CUDA's, which the package's script fetches where npm runs it: models run on the CPU.
+  for (const name of namesIn(join(modules, ...binaries, platform, arch)))
+    if (/providers_(cuda|tensorrt)/.test(name)) remove(...binaries, platform, arch, name);
   // The chat page is made of one file of Web Chat.
   const webchat = ['botframework-webchat', 'dist'];
   for (const name of namesIn(join(modules, ...webchat))) if (name !== 'webchat-minimal.js') remove(...webchat, name);

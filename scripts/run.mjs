@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const [script, ...rest] = process.argv.slice(2);
 
+refuse();
 install();
-const node = join(root, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const node = ownNode();
 const scripted = script.startsWith('-') ? [script] : [join(root, script)];
 const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...scripted, ...rest], {
   stdio: 'inherit',
@@ -26,6 +27,30 @@ const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) child.kill('SIGTERM');
 }, 500).unref();
+
+/** The scripts that train or serve models, which ONNX Runtime has no build of itself for everywhere. */
+function refuse() {
+  const isMusl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
+  const isIntelMac = process.platform === 'darwin' && process.arch === 'x64';
+  if (!isMusl && !isIntelMac) return;
+  const needs = /local\/start|train\/|serve|test\.ts|bench\/|release\/index|chaos|attack|soak/.test(script);
+  if (!needs || (script.includes('local/start') && process.env.INFERENCE_URL)) return;
+  console.error(
+    `${isMusl ? 'Alpine and other systems with musl' : 'Macs with Intel processors'} can't run ONNX Runtime: models are trained and served on Linux with glibc, on Windows, and on Macs with Apple silicon.\nWhat works here is the gateway with a model server elsewhere:  INFERENCE_URL=https://… npm start`,
+  );
+  process.exit(1);
+}
+
+/** The machine's Node where it is new enough to run TypeScript as it is; else the one that package-lock.json pins. */
+function ownNode() {
+  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  const node = join(root, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  if (existsSync(node)) return node;
+  console.error(
+    `${node} is missing: its package was installed without its script. Install Node 24 (https://nodejs.org), or run:  npm rebuild node`,
+  );
+  process.exit(1);
+}
 
 function install() {
   const lock = readFileSync(join(root, 'package-lock.json'));
@@ -42,7 +67,7 @@ function install() {
       cwd: root,
       stdio: 'inherit',
       shell: process.platform === 'win32',
-      // Where npm runs the scripts of packages at all (before 11), this one's would download CUDA libraries.
+      // Where npm runs the scripts of packages by itself (before 11.16), this one's would download CUDA libraries.
       env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
     });
     if (status !== 0) {

@@ -107,6 +107,8 @@ export interface Card {
 /** Something that a message wishes, or says not to be wished. */
 export interface Wish {
   intent: string;
+  /** Of the FAQ, where that is what answers. */
+  entry?: string;
   score: number;
   negated: boolean;
 }

@@ -100,7 +100,7 @@ export const faqEntry = z.strictObject({
   question: z.record(tag, z.string().min(1).max(300)),
   /** Other ways to ask it. */
   other_ways: texts.default({}),
-  answer: text,
+  answer: z.record(tag, z.string().regex(/\S/, 'must say something')),
   suggestions: texts.optional(),
 });
 export type FaqEntry = z.infer<typeof faqEntry>;

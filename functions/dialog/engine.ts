@@ -78,6 +78,12 @@ export function stands(bot: Bot, { flow, step, slots }: FlowState): boolean {
 }
 
 /** What a message is to a flow that waits: an answer, or said beside it. */
+/** Whether what waits is a confirmation. */
+export function confirms(bot: Bot, { flow, step }: FlowState): boolean {
+  const steps = bot.content.flows[flow]?.steps ?? [];
+  return steps.some((one, index) => (one.id ?? `step_${index + 1}`) === step && 'confirm' in one);
+}
+
 export function answers(bot: Bot, state: FlowState, heard: Heard): boolean {
   return new Run(bot, state, heard).isAnswered();
 }
@@ -100,7 +106,7 @@ interface Heed {
 }
 
 /** How likely another wish must be to be answered beside a flow, and how much must be said. */
-const ASIDE = 0.7;
+export const ASIDE = 0.7;
 const FEW_WORDS = 2;
 const FEW_LETTERS = 12;
 /** Words that say little: "the", "for". */

@@ -135,7 +135,7 @@ export const messageResponse = z
       description: 'The likeliest entry of the FAQ, also where an intent answers; `none` where none is likely.',
     }),
     wishes: z
-      .array(z.object({ intent: z.string(), score: z.number(), negated: z.boolean() }))
+      .array(z.object({ intent: z.string(), entry: z.string().optional(), score: z.number(), negated: z.boolean() }))
       .optional()
       .meta({ description: 'In order, where there are several, or one is said not to be wanted.' }),
     model: z.object({ name: z.string(), version: z.string() }).optional(),

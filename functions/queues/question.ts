@@ -1,6 +1,8 @@
 import type { AnsweredTurn, Conversation, Turn, Understanding } from '../conversation/document.ts';
 import { dialogOf } from '../conversation/transitions.ts';
-import type { Bot } from '../dialog/bot.ts';
+import { type Bot, NOT } from '../dialog/bot.ts';
+import { closeCalls } from '../skills/close-call.ts';
+import { guesses } from '../skills/fallback.ts';
 import type { Question } from '../skills/skill.ts';
 
 /** What a skill is asked about the head of a conversation's inbox. */
@@ -24,9 +26,11 @@ export function questionOf(
   };
 }
 
-/** Whether a turn is a tap on what was offered because the one before it was not understood, or not surely. */
+/** Whether a turn is a tap on what was offered because the one before it was not understood, or not surely; a person is no meaning. */
 function wasOffered(bot: Bot, before: AnsweredTurn, { text }: Turn): boolean {
-  const closely = before.replies.some((reply) => reply.text === bot.say(before.locale, 'did_you_mean'));
-  if (before.skill !== 'fallback' && !closely) return false;
-  return bot.tapped(text) !== null && (before.replies.at(-1)?.suggestions ?? []).includes(text);
+  const { understanding, locale, skill } = before;
+  if (!understanding || understanding.intent === NOT || !before.replies.some((one) => one.suggestions?.includes(text)))
+    return false;
+  const asked = { bot, understanding, locale };
+  return (skill === 'fallback' ? guesses(asked) : closeCalls(asked)).includes(text);
 }

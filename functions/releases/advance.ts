@@ -32,6 +32,7 @@ const CLAIM_MS = 60_000;
 const POLL_MS = 2_000;
 /** Utterances that people have judged: of the labelled turns the last, and all of them at most, in calls of so many. */
 const LABELLED = 500;
+const LABELLED_MS = 30 * 24 * 3_600_000;
 const JUDGED = 3_000;
 const BATCH = 100;
 /** How long that may take: what was not asked by then is not judged. */
@@ -272,7 +273,7 @@ async function check(release: Release): Promise<Release> {
 /** Production and the staged release on the bot's held-out utterances and on labelled turns; null where there are none, or no production. */
 async function judged(): Promise<Judgement | null> {
   const { INFERENCE_URL: production, STAGING_URL: staging, INTENT_MODEL: model } = settings();
-  const known = [...(await heldOut()), ...(await labelledTurns(LABELLED))].slice(0, JUDGED);
+  const known = [...(await heldOut()), ...(await labelledTurns(LABELLED, Date.now() - LABELLED_MS))].slice(0, JUDGED);
   if (known.length === 0) return null;
   const before: string[] = [];
   const after: string[] = [];

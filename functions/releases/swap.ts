@@ -16,6 +16,8 @@ const SERVES_MS = 60_000;
 const POLL_MS = 500;
 /** Longer than a swap takes: those of real sites have taken 11 minutes. */
 const SWAP_MS = 20 * 60_000;
+/** How long a release is held without a sign of life. */
+const HELD_MS = 5 * 60_000;
 
 /**
  * Makes the staged release live: only one that is `ready` and that the staging slot runs. It is warmed first; afterwards
@@ -71,16 +73,24 @@ async function swapHeld(
 /** Holds a release while it is swapped: nobody else swaps, and nothing is staged meanwhile. */
 async function holding<T>(release: Release, work: () => Promise<T>): Promise<T> {
   const by = randomUUID();
+  const until = () => Date.now() + HELD_MS;
   const held = await releases.change<boolean>(release.id, {
     transition: (now) => {
       if (now?.state !== release.state || (now.claim?.until ?? 0) > Date.now()) return [null, false];
-      return [{ ...now, claim: { by, until: Date.now() + SWAP_MS } }, true];
+      return [{ ...now, claim: { by, until: until() } }, true];
     },
   });
   if (!held) throw new SwapRefused(`somebody else swaps ${named(release)} right now`);
+  // As long as this goes on; whoever dies holds it for minutes only.
+  const renewal = setInterval(() => {
+    record(release, (now) => (now.claim?.by === by ? { ...now, claim: { by, until: until() } } : now)).catch(
+      () => undefined,
+    );
+  }, HELD_MS / 5);
   try {
     return await work();
   } finally {
+    clearInterval(renewal);
     await record(release, (now) => (now.claim?.by === by ? { ...now, claim: null } : now));
   }
 }
@@ -92,12 +102,12 @@ function reached(release: Release, state: State, by: string): Release {
 
 /** Swaps. Where nobody knows what came of it, it is not asked again: the image that production is to run says whether it was `done`. */
 async function swapOnce(done: (image: string) => boolean, progress: (text: string) => void): Promise<void> {
+  const end = Date.now() + SWAP_MS;
   try {
     await swap();
   } catch (error) {
     if (!(error instanceof SwapUnknown)) throw error;
     progress(`What came of the swap is not known (${error.message}): waiting for what production is to run`);
-    const end = Date.now() + SWAP_MS;
     for (;;) {
       const image = await imageOf('production').catch(() => null);
       if (image !== null && done(image)) return;

@@ -48,16 +48,22 @@ export async function lastTurns(limit: number): Promise<{ id: TurnId; text: stri
 }
 
 /** The last logged turns whose meaning a person has said. */
-export async function labelledTurns(limit: number): Promise<{ text: string; intent: string }[]> {
-  const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
-  const turns = await documents.query<{ text: string; label: string }>(query, [], limit);
+export async function labelledTurns(limit: number, since: number): Promise<{ text: string; intent: string }[]> {
+  const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
+  const turns = await documents.query<{ text: string; label: string }>(
+    query,
+    [{ name: '@since', value: since }],
+    limit,
+  );
   return turns.filter(({ text }) => text).map(({ text, label }) => ({ text, intent: label }));
 }
 
 /** What users said, and what they then tapped of what was offered for it, the newest first: other ways to say that. */
 export async function meantTurns(
   limit: number,
+  since: number,
 ): Promise<Pick<LoggedTurn, 'id' | 'text' | 'meant' | 'locale' | 'understanding'>[]> {
-  const query = `SELECT TOP ${limit} c.id, c.text, c.meant, c.locale, c.understanding FROM c WHERE IS_DEFINED(c.meant) ORDER BY c.answeredAt DESC`;
-  return await documents.query(query, [], limit);
+  // By time, which is indexed: what else is asked is looked for in those days alone.
+  const query = `SELECT TOP ${limit} c.id, c.text, c.meant, c.locale, c.understanding FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.meant) ORDER BY c.answeredAt DESC`;
+  return await documents.query(query, [{ name: '@since', value: since }], limit);
 }

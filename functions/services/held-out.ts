@@ -6,7 +6,7 @@ import { z } from 'zod';
 /** The bot's held-out utterances, beside the built app (scripts/build/functions.ts): read by releases alone. */
 const FILE = join(dirname(fileURLToPath(import.meta.url)), 'held-out.json');
 
-export const heldOutFile = z.array(z.strictObject({ text: z.string().min(1), intent: z.string().min(1) }));
+const heldOutFile = z.array(z.strictObject({ text: z.string().min(1), intent: z.string().min(1) }));
 type HeldOut = z.infer<typeof heldOutFile>;
 
 let used: HeldOut | undefined;

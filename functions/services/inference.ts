@@ -4,7 +4,7 @@ import { Rejected } from './failure.ts';
 import { call, callJson } from './http.ts';
 import { pathTo } from './path.ts';
 import { settings } from './settings.ts';
-import { log } from './telemetry.ts';
+import { logSeldom } from './telemetry.ts';
 
 /** What an Open Inference Protocol (V2) server answers for a text classification model. */
 const answer = z.object({
@@ -64,13 +64,9 @@ export async function understand(texts: readonly string[]): Promise<Understandin
   }));
 }
 
-/** When it was last said that there is no model of the FAQ. */
-let missed = Number.NEGATIVE_INFINITY;
-const MISSED_MS = 10 * 60_000;
-
 /**
- * Asks which entries of the FAQ texts ask for, in one call. Null where the container has no such model: one was not released yet, and
- * the intents answer alone. Throws Unavailable (try again) or Rejected.
+ * Asks which entries of the FAQ texts ask for, in one call. Null where there is no answer: a container without such a model (one was not
+ * released yet), or a model that fails; the intents answer alone then. Never throws.
  */
 export async function findInFaq(texts: readonly string[]): Promise<FaqFound[] | null> {
   const { FAQ_MODEL: model } = settings();
@@ -81,10 +77,9 @@ export async function findInFaq(texts: readonly string[]): Promise<FaqFound[] | 
       top: top.map(({ label: entry, score }) => ({ entry, score })),
     }));
   } catch (error) {
-    if (!(error instanceof Rejected) || error.status !== 404) throw error;
-    if (performance.now() - missed > MISSED_MS)
-      log('warn', 'the bot has a FAQ, and the inference container has no model of it: release one', { model });
-    missed = performance.now();
+    const absent = error instanceof Rejected && error.status === 404;
+    const what = absent ? 'there is no model of the FAQ: release one' : 'the model of the FAQ does not answer';
+    logSeldom(absent ? 'warn' : 'error', what, { model, ...(absent ? {} : { error: String(error) }) });
     return null;
   }
 }

@@ -107,8 +107,10 @@ export async function swap(): Promise<void> {
     ).pollUntilDone();
   } catch (error) {
     const status = error instanceof RestError ? (error.statusCode ?? 0) : 0;
-    // The operation itself has failed: that is what Resource Manager answers then. Any other answer says only that it can't be asked.
-    const ended = status >= 400 && status < 500 && !CANT_BE_ASKED.has(status);
+    // The operation itself has failed: Resource Manager answers with a status then, or says so in its body, which the SDK throws as an
+    // error of its own. Any other answer says only that it can't be asked.
+    const said = !(error instanceof RestError) && (error as Error).name !== 'AbortError';
+    const ended = said || (status >= 400 && status < 500 && !CANT_BE_ASKED.has(status));
     if (asked.accepted ? !ended : asked.maybe) throw new SwapUnknown(message(error), { cause: error });
     throw failure(error);
   }
@@ -130,14 +132,16 @@ function pollsAgain(asked: Asked): PipelinePolicy {
   return {
     name: 'pollsAgain',
     async sendRequest(request, next) {
+      // A connection that is silent is no answer.
+      request.timeout = TIMEOUT_MS;
       if (request.method !== 'POST') {
         const response = await retry.sendRequest(request, next);
         return response.status === 204 ? { ...response, status: 200 } : response;
       }
       asked.maybe = true;
       const response = await next(request);
-      // Whatever has a status was read; only a gateway's own errors leave open what became of it behind.
-      asked.maybe = [502, 504].includes(response.status);
+      // What is refused was not begun; an error behind the door leaves that open, but for a service that says it is busy.
+      asked.maybe = response.status >= 500 && response.status !== 503;
       asked.accepted = response.status < 300;
       return response;
     },

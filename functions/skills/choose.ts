@@ -2,7 +2,7 @@ import type { Dialog, Reply } from '../conversation/document.ts';
 import type { FlowState } from '../conversation/flow.ts';
 import { policy } from '../conversation/policy.ts';
 import { type Bot, FAQ, type Intent, NOT } from '../dialog/bot.ts';
-import { answers, comeBack, stands } from '../dialog/engine.ts';
+import { ASIDE, answers, comeBack, confirms, stands } from '../dialog/engine.ts';
 import { answerOf } from './answer.ts';
 import { closeCalls } from './close-call.ts';
 import { heardOf } from './flow.ts';
@@ -33,6 +33,9 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
 
   const intent = understood(question);
   // A bare yes or no is for whoever has asked, also where it answers nothing.
+  // An answer that nobody foresaw may look like a question of the FAQ: what is not sure is asked again.
+  if (dialog.flow && intent?.name === FAQ && question.understanding!.score < ASIDE)
+    return { skill: skillNamed('flow'), dialog };
   if (dialog.flow && (intent?.is === 'yes' || intent?.is === 'no')) return { skill: skillNamed('flow'), dialog };
   if (intent) return ofIntent(intent, { ...dialog, misses: 0 });
   // What nobody understands goes to the flow that waits: it asks again.
@@ -60,15 +63,15 @@ function ofIntent({ name, flow, handover, is }: Intent, dialog: Dialog): { skill
 export async function answerBy(skill: Skill, question: Question, outside: Outside): Promise<SkillAnswer> {
   const answer = await skill.run(question, outside);
   const { dialog } = answer;
-  const replies = withCloseCalls(skill, question, withOthers(skill, question, answer.replies));
+  const said = withOthers(skill, question, answer.replies);
   const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
   const [before = null, ...older] = dialog.paused;
   const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? before : null;
-  if (!going) return { replies, dialog };
+  if (!going) return { replies: withCloseCalls(skill, question, said, dialog), dialog };
   const back: Reply = comeBack(question.bot, going, heardOf(question));
   // It is asked anew: what was written before is no answer to it.
   const flow = { ...going, updatedAt: question.now, askedAt: question.now };
-  return { replies: [...replies, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : older } };
+  return { replies: [...said, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : older } };
 }
 
 /**
@@ -81,7 +84,9 @@ function withOthers(skill: Skill, question: Question, replies: Reply[]): Reply[]
   if (others.length === 0 || first?.intent !== understanding?.intent || !OF_INTENTS.has(skill.name)) return replies;
   const said: Reply[] = [];
   const offered: string[] = [];
-  for (const { intent: name } of others) {
+  for (const { intent: name, entry } of others) {
+    const answer = bot.of(turn.locale, bot.faq.get(entry ?? '')?.answer);
+    if (answer !== undefined) said.push({ text: answer });
     const intent = bot.intents.get(name);
     if (!intent) continue;
     const utterance = bot.of(turn.locale, intent.utterances)?.[0];
@@ -93,10 +98,16 @@ function withOthers(skill: Skill, question: Question, replies: Reply[]): Reply[]
   return [...own, bot.reply(turn.locale, 'also', {}, offered)];
 }
 
-/** The replies, and what else may have been meant: asked by itself, or, where a flow has its own question, among what may be tapped. */
-function withCloseCalls(skill: Skill, question: Question, replies: Reply[]): Reply[] {
+/**
+ * The replies, and what else may have been meant: asked by itself, or, where a flow was begun and has its own question, among what may be
+ * tapped. Nothing where the turn answered a flow, or beside a question whose answer is final.
+ */
+function withCloseCalls(skill: Skill, question: Question, replies: Reply[], after: Dialog): Reply[] {
+  if (skill.name === 'flow' && (question.dialog.flow !== null || (after.flow && confirms(question.bot, after.flow))))
+    return replies;
   const { bot, turn } = question;
-  const others = OF_INTENTS.has(skill.name) || skill.name === 'faq' ? closeCalls(question) : [];
+  const others =
+    OF_INTENTS.has(skill.name) || skill.name === 'faq' ? closeCalls({ ...question, locale: turn.locale }) : [];
   const last = replies.at(-1);
   if (others.length === 0 || !last) return replies;
   // Channels show the buttons of the last reply alone.

@@ -1,5 +1,13 @@
+import type { Understanding } from '../conversation/document.ts';
+import type { Bot } from '../dialog/bot.ts';
 import { FAQ, NONE } from '../dialog/bot.ts';
-import type { Question } from './skill.ts';
+
+/** A message as it was understood, in the language of its turn. */
+export interface Understood {
+  bot: Bot;
+  understanding: Understanding | null;
+  locale: string;
+}
 
 /** An entry of the FAQ that is surer leaves no doubt which of them was meant, and none that an entry was. */
 const SURE = 0.8;
@@ -10,7 +18,7 @@ const BEHIND = 0.5;
 const LIKELY = 0.1;
 
 /** What else an answered message may have meant, each as it may be tapped: the FAQ beside an intent, an intent or another entry beside the FAQ. */
-export function closeCalls({ bot, understanding, turn: { locale } }: Question): string[] {
+export function closeCalls({ bot, understanding, locale }: Understood): string[] {
   const { intent, score = 0, faq, rival } = understanding ?? {};
   if (!faq || faq.entry === NONE) return [];
   const question = (entry: string) => bot.of(locale, bot.faq.get(entry)?.question);

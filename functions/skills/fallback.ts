@@ -1,6 +1,7 @@
 import type { Locale, Reply } from '../conversation/document.ts';
 import { type Bot, NONE, NOT } from '../dialog/bot.ts';
-import type { Question, Skill } from './skill.ts';
+import type { Understood } from './close-call.ts';
+import type { Skill } from './skill.ts';
 
 /** Intents and questions of the FAQ that are offered where nothing was understood. */
 const OFFERED = 3;
@@ -14,7 +15,9 @@ export const fallback: Skill = {
   run(question) {
     const { bot, turn, understanding, dialog } = question;
     const phrase = understanding?.intent === NOT ? 'not_wanted' : 'fallback';
-    return { replies: [bot.reply(turn.locale, phrase, {}, guesses(question))], dialog };
+    const { locale } = turn;
+    const offered = [...guesses({ bot, understanding, locale }), bot.say(locale, 'ask_person')];
+    return { replies: [bot.reply(locale, phrase, {}, offered)], dialog };
   },
 };
 
@@ -24,8 +27,8 @@ export function apology(bot: Bot, locale: Locale, skill: string | null): Reply {
   return bot.reply(locale, 'apology', {}, [bot.say(locale, 'ask_person')]);
 }
 
-/** The likeliest intents and questions of the FAQ, each as the user may tap it, and a person as the last. */
-function guesses({ bot, understanding, turn: { locale } }: Question): string[] {
+/** The likeliest intents and questions of the FAQ, each as the user may tap it. */
+export function guesses({ bot, understanding, locale }: Understood): string[] {
   const intents = (understanding?.top ?? []).flatMap(({ intent: name, score }) => {
     const intent = bot.intents.get(name);
     if (!intent || name === NONE || intent.is || intent.handover) return [];
@@ -37,5 +40,5 @@ function guesses({ bot, understanding, turn: { locale } }: Question): string[] {
   const likely = [...intents, ...questions]
     .sort((a, b) => b.score - a.score)
     .flatMap(({ said }) => (said === undefined ? [] : said));
-  return [...likely.slice(0, OFFERED), bot.say(locale, 'ask_person')];
+  return likely.slice(0, OFFERED);
 }

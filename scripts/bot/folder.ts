@@ -209,8 +209,9 @@ function check(content: shape.Content, blame: Blame): void {
       ['question', one.question],
       ['answer', one.answer],
       ['other_ways', one.other_ways],
+      ['suggestions', one.suggestions ?? {}],
     ] as const) {
-      for (const tag of field === 'other_ways' ? [] : lacking(all))
+      for (const tag of field === 'question' || field === 'answer' ? lacking(all) : [])
         blame('faq', at(field), `"${one.name}" has no ${field} in ${tag}`);
       for (const tag of Object.keys(all))
         if (!tags.includes(tag)) blame('faq', at(field, tag), `the bot speaks no "${tag}" (languages.json)`);
@@ -231,7 +232,15 @@ function check(content: shape.Content, blame: Blame): void {
       seen.set(key, known);
     }
   });
-  if (faq.length === 1) blame('faq', [], 'has one entry; a FAQ is learned from two on');
+  const several = faq.filter(
+    ({ question, other_ways }) => Object.keys(question).length + Object.values(other_ways).flat().length > 1,
+  ).length;
+  if (faq.length > 0 && several < 2)
+    blame(
+      'faq',
+      [],
+      'at least two entries need another way to ask ("other_ways"): a FAQ is judged by questions held out',
+    );
 
   for (const [key, one] of Object.entries(entities)) {
     if ('min' in one && one.min !== undefined && one.max !== undefined && one.min > one.max)

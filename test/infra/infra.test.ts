@@ -421,3 +421,18 @@ test('the gateway is tried by the Node that Azure runs it by', () => {
   const { version } = at(properties(only('gateway', 'site')), 'functionAppConfig.runtime') as Tree;
   assert.match(readFileSync(join(root, '../.ci/run'), 'utf8'), new RegExp(`--package=node@${version} `));
 });
+
+test('whoever deploys from GitHub sets every parameter that a person may set: none goes back to its default', () => {
+  const { parameters } = JSON.parse(readFileSync(join(root, 'main.parameters.json'), 'utf8')) as {
+    parameters: Record<string, { value: string }>;
+  };
+  const names = Object.values(parameters).map(({ value }) => /^\$\{(\w+)/.exec(value)![1]!);
+  // The hook and azd itself set these.
+  const made = ['PRODUCTION_IMAGE', 'STAGING_IMAGE', 'AZURE_PRINCIPAL_ID', 'AZURE_PRINCIPAL_TYPE'];
+  const workflow = readFileSync(join(root, '../.github/workflows/deploy.yml'), 'utf8');
+  const pipeline = readFileSync(join(root, '../azure.yaml'), 'utf8');
+  for (const name of names.filter((one) => !made.includes(one))) {
+    assert.match(workflow, new RegExp(`^      ${name}: \\$\\{\\{ (vars|secrets)\\.${name} \\}\\}$`, 'm'), name);
+    if (!name.startsWith('AZURE_')) assert.match(pipeline, new RegExp(`[\\[ ]${name}[,\\]]`), name);
+  }
+});

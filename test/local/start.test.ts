@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -313,5 +313,51 @@ test('a port that another takes while this one builds ends the start too: its an
   } finally {
     stranger.close();
     stranger.closeAllConnections();
+  }
+});
+
+test('with a model server elsewhere nothing is trained, built or started for models, and it is asked', async () => {
+  const asked: string[] = [];
+  const models = createHttpServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    request.resume();
+    // It has no model of the FAQ.
+    if (request.url !== '/v2/models/intents/infer') return void response.writeHead(404).end('{}');
+    const output = (name: string, data: unknown[]) => ({ name, shape: [1, 1], data });
+    const outputs = [
+      output('label', ['store_hours']),
+      output('score', [0.9]),
+      output('top_labels', ['store_hours']),
+      output('top_scores', [0.9]),
+    ];
+    response.end(JSON.stringify({ model_name: 'intents', model_version: '9', outputs }));
+  }).listen(0, '127.0.0.1');
+  await once(models, 'listening');
+  const { port } = models.address() as { port: number };
+  // What a machine without ONNX Runtime would have.
+  await rename(join(clone, '.local/models'), join(clone, '.local/models.away'));
+  try {
+    const ports = await portsOfOne();
+    const one = npmStart({ ...settingsOf(ports), INFERENCE_URL: `http://127.0.0.1:${port}` });
+    await ready(one);
+    assert.doesNotMatch(one.output(), /Training|inference container/);
+    assert.match(one.output(), /Inference, production +as INFERENCE_URL says/);
+    assert.deepEqual(
+      tree(one.pid).filter(({ command }) => command.includes('inference-container')),
+      [],
+    );
+    const answer = await fetch(`http://localhost:${ports.gateway}/api/conversations/e/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-functions-key': 'local', prefer: 'wait=10' },
+      body: JSON.stringify({ userId: 'u', text: 'when can I come by' }),
+    });
+    const { intent, model } = (await answer.json()) as { intent: { name: string }; model: { version: string } };
+    assert.deepEqual([intent.name, model.version], ['store_hours', '9']);
+    assert.deepEqual(asked.sort(), ['POST /v2/models/faq/infer', 'POST /v2/models/intents/infer']);
+    process.kill(-one.pid, 'SIGINT');
+    await one.exit;
+  } finally {
+    await rename(join(clone, '.local/models.away'), join(clone, '.local/models'));
+    models.close();
   }
 });

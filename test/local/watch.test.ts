@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../../functions/dialog/bot.ts';
+import { modelVersions, type Versions } from '../../scripts/bot/versions.ts';
 import { watchBot } from '../../scripts/bot/watch.ts';
-import { modelVersions, type Versions } from '../../scripts/local/bot-models.ts';
 import { eventually, root } from '../platform/fixture.ts';
 
 /** Somebody edits a bot's folder while it is watched, in every way that editors save. */

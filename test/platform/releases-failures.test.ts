@@ -300,7 +300,7 @@ describe('beside production, on logged utterances', () => {
       conversationId: 'c',
       text: 'labelled by a person',
       label: 'greet',
-      answeredAt: 1,
+      answeredAt: Date.now(),
     };
     useHeldOut(known);
     try {

@@ -176,7 +176,7 @@ test('a question of the FAQ is answered by its entry; what was offered and tappe
   assert.equal(tapped.body.intent.score, 1);
   Object.assign(process.env, platform.settings);
   const { meantTurns } = await import('../../functions/services/call-log.ts');
-  const own = async () => (await meantTurns(100)).filter(({ meant }) => meant === 'compostable mailers?');
+  const own = async () => (await meantTurns(100, 0)).filter(({ meant }) => meant === 'compostable mailers?');
   await eventually(async () => (await own()).length === 1, 10);
   const [{ text, understanding }] = (await own()) as [Awaited<ReturnType<typeof own>>[number]];
   assert.deepEqual([text, understanding?.score], [offered[0], 1]);

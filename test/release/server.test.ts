@@ -227,6 +227,17 @@ describe('the Dockerfile', () => {
         await cp(join(repository, name), name.includes('.') ? file : into, { recursive: true });
       }
     }
+    // npm says what it would install: a flag too many, and what bundles the server is not among it.
+    const [, flags] = /&& npm install ([^"&]+?)\s+"esbuild@/.exec(
+      build.find((line) => line.startsWith('RUN npm ci'))!,
+    )!;
+    const { version } = JSON.parse(await readFile(join(repository, 'node_modules/esbuild/package.json'), 'utf8'));
+    const { stdout } = await run(
+      'npm',
+      ['install', ...flags!.trim().split(/\s+/), '--dry-run', '--json', `esbuild@${version}`],
+      { cwd: folder },
+    );
+    assert.match(stdout, /^add esbuild /m, `npm install ${flags} adds nothing`);
     await run('ln', ['-s', join(repository, 'node_modules'), join(folder, 'node_modules')]);
     const last = build.findLast((line) => line.startsWith('RUN node '))!;
     const script = /--eval "(.+)"$/.exec(last)![1]!.replace("'/app'", JSON.stringify(join(folder, 'app')));

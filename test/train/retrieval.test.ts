@@ -149,9 +149,28 @@ describe('a small FAQ', () => {
     for (const { top } of answers) assert.ok(top[0]!.score > top[1]!.score);
   });
 
+  test('however much is to be refused, what is surer than all of it is answered; most entries may have one question', async () => {
+    const to = join(folder.path, 'strict/faq/1');
+    const mixed = [
+      ...small,
+      ...Array.from({ length: 12 }, (_, index) => entry(`e${index}`, `question number ${index}`)),
+    ];
+    for (const refuse of [0.5, 0.9, 0.999]) {
+      const { threshold, validation } = await retrain(to, { entries: mixed, others, refuse });
+      assert.ok(threshold > 0 && threshold < 1, `${refuse}: ${threshold}`);
+      assert.ok(validation.refusal >= 0.5 && Number.isFinite(validation.recallAt1), JSON.stringify(validation));
+    }
+  });
+
   test('one entry, or too many, is said', async () => {
     const to = join(folder.path, 'refused/faq/1');
     await assert.rejects(retrain(to, { entries: small.slice(0, 1), others }), /at least 2 entries/);
+    const single = small.map(({ name, questions }) => entry(name, questions[0]!));
+    await assert.rejects(retrain(to, { entries: single, others }), /give at least two entries another way to ask/);
+    await assert.rejects(
+      retrain(to, { entries: small, others: others.slice(0, 3) }),
+      /at least 5 utterances of intents, and here are 3/,
+    );
     const many = Array.from({ length: 2_001 }, (_, index) => entry(`e${index}`, `question ${index}`));
     await assert.rejects(retrain(to, { entries: many, others }), /may have 2000 entries, and here are 2001/);
   });

@@ -41,6 +41,7 @@ const BM25 = 0.1;
 const ASKED = 0.5;
 const GOLDEN = 20;
 const ENTRIES_LIMIT = 2_000;
+const LEAST_OTHERS = FOLDS;
 const QUESTIONS_LIMIT = 50_000;
 
 interface Question extends Example {
@@ -76,7 +77,7 @@ export async function trainRetrieval(options: RetrievalOptions): Promise<Trained
       progress((fold + 1) / (FOLDS + 1));
     }
     const found = held.map(({ example, scores }) => best(example, scores));
-    const share = questions.length / held.length;
+    const share = held.filter(({ example }) => example.entry >= 0).length / held.length;
     const confidence = fitConfidence(
       // Weighed as messages come, and not as texts were written: whichever of an intent and an entry is likelier right answers.
       found.map((one) => ({ ...one, weight: one.rank > 0 ? ASKED / share : (1 - ASKED) / (1 - share) })),
@@ -151,8 +152,8 @@ export async function trainRetrieval(options: RetrievalOptions): Promise<Trained
 function thresholdFor(judged: readonly HeldOut[], refuse: number): number {
   const scores = judged.filter(({ rank }) => rank === 0).map(({ score }) => score);
   scores.sort((a, b) => a - b);
-  const least = scores[Math.ceil(refuse * scores.length)] ?? 1;
-  // Written as it is served: a score is a float of 32 bits.
+  // Where so few must pass that of these texts none may, whatever is surer than all of them.
+  const least = scores[Math.ceil(refuse * scores.length)] ?? Math.min(0.9999, scores.at(-1)! + 1e-4);
   return Math.round(least * 1e4) / 1e4;
 }
 
@@ -164,6 +165,15 @@ function read({ entries, others, seed }: RetrievalOptions) {
     // An entry with one question is not held out: nothing would be left of it.
     ways.map((text, index) => ({ text, intent: name, entry, fold: ways.length > 1 ? index % FOLDS : -1 })),
   );
+  const several = entries.filter(({ questions: ways }) => ways.length > 1).length;
+  if (several < 2)
+    throw new DatasetError(
+      'a FAQ is judged by questions that are held out: give at least two entries another way to ask (other_ways)',
+    );
+  if (others.length < LEAST_OTHERS)
+    throw new DatasetError(
+      `a FAQ is told apart from what belongs to none: at least ${LEAST_OTHERS} utterances of intents, and here are ${others.length}`,
+    );
   if (questions.length > QUESTIONS_LIMIT)
     throw new DatasetError(`a FAQ may have ${QUESTIONS_LIMIT} questions, and here are ${questions.length}`);
   const answers: Question[] = entries.flatMap(({ name, answers: texts }, entry) =>

@@ -91,6 +91,12 @@ test('what is wrong is said with its file and line, and what to do', () => {
       '"name": "faq"',
       /^intents.json:\d+ {2}"faq" is what an entry of faq.json is understood as$/,
     ],
+    [
+      'faq.json',
+      '"en": "Yes, please wear a mask',
+      '"en": "", "fr": "Yes, please wear a mask',
+      /^faq.json:\d+ {2}1.answer.en: must say something$/,
+    ],
     ['bot.json', '{', '{ oops', /^bot.json:1 {2}is no JSON here/],
   ];
   for (const [file, from, to, said] of cases) assert.match(wrong(file, from, to), said, `${file}: ${to}`);

@@ -16,7 +16,7 @@ const found = (entry: string, score: number): FaqFound => ({
 
 describe('intents and FAQ, in one decision', () => {
   const decided = (intent: string, score: number, entry: string, other: number) =>
-    decide(bot, heard(intent, score), [found(entry, other)]);
+    decide(bot, heard(intent, score), [], [found(entry, other)]);
 
   test('whichever is likelier right; both are kept', () => {
     const faq = decided('store_hours', 0.6, 'shop_wifi', 0.8);
@@ -42,7 +42,35 @@ describe('intents and FAQ, in one decision', () => {
   test('what is refused, or is in no content any more, answers nothing', () => {
     assert.equal(decided(NONE, 0.2, NONE, 0.2).intent, NONE);
     assert.equal(decided('greeting', 0.9, 'an_entry_of_another_model', 0.9).intent, 'greeting');
-    assert.equal(decide(bot, heard('greeting', 0.9), null).faq, undefined);
+    assert.equal(decide(bot, heard('greeting', 0.9), [], null).faq, undefined);
+  });
+
+  test('who asks for a person, or the bot back, is answered with no entry, however sure', () => {
+    for (const intent of ['person', 'complaint', 'back_to_bot'])
+      assert.equal(decided(intent, 0.8, 'shop_wifi', 1).intent, intent, intent);
+  });
+
+  test('beside a wish of another part an entry is one more wish, behind it; where no part wishes, the likelier answers', () => {
+    const message = (first: Understanding, second: Understanding, ...answers: FaqFound[]) =>
+      decide(bot, { ...first, score: 0.9 }, [first, second], answers);
+    const cancel = heard('order_cancel', 0.92);
+    const none = heard(NONE, 0.3);
+    const both = message(cancel, none, found('shop_wifi', 0.97), found(NONE, 0.05), found('shop_wifi', 1));
+    assert.equal(both.intent, 'order_cancel');
+    assert.deepEqual(both.wishes, [
+      { intent: 'order_cancel', score: 0.9, negated: false },
+      { intent: FAQ, entry: 'shop_wifi', score: 1, negated: false },
+    ]);
+    const unsure = message(cancel, none, found('shop_wifi', 0.97), found(NONE, 0.05), found('shop_wifi', 0.6));
+    assert.deepEqual([unsure.intent, unsure.wishes], ['order_cancel', undefined]);
+    const own = message(
+      heard('stock', 0.85),
+      none,
+      found('pets_in_shops', 0.95),
+      found('pets_in_shops', 0.95),
+      found(NONE, 0),
+    );
+    assert.equal(own.intent, FAQ, 'the part that looks like a wish asks for the entry');
   });
 
   test('of a message of several parts, the part that asks', async () => {

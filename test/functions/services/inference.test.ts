@@ -11,10 +11,12 @@ const server = createServer((request, response) => {
   response.end(JSON.stringify({ predictions: [{ label: 'greeting' }] }));
 });
 /** What the models answer each of two texts; one that is not named is not there. */
+let failing = false;
 let models: Record<string, { label: string; top: [string, number][] }[]> = {};
 async function answerOf(model: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { inputs } = JSON.parse(Buffer.concat(await request.toArray()).toString());
   const rows = models[model];
+  if (failing) return void response.writeHead(500).end('{}');
   if (!rows) return void response.writeHead(404).end('{"error":"there is no such model"}');
   assert.deepEqual(inputs, [{ name: 'text', datatype: 'BYTES', shape: [rows.length], data: ['a', 'b'] }]);
   const output = (name: string, data: unknown[], shape = [rows.length]) => ({ name, shape, data });
@@ -128,6 +130,9 @@ test('a container without a model of the FAQ has the intents answer alone; one w
   models = { intents: rows };
   assert.equal(await findInFaq(['a', 'b']), null);
   assert.equal((await understand(['a', 'b'])).length, 2);
+  failing = true;
+  assert.equal(await findInFaq(['a', 'b']), null, 'a model that fails is no reason to answer nobody');
+  failing = false;
   models = {};
   await assert.rejects(understand(['a', 'b']), /answered 404/);
 });

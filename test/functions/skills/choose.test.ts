@@ -137,6 +137,43 @@ describe('the FAQ', () => {
     assert.equal(talk.replies.length, 1, 'a yes is nothing to offer');
   });
 
+  test('a plain answer of the FAQ stands beside the wish that is served first', async () => {
+    const hours = { intent: 'store_hours', score: 0.9, negated: false };
+    const wish = { intent: FAQ, entry: 'shop_wifi', score: 0.9, negated: false };
+    const both = await say({ ...hours, top: [], model, faq: faq(['shop_wifi', 0.9]), wishes: [hours, wish] });
+    assert.equal(both.replies[1]!.text, bot.faq.get('shop_wifi')!.answer.en);
+    const cancel = { intent: 'order_cancel', score: 0.9, negated: false };
+    const first = await say({ ...cancel, top: [], model, wishes: [cancel, wish] }, 'cancel');
+    assert.equal(first.replies[0]!.text, bot.faq.get('shop_wifi')!.answer.en, 'before what the flow asks');
+  });
+
+  test('in a flow that waits, an entry that is not sure is asked again, and a sure one is answered beside it', async () => {
+    const shopper = new Shopper();
+    await shopper.say('cancel an order', 'order_cancel');
+    const unsure = await shopper.hear('the electric one', { ...wifi, score: 0.5, faq: faq(['shop_wifi', 0.5]) }, 'en');
+    assert.equal(unsure.skill, 'flow');
+    assert.doesNotMatch(unsure.text, /Maru_Guest/);
+    const sure = await shopper.hear('is there wifi', { ...wifi, rival: { intent: 'store_hours', score: 0.5 } }, 'en');
+    assert.equal(sure.skill, 'faq');
+    assert.deepEqual(
+      sure.replies.map(({ text }) => text === bot.say('en', 'did_you_mean')),
+      [false, false],
+      'the question that comes back is the last to be tapped',
+    );
+  });
+
+  test('an answer to a flow, and a question whose answer is final, have nothing else beside them', async () => {
+    const shopper = new Shopper();
+    await shopper.say('cancel an order', 'order_cancel');
+    const asked = await shopper.hear('the second one', { ...wifi, score: 0.88, faq: faq(['shop_wifi', 0.88]) }, 'en');
+    assert.equal(asked.skill, 'flow');
+    assert.deepEqual(asked.replies.at(-1)!.suggestions!.length, 2, 'yes and no');
+    const direct = new Shopper();
+    const cancel = { intent: 'order_cancel', score: 0.9, top: [], model, faq: faq(['minors_purchases', 0.6]) };
+    const { replies } = await direct.hear('cancel ORD-10022', cancel, 'en');
+    assert.deepEqual(replies.at(-1)!.suggestions!.length, 2, 'yes and no');
+  });
+
   test('where a flow asks, it stands among what may be tapped', async () => {
     const cancel = { intent: 'order_cancel', score: 0.9, top: [], model, faq: faq(['minors_purchases', 0.6]) };
     const { replies } = await say(cancel, 'cancel');
