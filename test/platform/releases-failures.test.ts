@@ -636,6 +636,29 @@ describe('swapping', () => {
     assert.equal((await read(digest)).state, 'ready');
   });
 
+  test('a swap that says in its body that it failed has failed: nobody waits for it', async () => {
+    const before = await live();
+    const digest = await push();
+    await drive(digest);
+    const operation = `https://${new URL(arm.url).host}/subscriptions/x/operations/z?api-version=2025-05-01`;
+    const failed = { status: 'Failed', error: { code: 'Conflict', message: 'the slot is being deleted' } };
+    arm.rule = ({ path }): Verdict => {
+      if (path.includes('slotsswap'))
+        return { status: 202, headers: { 'azure-asyncoperation': operation, 'retry-after': '0' }, body: '' };
+      return path.includes('/operations/z')
+        ? { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(failed) }
+        : 'pass';
+    };
+    const said: string[] = [];
+    await assert.rejects(
+      swapIn('kim', (text) => said.push(text)),
+      /the slot is being deleted/,
+    );
+    assert.ok(!said.some((text) => text.includes('not known')));
+    assert.equal(digestOf(await imageOf('production')), before);
+    assert.equal((await read(digest)).state, 'ready');
+  });
+
   test('nothing is staged while a swap is under way: it would go live unchecked', async () => {
     await live();
     const digest = await push();
