@@ -201,5 +201,13 @@ describe('the FAQ', () => {
       bot.intents.get('points')!.utterances.en![0],
       bot.say('en', 'ask_person'),
     ]);
+    const nothing = await say({
+      intent: NONE,
+      score: 0.1,
+      top: [],
+      model,
+      faq: { ...faq(['shop_wifi', 0.05]), entry: NONE },
+    });
+    assert.deepEqual(offered(nothing), [bot.say('en', 'ask_person')], 'what is unlikely is no help');
   });
 });
