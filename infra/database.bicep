@@ -27,8 +27,8 @@ resource database 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases@2026-03-15
   properties: { resource: { id: 'maru' } }
 }
 
-// As functions/services/stores.ts has them. defaultTtl −1: each document brings its own. Everything else of a document is never
-// asked for: an index of it would only cost writes.
+// As functions/services/stores.ts has them. defaultTtl −1: each document brings its own. Everything else of a document is asked for
+// seldom, and within days that the index finds (labels, other ways to say things): an index of it would cost each turn a write.
 resource conversations 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database
   name: 'conversations'

@@ -77,13 +77,14 @@ export function stands(bot: Bot, { flow, step, slots }: FlowState): boolean {
   return known !== undefined && stepAt(known.steps, step) >= 0 && Object.keys(slots).every((slot) => known.slots[slot]);
 }
 
-/** What a message is to a flow that waits: an answer, or said beside it. */
 /** Whether what waits is a confirmation. */
 export function confirms(bot: Bot, { flow, step }: FlowState): boolean {
-  const steps = bot.content.flows[flow]?.steps ?? [];
-  return steps.some((one, index) => (one.id ?? `step_${index + 1}`) === step && 'confirm' in one);
+  const { steps } = flowOf(bot, flow);
+  const waiting = steps[stepAt(steps, step)];
+  return waiting !== undefined && 'confirm' in waiting;
 }
 
+/** What a message is to a flow that waits: an answer, or said beside it. */
 export function answers(bot: Bot, state: FlowState, heard: Heard): boolean {
   return new Run(bot, state, heard).isAnswered();
 }
@@ -228,7 +229,9 @@ class Run {
     // Written before the question was there: the second tap, or what was meant for another.
     const early = acceptedAt > 0 && acceptedAt <= askedAt;
     if ((answer === 'yes' || answer === 'no') && shown !== null && !early) {
-      const [confirmed, declined] = [{ ...this.#state.confirmed }, { ...this.#state.declined }];
+      // The last answer is the only one: an older yes must not agree to what is looked up and comes back after a no.
+      const { [id]: _yes, ...confirmed } = this.#state.confirmed;
+      const { [id]: _no, ...declined } = this.#state.declined;
       if (answer === 'yes') confirmed[id] = shown;
       else declined[id] = shown;
       this.#state = { ...this.#state, confirmed, declined };

@@ -285,11 +285,11 @@ async function judged(): Promise<Judgement | null> {
       if (error instanceof Unavailable || (error instanceof Rejected && error.status === 404)) return null;
       throw error;
     });
-    if (!answers) return null;
+    if (!answers) break;
     before.push(...answers.labels);
     after.push(...(await classify(staging!, model, texts)).labels);
   }
-  return judge(known.slice(0, after.length), before, after);
+  return after.length === 0 ? null : judge(known.slice(0, after.length), before, after);
 }
 
 async function compare(): Promise<Checks['comparison']> {

@@ -83,6 +83,7 @@ async function holding<T>(release: Release, work: () => Promise<T>): Promise<T> 
   if (!held) throw new SwapRefused(`somebody else swaps ${named(release)} right now`);
   // As long as this goes on; whoever dies holds it for minutes only.
   const renewal = setInterval(() => {
+    // One that fails is made good by the next: the claim lasts for several.
     record(release, (now) => (now.claim?.by === by ? { ...now, claim: { by, until: until() } } : now)).catch(
       () => undefined,
     );

@@ -57,7 +57,7 @@ interface Labelled {
 
 /** Asks the inference container what texts mean, in one call; the answers stand in their order. Throws Unavailable (try again) or Rejected. */
 export async function understand(texts: readonly string[]): Promise<Understanding[]> {
-  return (await ask(settings().INTENT_MODEL, texts)).map(({ label, top, ...said }) => ({
+  return (await ask(settings().INTENT_MODEL, texts, 2)).map(({ label, top, ...said }) => ({
     ...said,
     intent: label,
     top: top.map(({ label: intent, score }) => ({ intent, score })),
@@ -71,7 +71,8 @@ export async function understand(texts: readonly string[]): Promise<Understandin
 export async function findInFaq(texts: readonly string[]): Promise<FaqFound[] | null> {
   const { FAQ_MODEL: model } = settings();
   try {
-    return (await ask(model, texts)).map(({ label, top, ...said }) => ({
+    // Once: nobody waits longer for what is not needed.
+    return (await ask(model, texts, 1)).map(({ label, top, ...said }) => ({
       ...said,
       entry: label,
       top: top.map(({ label: entry, score }) => ({ entry, score })),
@@ -84,7 +85,7 @@ export async function findInFaq(texts: readonly string[]): Promise<FaqFound[] | 
   }
 }
 
-async function ask(model: string, texts: readonly string[]): Promise<Labelled[]> {
+async function ask(model: string, texts: readonly string[], attempts: number): Promise<Labelled[]> {
   const { INFERENCE_URL: url, INFERENCE_TIMEOUT_SECONDS: seconds } = settings();
   const { model_name, model_version, outputs } = await callJson(
     'inference',
@@ -95,7 +96,7 @@ async function ask(model: string, texts: readonly string[]): Promise<Labelled[]>
       headers: authorization(),
       body: { inputs: [{ name: 'text', datatype: 'BYTES', shape: [texts.length], data: texts }] },
       timeout: seconds * 1_000,
-      attempts: 2,
+      attempts,
     },
   );
   const column = (name: string) => outputs.find((output) => output.name === name)?.data ?? [];

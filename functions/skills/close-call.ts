@@ -1,6 +1,5 @@
 import type { Understanding } from '../conversation/document.ts';
-import type { Bot } from '../dialog/bot.ts';
-import { FAQ, NONE } from '../dialog/bot.ts';
+import { type Bot, FAQ, NONE } from '../dialog/bot.ts';
 
 /** A message as it was understood, in the language of its turn. */
 export interface Understood {
@@ -14,8 +13,8 @@ const SURE = 0.8;
 const CERTAIN = 0.95;
 /** How far an entry may be behind the intent that answers, to be offered beside it. */
 const BEHIND = 0.5;
-/** The next best entry is worth a tap from here on. */
-const LIKELY = 0.1;
+/** An entry is worth a tap from here on. */
+export const LIKELY = 0.1;
 
 /** What else an answered message may have meant, each as it may be tapped: the FAQ beside an intent, an intent or another entry beside the FAQ. */
 export function closeCalls({ bot, understanding, locale }: Understood): string[] {

@@ -1,12 +1,10 @@
 import type { Locale, Reply } from '../conversation/document.ts';
 import { type Bot, NONE, NOT } from '../dialog/bot.ts';
-import type { Understood } from './close-call.ts';
+import { LIKELY, type Understood } from './close-call.ts';
 import type { Skill } from './skill.ts';
 
 /** Intents and questions of the FAQ that are offered where nothing was understood. */
 const OFFERED = 3;
-/** A question of the FAQ that is less likely is no help. */
-const LIKELY = 0.1;
 
 /** Admits that a turn was not understood, and offers what it may have meant. */
 export const fallback: Skill = {

@@ -331,6 +331,25 @@ describe('beside production, on logged utterances', () => {
     }
   });
 
+  test('production goes away while it is judged: what was asked by then counts', async () => {
+    const known = Array.from({ length: 150 }, (_, index) => ({ text: `greet ${index}`, intent: 'greet' }));
+    const knows = { ...answers, ...Object.fromEntries(known.map(({ text }) => [text, 'greet'])) };
+    useHeldOut(known);
+    try {
+      await goLive({ answers: knows });
+      const digest = await push({ answers });
+      let asked = 0;
+      production.rule = ({ path, body }) =>
+        path.includes(':predict') && body.includes('greet') && ++asked > 1 ? away : 'pass';
+      const release = await drive(digest);
+      assert.equal(release.state, 'failed');
+      assert.match(release.reason!, /of 100 utterances that people have judged 0\.0% are right, in production 100\.0%/);
+    } finally {
+      production.rule = () => 'pass';
+      useHeldOut([]);
+    }
+  });
+
   test('answers that come much later than those of production', async () => {
     const digest = await push({ answers, slow: 400 });
     const release = await drive(digest);

@@ -214,6 +214,38 @@ function shownBy(state: FlowState | null) {
   return { slots: Object.fromEntries(slots), price: state.values.price };
 }
 
+test('a yes of before is no yes to what comes back: the last answer to a question is the only one', async () => {
+  const flow = flowShape.parse({
+    slots: { colour: { entity: 'colour' } },
+    steps: [
+      { collect: 'colour', ask: 'ask' },
+      { call: 'look', results: { fine: 'question', gone: 'over' } },
+      { id: 'question', confirm: 'show', declined: 'over' },
+      { call: 'destroy', results: { done: 'done', late: 'over' } },
+      { id: 'done', say: 'done', next: 'end' },
+      { id: 'over', say: 'over' },
+    ],
+  });
+  let price = 100;
+  let destroyed = 0;
+  const talk = new Talk(botWith(flow), {
+    look: async () => ({ result: 'fine', values: { price } }),
+    destroy: async () => {
+      destroyed += 1;
+      return { result: 'done' };
+    },
+  });
+  await talk.say('destroy the crimson one', 'destroy', 'en');
+  price = 200;
+  assert.match((await talk.say('yes', 'yes', 'en')).text, /costs 200/, 'it is another by now, and shown again');
+  price = 100;
+  const { text } = await talk.say('no', 'no', 'en');
+  assert.equal(destroyed, 0, 'who says no has agreed to nothing');
+  assert.match(text, /costs 100/);
+  assert.match((await talk.say('no', 'no', 'en')).text, /It is over/);
+  assert.equal(destroyed, 0);
+});
+
 test('every flow ends, whoever says what is not understood', async () => {
   await fc.assert(
     fc.asyncProperty(
