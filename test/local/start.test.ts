@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ensureBotModels } from '../../scripts/local/bot-models.ts';
-import { choosePorts, type Ports, usualPorts } from '../../scripts/local/ports.ts';
+import { choosePorts, FREE_UNTIL, type Ports, usualPorts } from '../../scripts/local/ports.ts';
 import { eventually, root } from '../platform/fixture.ts';
 
 /** A clone of this repository with what is installed: `npm start` has its own `dist/` and `.local/` there. */
@@ -69,12 +69,12 @@ async function ready({ output, exit }: Start): Promise<void> {
 }
 
 /**
- * Free ports for one start, asked for just before it: below those that systems give to whoever asks for any, because
- * seconds pass before the platform listens.
+ * Free ports for one start, asked for just before it: between those that other tests look for and those that systems give to whoever
+ * asks for any, because seconds pass before the platform listens.
  */
 async function portsOfOne(): Promise<Ports> {
   const ports: [string, number][] = [];
-  let port = 12_000 + Math.floor(Math.random() * 15_000);
+  let port = FREE_UNTIL + Math.floor(Math.random() * 5_000);
   for (const name of Object.keys(usualPorts)) {
     do port += 1;
     while (!(await free(port)));
