@@ -48,12 +48,13 @@ export async function freePorts(): Promise<Ports> {
   return ports;
 }
 
+/** The ports from here on are left to who looks for one seconds before it is used (test/local/start.test.ts). */
+export const FREE_UNTIL = 27_000;
+
 /**
  * Where this process looks for free ports next. Not what the system hands out itself (from 32768): such a port may become the
- * near end of anyone's connection before it is used; and not the last of what is below (from {@link FREE_UNTIL} on), which is left to who
- * looks for a port seconds before it is used (test/local/start.test.ts). Each process begins elsewhere, because several look at once.
+ * near end of anyone's connection before it is used. Each process begins elsewhere, because several look at once.
  */
-export const FREE_UNTIL = 27_000;
 let next = 10_500 + (process.pid % 800) * 20;
 
 /** A free port, each time another. */
