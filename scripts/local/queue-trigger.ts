@@ -15,18 +15,21 @@ export interface QueueOptions {
 /** A message is leased for this long, renewed at half of it: a crashed host's messages come back only then. */
 const LEASE_SECONDS = 600;
 const FIRST_INTERVAL = 100;
+const POISON = '-poison';
 /** Poison queues are nearly always empty, and each look costs this machine's one core that the app runs on. */
 const POISON_INTERVAL = 2_000;
 
 /**
  * Stands for the Functions host's storage queue trigger: polls in randomised, growing steps; takes a batch and the next
  * one when the threshold is reached; leases and renews; deletes what worked; shows what failed again after the visibility
- * timeout; moves a message to `<queue>-poison` after its last dequeue. Leaves out scaling over instances.
+ * timeout; moves a message to `<queue>-poison` after its last dequeue; leaves one of a poison queue that failed unseen until
+ * its lease ends, again and again until it expires. Leaves out scaling over instances.
  * Creates missing queues, as infra/ does in Azure.
  */
 export class QueueTrigger {
   readonly #queue: QueueClient;
-  readonly #poison: QueueClient;
+  /** None for a poison queue itself. */
+  readonly #poison: QueueClient | null;
   readonly #registered: RegisteredFunction;
   readonly #options: QueueOptions;
   readonly #running = new Set<Promise<void>>();
@@ -36,7 +39,7 @@ export class QueueTrigger {
 
   constructor(service: QueueServiceClient, queueName: string, registered: RegisteredFunction, options: QueueOptions) {
     this.#queue = service.getQueueClient(queueName);
-    this.#poison = service.getQueueClient(`${queueName}-poison`);
+    this.#poison = queueName.endsWith(POISON) ? null : service.getQueueClient(`${queueName}${POISON}`);
     this.#registered = registered;
     this.#options = options;
   }
@@ -84,7 +87,7 @@ export class QueueTrigger {
           });
         continue;
       }
-      const longest = this.#queue.name.endsWith('-poison') ? POISON_INTERVAL : maxPollingInterval;
+      const longest = this.#poison ? maxPollingInterval : POISON_INTERVAL;
       interval = Math.min(interval * (1 + Math.random() * 0.5), longest);
       await sleep(interval, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
@@ -110,7 +113,8 @@ export class QueueTrigger {
 
   async #process(message: DequeuedMessageItem): Promise<void> {
     const { maxDequeueCount, visibilityTimeout } = this.#options;
-    if (message.dequeueCount > maxDequeueCount) return await this.#toPoison(message);
+    const poison = this.#poison;
+    if (poison && message.dequeueCount > maxDequeueCount) return await this.#toPoison(message, poison);
     let receipt = message.popReceipt;
     const renewal = setInterval(() => {
       this.#queue.updateMessage(message.messageId, receipt, message.messageText, LEASE_SECONDS).then(
@@ -132,7 +136,8 @@ export class QueueTrigger {
           message: String(error).slice(0, 500),
         }),
       );
-      if (message.dequeueCount >= maxDequeueCount) await this.#toPoison({ ...message, popReceipt: receipt });
+      if (!poison) return;
+      if (message.dequeueCount >= maxDequeueCount) await this.#toPoison({ ...message, popReceipt: receipt }, poison);
       else
         await this.#queue.updateMessage(
           message.messageId,
@@ -145,12 +150,9 @@ export class QueueTrigger {
     }
   }
 
-  async #toPoison(message: DequeuedMessageItem): Promise<void> {
-    // A poison queue has no poison queue of its own. The host leaves such a message there until it expires; here it is dropped.
-    if (!this.#queue.name.endsWith('-poison')) {
-      await this.#poison.createIfNotExists();
-      await this.#poison.sendMessage(message.messageText);
-    }
+  async #toPoison(message: DequeuedMessageItem, poison: QueueClient): Promise<void> {
+    await poison.createIfNotExists();
+    await poison.sendMessage(message.messageText);
     await this.#queue.deleteMessage(message.messageId, message.popReceipt);
   }
 }
