@@ -74,7 +74,7 @@ async function buildOf(commit: string): Promise<string> {
   const sources = join(folder, 'beside');
   await mkdir(sources);
   execFileSync('sh', ['-c', 'git archive "$1" | tar -x -C "$2"', 'sh', commit, sources], { cwd: root });
-  await symlink(join(root, 'node_modules'), join(sources, 'node_modules'));
+  await symlink(join(root, 'node_modules'), join(sources, 'node_modules'), 'junction');
   execFileSync(process.execPath, ['scripts/build.ts'], { cwd: sources, stdio: 'inherit' });
   return join(sources, 'dist/functions');
 }

@@ -54,7 +54,8 @@ async function answers(folder: string, { name, version, task, golden }: Manifest
   // A repository of nothing but this version.
   const repository = await mkdtemp(join(tmpdir(), 'maru-release-'));
   await mkdir(join(repository, name));
-  await symlink(folder, join(repository, name, version));
+  // A junction, where there is such a thing: Windows makes links of other kinds for administrators alone.
+    await symlink(resolve(folder), join(repository, name, version), 'junction');
   const settings = parseSettings({
     PORT: '0',
     HOST: '127.0.0.1',
