@@ -55,7 +55,7 @@ async function answers(folder: string, { name, version, task, golden }: Manifest
   const repository = await mkdtemp(join(tmpdir(), 'maru-release-'));
   await mkdir(join(repository, name));
   // A junction, where there is such a thing: Windows makes links of other kinds for administrators alone.
-    await symlink(resolve(folder), join(repository, name, version), 'junction');
+  await symlink(resolve(folder), join(repository, name, version), 'junction');
   const settings = parseSettings({
     PORT: '0',
     HOST: '127.0.0.1',

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { pino } from 'pino';
 import { parseAllDocuments } from 'yaml';
 import { Access } from '../../inference-container/protocol/access.ts';
 import { parseSettings } from '../../inference-container/settings.ts';
@@ -111,6 +112,14 @@ describe('the chart of the model server', {
         assert.equal(container.livenessProbe.httpGet.path, '/v2/health/live');
         assert.equal(container.readinessProbe.httpGet.path, '/v2/health/ready');
         const settings = parseSettings(environmentOf(container));
+        const slow = containerOf(
+          of(await render(...valuesOf(set), '--set', 'settings.SHUTDOWN_SECONDS=120'), 'Deployment'),
+        );
+        assert.equal(parseSettings(environmentOf(slow)).SHUTDOWN_SECONDS, 120);
+        const [patient] = (await render(...valuesOf(set), '--set', 'settings.SHUTDOWN_SECONDS=120')).filter(
+          ({ kind }) => kind === 'Deployment',
+        );
+        assert.ok(patient!.spec.template.spec.terminationGracePeriodSeconds > 130);
         assert.ok(
           spec.terminationGracePeriodSeconds > container.lifecycle.preStop.sleep.seconds + settings.SHUTDOWN_SECONDS,
           'a pod is not killed while it finishes',
@@ -123,8 +132,15 @@ describe('the chart of the model server', {
     const container = containerOf(of(await render(...valuesOf('blob')), 'Deployment'));
     const settings = parseSettings(environmentOf(container));
     assert.deepEqual(settings.REQUIRED_MODELS, ['intents', 'faq']);
-    assert.equal(settings.MODEL_BLOB_URL, 'https://contoso.blob.core.windows.net');
+    // The server reads models from there, or it would not start.
+    const { BlobSource } = await import('../../inference-container/models/blob-source.ts');
+    assert.ok(new BlobSource({ ...settings, AZURE_CLIENT_ID: 'id' }, pino({ level: 'silent' })));
+    assert.equal(settings.MODEL_BLOB_URL, 'https://contoso.blob.core.windows.net/models');
     assert.equal(settings.WORKERS, 2);
+    const { properties } = JSON.parse(await readFile(join(chart, 'values.schema.json'), 'utf8'));
+    for (const name of Object.keys(properties.settings.properties))
+      assert.ok(name in parseSettings({ [name]: '' }) || /THREADS|WORKERS/.test(name), name);
+    await refuses([...valuesOf('image'), '--set', 'settings.WORKER=2'], /WORKER/);
     for (const { name } of container.env!) assert.ok(name in settings, name);
     const keys = container.env!.filter(({ valueFrom }) => valueFrom).map(({ valueFrom }) => valueFrom!.secretKeyRef);
     assert.deepEqual(keys, [
@@ -151,7 +167,7 @@ describe('the chart of the model server', {
       [3, 25, 1],
       [9, 10, 1],
       [4, 50, 4],
-      [2, 5, 1],
+      [19, 7, 1],
       [3, 0, 0],
     ]) {
       const kinds = await render(...valuesOf('image'), '--set', `replicas=${replicas},canary.weight=${weight}`);
@@ -167,6 +183,11 @@ describe('the chart of the model server', {
       }
     }
     assert.ok(!of(await render(...valuesOf('image'), '--set', 'canary.enabled=false'), 'Deployment', 'shop-canary'));
+    await refuses(
+      [...valuesOf('image'), '--set', 'replicas=2,canary.weight=5'],
+      /1 pods beside 2 give a canary 33 %, not 5/,
+    );
+    await refuses([...valuesOf('image'), '--set', 'replicas=20,canary.weight=90'], /at most 50 %/);
   });
 
   test('a canary behind a gateway has its weight exactly', async () => {
@@ -178,6 +199,15 @@ describe('the chart of the model server', {
     ]);
     for (const track of ['stable', 'canary'])
       assert.equal(of(kinds, 'Service', `shop-${track}`).spec.selector['maru/track'], track);
+    assert.equal(
+      of(kinds, 'Service', 'shop').spec.selector['maru/track'],
+      'stable',
+      'not a half of what comes from inside',
+    );
+    // One that never gets ready keeps no node from being drained.
+    for (const track of ['stable', 'canary'])
+      assert.equal(of(kinds, 'PodDisruptionBudget', `shop-${track}`).spec.selector.matchLabels['maru/track'], track);
+    await refuses([...valuesOf('queue'), '--set', 'keys.inference=false'], /a route lets everybody in/);
   });
 
   test('more pods come by the processors, or by what waits in the server', async () => {
@@ -193,6 +223,10 @@ describe('the chart of the model server', {
     for (const deployment of kinds.filter(({ kind }) => kind === 'Deployment'))
       assert.equal(deployment.spec.replicas, undefined, 'an upgrade must not undo what the scaler did');
     await refuses([...valuesOf('queue'), '--set', 'autoscaling.queue.address='], /where Prometheus is/);
+    await refuses([...valuesOf('queue'), '--set', 'monitor.enabled=false'], /must read what waits/);
+    await refuses([...valuesOf('queue'), '--set', 'autoscaling.queue.clientId='], /needs autoscaling\.queue\.clientId/);
+    const peers = JSON.stringify(of(kinds, 'NetworkPolicy').spec.ingress[0].from);
+    assert.match(peers, /kube-system/, 'who reads the metrics gets in');
     await refuses([...valuesOf('queue'), '--set', 'route.parents=null'], /needs route\.parents/);
   });
 
@@ -200,7 +234,15 @@ describe('the chart of the model server', {
     const kinds = await render(...valuesOf('image'));
     assert.ok(kinds.every(({ kind }) => kind !== 'Ingress' && kind !== 'HTTPRoute'));
     assert.ok(kinds.filter(({ kind }) => kind === 'Service').every(({ spec }) => spec.type === 'ClusterIP'));
-    assert.deepEqual(of(kinds, 'NetworkPolicy').spec.ingress[0].from, [{ podSelector: {} }]);
+    for (const from of ['[]', 'null'])
+      assert.deepEqual(
+        of(await render(...valuesOf('image'), '--set-json', `network.from=${from}`), 'NetworkPolicy').spec.ingress[0]
+          .from,
+        [{ podSelector: {} }],
+        'no peers would be everybody',
+      );
+    await refuses([...valuesOf('image'), '--set-json', 'network.from=[{}]'], /network/);
+    await refuses([...valuesOf('image'), '--set-string', 'cache=2Gi\\, medium: Memory'], /cache/);
     await refuses([...valuesOf('image'), '--set', 'image.digest=latest'], /digest/);
     await refuses([...valuesOf('image'), '--set', 'canary.digest=v2'], /digest/);
     await refuses([...valuesOf('image'), '--set', 'settings.INFERENCE_KEY=a-key-in-the-values'], /settings/);
