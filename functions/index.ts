@@ -22,8 +22,13 @@ function queue(
   });
 }
 
-for (const { name, methods, route, authLevel, load } of routes)
-  app.http(name, { methods, route, authLevel, handler: async (request, context) => (await load())(request, context) });
+for (const { name, methods, route, authLevel, role, load } of routes)
+  app.http(name, {
+    methods,
+    route,
+    authLevel,
+    handler: async (request, context) => (await load())(request, context, role),
+  });
 
 queue('understand', 'turns', async () => (await import('./queues/understand.ts')).understand);
 queue('deliver', 'replies', async () => (await import('./queues/deliver.ts')).deliver);

@@ -39,7 +39,13 @@ resource conversations 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/conta
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/wakeAt/?' }, { path: '/participants/[]/?' }]
+        includedPaths: [
+          { path: '/wakeAt/?' }
+          { path: '/participants/[]/?' }
+          { path: '/speaker/kind/?' }
+          { path: '/speaker/since/?' }
+          { path: '/callback/since/?' }
+        ]
         excludedPaths: [{ path: '/*' }]
       }
     }
@@ -74,7 +80,41 @@ resource turns 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/userId/?' }, { path: '/answeredAt/?' }]
+        includedPaths: [{ path: '/userId/?' }, { path: '/answeredAt/?' }, { path: '/ordinal/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
+resource notes 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'notes'
+  properties: {
+    resource: {
+      id: 'notes'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/participants/[]/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
+resource staff 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'staff'
+  properties: {
+    resource: {
+      id: 'staff'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/seenAt/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

@@ -16,6 +16,10 @@ export interface Conversation {
   participants: UserId[];
   channel: Channel;
   locale: Locale;
+  /** Who answers: one at any time (speaker.ts). */
+  speaker: Speaker;
+  /** Somebody asked for a person outside of office hours: what was said is kept for who comes next, and the bot goes on. */
+  callback: Callback | null;
   /** Accepted and not answered, in the order of acceptance. */
   inbox: Turn[];
   /** The head of the inbox once it waits for a skill; null while nothing but understanding is due. */
@@ -24,6 +28,8 @@ export interface Conversation {
   outbox: Delivery[];
   /** Who is sending the outbox, until when; a second claim, so that a slow channel never holds a skill. */
   delivering: Claim | null;
+  /** How many turns were answered or said so far. */
+  said: number;
   /** The last answered turns, oldest first: a duplicate gets the answer that stands here. */
   recent: AnsweredTurn[];
   /** Of the user who opened it; of others in a group: {@link Conversation.others}. */
@@ -36,6 +42,49 @@ export interface Conversation {
   wakes: number;
   createdAt: number;
   updatedAt: number;
+}
+
+/** Somebody of the service staff, as the sign-in names them. */
+export interface Agent {
+  id: string;
+  name: string;
+}
+
+/**
+ * Who answers the customer. `waiting`: a person was asked for, and the bot says so until one comes. `person`: nobody else says
+ * anything.
+ */
+export type Speaker =
+  | { kind: 'bot' }
+  | {
+      kind: 'waiting';
+      /** The place in the queue is by this. */
+      since: number;
+      /** The intent that led here, `not_understood`, or why a person has gone: `unanswered`, `passed`. */
+      reason: string;
+      /** What the customer may name it by. */
+      ticket: string;
+      /** Who asked: in a group the bot goes on to answer the others. Absent: a person has had it already, and all of it waits. */
+      user?: UserId;
+      /** Whom it was handed to: a colleague is offered it first. */
+      for?: Agent;
+    }
+  | {
+      kind: 'person';
+      agent: Agent;
+      since: number;
+      reason: string;
+      ticket: string;
+      /** When the customer wrote what nobody has answered yet; null: nothing waits. */
+      unanswered: number | null;
+      /** When either of them wrote last. */
+      last: number;
+    };
+
+export interface Callback {
+  since: number;
+  reason: string;
+  ticket: string;
 }
 
 /** The tag of a language that the bot speaks: `en`, `ko`. */
@@ -91,6 +140,8 @@ export interface Reply {
   suggestions?: string[];
   /** Several side by side. */
   cards?: Card[];
+  /** What somebody of the staff sends. */
+  picture?: { url: string; contentType: string; name: string };
   /** What stands above the cards in place of the text. */
   heading?: string;
 }
@@ -140,12 +191,20 @@ export interface Understanding {
 
 export interface AnsweredTurn extends Turn {
   answeredAt: number;
+  /** Its place among all that was answered or said in this conversation, from 1: a client that reads on names the last it has. */
+  ordinal: number;
   replies: Reply[];
   outcome: 'answered' | 'failed';
   skill: string;
   /** The version of the bot's content that it was answered from; absent on what was answered before there was one. */
   content?: string;
   understanding: Understanding | null;
+  /** Somebody of the staff said the replies, or had the platform say them; the text is blank then. */
+  by?: Agent;
+  /** What a conversation with a person ended as (desk.json). */
+  wrapUp?: string;
+  /** What the customer thought of a conversation with a person, 1 to 5. */
+  rating?: number;
   /** What the user had said before, where this turn is what the bot then offered to tap: another way to say it. */
   meant?: string;
   /** The user's turn in the call log: written at least once before it may leave `recent`. */
@@ -187,8 +246,10 @@ export interface Dialog {
   paused: FlowState[];
   /** Turns in a row that were not understood. */
   misses: number;
-  /** Set while a person has the conversation. `last`: when the user wrote to the person last. */
+  /** Set while a person of another desk has a ticket of this user's. `last`: when the user wrote to the person last. */
   handover: { ticket: string; since: number; last?: number } | null;
+  /** Until when a number from 1 to 5 is what the user thought of a person's help. */
+  rating?: number;
 }
 
 export const emptyDialog: Dialog = { flow: null, paused: [], misses: 0, handover: null };

@@ -28,6 +28,12 @@ export const policy = {
   wakeGraceLimit: 300_000,
   /** A flow that nobody went on with is forgotten. */
   flowIdle: 15 * 60_000,
+  /** A person who does not answer for so long loses the conversation to whoever is free. */
+  personUnanswered: 5 * 60_000,
+  /** A conversation with a person in which nobody wrote for so long is over. */
+  personIdle: 30 * 60_000,
+  /** A number that is tapped within this time says what the user thought of a person's help. */
+  ratingTime: 24 * 3_600_000,
   /** A user who has not written to a person for so long talks to the bot again. */
   handoverIdle: 24 * 3_600_000,
 } as const;

@@ -1,6 +1,7 @@
 import type {
   Active,
   AnsweredTurn,
+  Callback,
   Channel,
   Claim,
   Conversation,
@@ -8,6 +9,7 @@ import type {
   Dialog,
   Locale,
   Reply,
+  Speaker,
   Turn,
 } from './document.ts';
 import { emptyDialog } from './document.ts';
@@ -41,11 +43,14 @@ export function open(
     participants: [userId],
     channel,
     locale,
+    speaker: { kind: 'bot' },
+    callback: null,
     inbox: [],
     active: null,
     outbox: [],
     delivering: null,
     recent: [],
+    said: 0,
     dialog: emptyDialog,
     wakeAt: null,
     wakes: 0,
@@ -93,6 +98,11 @@ export function dialogOf(document: Conversation, user: UserId): Dialog {
 export function withDialog(document: Conversation, user: UserId, dialog: Dialog): Conversation {
   if (user === document.userId) return { ...document, dialog };
   return { ...document, others: { ...document.others, [user]: dialog } };
+}
+
+/** Whether a turn of this user is answered by a person, or waits for one. */
+export function isForPerson({ speaker }: Pick<Conversation, 'speaker'>, user: UserId): boolean {
+  return speaker.kind === 'person' || (speaker.kind === 'waiting' && (speaker.user ?? user) === user);
 }
 
 /** The turn that must be understood now, or null when there is none, it waits for a skill, or it is too early to retry. */
@@ -147,6 +157,10 @@ export interface Answer {
   content?: string;
   understanding: AnsweredTurn['understanding'];
   meant?: string;
+  rating?: number;
+  /** A person was asked for, or is not wanted any more. */
+  speaker?: Speaker;
+  callback?: Callback;
   outcome: AnsweredTurn['outcome'];
   timings: Record<string, number>;
 }
@@ -285,7 +299,11 @@ export function forget(document: Conversation, user: UserId, at: number, now: nu
   const dialogs = { ...document.others, [document.userId]: document.dialog };
   delete dialogs[user];
   const { [opener]: dialog = emptyDialog, ...rest } = dialogs;
-  return progress({ ...document, userId: opener, inbox, recent, active, outbox, dialog, others: rest }, now);
+  // Who asked for a person is gone.
+  const { speaker } = document;
+  const spoken: Speaker = speaker.kind === 'waiting' && speaker.user === user ? { kind: 'bot' } : speaker;
+  const left = { ...document, speaker: spoken, userId: opener, inbox, recent, active, outbox, dialog, others: rest };
+  return progress(left, now);
 }
 
 /** What a conversation has of one user: others' turns are theirs. */
@@ -337,34 +355,42 @@ export function wake(document: Conversation, now: number): Conversation | null {
 }
 
 function settle(document: Conversation, turn: Turn, answer: Answer, now: number): Conversation {
-  const answered: AnsweredTurn = {
+  // Whoever prepared the answer, and whatever became of it: the bot does not speak while a person does.
+  const withPerson = document.speaker.kind === 'person';
+  const answered: Omit<AnsweredTurn, 'ordinal'> = {
     ...turn,
     ...answer.said,
     answeredAt: now,
-    replies: answer.replies,
+    replies: withPerson ? [] : answer.replies,
     outcome: answer.outcome,
     skill: answer.skill,
     ...(answer.content === undefined ? {} : { content: answer.content }),
     understanding: answer.understanding,
     ...(answer.meant === undefined ? {} : { meant: answer.meant }),
+    ...(answer.rating === undefined ? {} : { rating: answer.rating }),
     logged: false,
     deliveredAt: null,
     timings: answer.timings,
   };
-  const push = document.channel.kind === 'activity' && answer.replies.length > 0;
+  const next = append({ ...document, inbox: document.inbox.slice(1), active: null }, answered);
+  const { speaker } = document;
+  if (speaker.kind === 'person')
+    return progress({ ...next, speaker: { ...speaker, unanswered: speaker.unanswered ?? now, last: now } }, now);
+  const spoken = { ...next, speaker: answer.speaker ?? speaker, callback: answer.callback ?? next.callback };
+  return progress(withDialog(spoken, turn.userId, answer.dialog), now);
+}
+
+/** An answered turn at the end, on its way to its channel. */
+export function append(document: Conversation, unnumbered: Omit<AnsweredTurn, 'ordinal'>): Conversation {
+  const said = document.said + 1;
+  const turn: AnsweredTurn = { ...unnumbered, ordinal: said };
+  const push = document.channel.kind === 'activity' && turn.replies.length > 0;
   const outbox = push ? [...document.outbox, { turnId: turn.id, sent: 0, attempts: 0, retryAt: 0 }] : document.outbox;
-  const next = {
-    ...document,
-    inbox: document.inbox.slice(1),
-    active: null,
-    outbox,
-    recent: [...document.recent, answered],
-  };
-  return progress(withDialog(next, turn.userId, answer.dialog), now);
+  return { ...document, outbox, recent: [...document.recent, turn], said };
 }
 
 /** Every change ends here: old turns leave, and the sweep is told when to look. */
-function progress(document: Conversation, now: number): Conversation {
+export function progress(document: Conversation, now: number): Conversation {
   const next = { ...document, recent: trim(document), wakes: 0, updatedAt: now };
   const participants = [...new Set([next.userId, ...[...next.recent, ...next.inbox].map(({ userId }) => userId)])];
   const { others, ...rest } = next;
@@ -395,7 +421,16 @@ function nextWake(document: Conversation, now: number): number | null {
   const delivery = document.outbox[0];
   if (delivery) times.push(Math.max(delivery.retryAt, document.delivering?.until ?? now, now) + policy.wakeGrace);
   if (unlogged(document).length > 0) times.push(now + policy.logGrace);
+  const over = expiry(document.speaker);
+  if (over) times.push(Math.max(over.at, now));
   return times.length === 0 ? null : Math.min(...times);
+}
+
+/** When time ends what a speaker has, and how; null: it does not. */
+export function expiry(speaker: Speaker): { at: number; what: 'unanswered' | 'idle' } | null {
+  if (speaker.kind !== 'person') return null;
+  if (speaker.unanswered !== null) return { at: speaker.unanswered + policy.personUnanswered, what: 'unanswered' };
+  return { at: speaker.last + policy.personIdle, what: 'idle' };
 }
 
 function held(claim: Claim | null | undefined, now: number): boolean {

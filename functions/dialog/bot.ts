@@ -5,9 +5,11 @@ import { Languages } from '../conversation/language.ts';
 import type { Detector } from '../conversation/mask.ts';
 import { Chooser } from './choice.ts';
 import { dateWords } from './date.ts';
+import { desk, Hours } from './desk.ts';
 import { entity } from './entity.ts';
 import { action, type Confirm, flow } from './flow.ts';
 import { readMessage } from './message.ts';
+
 import { name } from './name.ts';
 import { ShortAnswers } from './short-answer.ts';
 
@@ -146,6 +148,7 @@ export const content = z.strictObject({
   shortAnswers,
   entities: z.record(name, entity),
   flows: z.record(name, flow),
+  desk,
   actions: z.record(name, action),
   personalDetails: z.array(detector),
 });
@@ -166,6 +169,17 @@ export const PHRASES = [
   'person_closed',
   'person_back',
   'person_not_here',
+  'desk_waiting',
+  'desk_soon',
+  'desk_passed_on',
+  'desk_joined',
+  'desk_handed',
+  'desk_back',
+  'desk_ended',
+  'desk_unanswered',
+  'desk_idle',
+  'desk_closed',
+  'desk_rated',
   'image_kept',
   'image_refused',
   'image_about',
@@ -209,6 +223,8 @@ export class Bot {
   readonly shortAnswers: ShortAnswers;
   readonly chooser: Chooser;
   readonly personalDetails: readonly Detector[];
+  /** When somebody is at the desk. */
+  readonly desk: Hours;
   /** Words at which messages are taken apart, of every language. */
   readonly joins: { before: ReadonlySet<string>; after: readonly string[] };
   readonly #answers = new Map<string, ShortAnswers>();
@@ -219,6 +235,7 @@ export class Bot {
     this.content = given;
     this.version = given.version;
     this.languages = new Languages(given.languages);
+    this.desk = new Hours(given.desk, given.about.time_zone);
     const faq: Intent[] = given.faq.length > 0 ? [{ name: FAQ, utterances: {} }] : [];
     this.intents = new Map([...given.intents, ...faq].map((one) => [one.name, one]));
     this.faq = new Map(given.faq.map((one) => [one.name, one]));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Channel } from '../conversation/document.ts';
+import type { Channel, Speaker } from '../conversation/document.ts';
 import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
 import { mask } from '../conversation/mask.ts';
 import * as conversation from '../conversation/transitions.ts';
@@ -35,10 +35,10 @@ export async function accept(
   unsigned: Unsigned,
   user: Omit<Seen, 'locale'>,
   channel: Channel,
-): Promise<'accepted' | 'waiting' | 'answered'> {
+): Promise<Accepted> {
   return await hop('accept', '', { conversationId: id, turnId: unsigned.id }, async () => {
     await limitUser(user.id);
-    const { kind, wakeUps } = await write(id, unsigned, user, channel);
+    const { kind, wakeUps, speaker } = await write(id, unsigned, user, channel);
     switch (kind) {
       case 'foreign':
         throw new Problem('not_found', 'This conversation belongs to another user.');
@@ -50,12 +50,19 @@ export async function accept(
         throw new Problem('unavailable', 'The call log is behind.');
       default:
         await notify(id, wakeUps);
-        return kind;
+        return { kind, speaker };
     }
   });
 }
 
+/** `speaker`: who will answer it, as it looks now. */
+interface Accepted {
+  kind: 'accepted' | 'waiting' | 'answered';
+  speaker: Speaker['kind'];
+}
+
 interface Outcome {
+  speaker: Speaker['kind'];
   kind: conversation.Accepted['kind'] | 'foreign';
   wakeUps: conversation.WakeUp[];
 }
@@ -79,7 +86,8 @@ async function write(
       prepare: async (current) =>
         foreign(current) ? null : await seen({ ...user, locale }, Date.now(), current === null),
       transition: (current, customerId) => {
-        if (foreign(current)) return [null, { kind: 'foreign', wakeUps: [] }];
+        const speaker = current?.speaker.kind ?? 'bot';
+        if (foreign(current)) return [null, { kind: 'foreign', wakeUps: [], speaker }];
         const now = Date.now();
         const document = current ?? conversation.open(id, user.id, channel, locale, now);
         const accepted = conversation.accept(
@@ -88,8 +96,9 @@ async function write(
           channel,
           now,
         );
-        if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [] }];
-        return [accepted.document, { kind: accepted.kind, wakeUps: conversation.wakeUps(accepted.document, now) }];
+        if (accepted.kind !== 'accepted') return [null, { kind: accepted.kind, wakeUps: [], speaker }];
+        const wakeUps = conversation.wakeUps(accepted.document, now);
+        return [accepted.document, { kind: accepted.kind, wakeUps, speaker }];
       },
     });
   } catch (error) {

@@ -1,17 +1,10 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { HttpResponseInit } from '@azure/functions';
-import Negotiator from 'negotiator';
 import { z } from 'zod';
 import { currentBot } from '../services/bot.ts';
 import { settings } from '../services/settings.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
-
-/** The folder of the built app (scripts/build/functions.ts puts `web/` beside the bundle). */
-const here = dirname(fileURLToPath(import.meta.url));
+import { staticFile, webFile } from './static-file.ts';
 
 const HTML = 'text/html; charset=utf-8';
 
@@ -42,60 +35,13 @@ export const getChat = route(
     if (name === '') return await page();
     const type = Object.hasOwn(files, name) ? files[name] : undefined;
     if (!type) throw new Problem('not_found');
-    const { bytes, etag, encodings } = await kept(name);
-    const headers = { 'content-type': type, 'cache-control': 'no-cache', etag, vary: 'accept-encoding' };
     // Whoever has it is told so: the page is there at once when it is opened again.
-    if (
-      request.headers
-        .get('if-none-match')
-        ?.split(',')
-        .some((one) => one.trim() === etag)
-    )
-      return { status: 304, headers };
-    const accepted = new Negotiator({ headers: { 'accept-encoding': request.headers.get('accept-encoding') ?? '' } });
-    const [encoding = 'identity'] = accepted.encodings([...Object.keys(encodings), 'identity']);
-    const packed = encodings[encoding];
-    return packed
-      ? { status: 200, headers: { ...headers, 'content-encoding': encoding }, body: packed }
-      : { status: 200, headers, body: bytes };
+    return await staticFile(request, name, { 'content-type': type, 'cache-control': 'no-cache' });
   },
 );
 
 /** Where the page finds its texts. */
 const NO_TEXTS = '<script id="texts" type="application/json">{}</script>';
-
-interface Kept {
-  bytes: Buffer;
-  etag: string;
-  /** The same, packed when the app was built. */
-  encodings: Record<string, Buffer>;
-}
-
-const known = new Map<string, Promise<Kept>>();
-
-/** A file of the page, read once: what is deployed does not change. */
-function kept(name: string): Promise<Kept> {
-  const reading = known.get(name) ?? read(name);
-  known.set(name, reading);
-  reading.catch(() => known.delete(name));
-  return reading;
-}
-
-async function read(name: string): Promise<Kept> {
-  const bytes = await file(name);
-  const encodings: Record<string, Buffer> = {};
-  for (const [encoding, ending] of [
-    ['br', 'br'],
-    ['gzip', 'gz'],
-  ] as const) {
-    const packed = await file(`${name}.${ending}`).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return null;
-    });
-    if (packed) encodings[encoding] = packed;
-  }
-  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 27)}"`, encodings };
-}
 
 /** What the page says, in each of the bot's languages. */
 function texts(): string {
@@ -154,7 +100,7 @@ async function page(): Promise<HttpResponseInit> {
     'trusted-types': ['default'],
   };
   const bot = currentBot();
-  const html = (await file('index.html')).toString();
+  const html = (await webFile('index.html')).toString();
   return {
     status: 200,
     headers: {
@@ -174,10 +120,6 @@ async function page(): Promise<HttpResponseInit> {
   };
 }
 
-function file(name: string): Promise<Buffer> {
-  return readFile(join(here, 'web', name));
-}
-
-function attribute(text: string): string {
+export function attribute(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

@@ -72,8 +72,8 @@ export const postMessage = route(
       givenId: body.userId,
       customerId: customerId(body.customerId ?? ''),
     };
-    const kind = await accept(id, turn, user, { kind: 'api' });
-    const seconds = wait(request);
+    const { kind } = await accept(id, turn, user, { kind: 'api' });
+    const seconds = waitOf(request);
     const fresh = kind === 'accepted';
     const answered = fresh && seconds === 0 ? null : await waitForAnswer(id, turn.id, seconds, fresh);
     if (answered) return json(200, response(given, answered));
@@ -96,7 +96,7 @@ export const getMessage = route(
     const given = conversationOf(request);
     const key = turnKeyOf(request);
     const [id, turn] = [conversationId('api', given), turnId(key)];
-    const answered = await waitForAnswer(id, turn, wait(request));
+    const answered = await waitForAnswer(id, turn, waitOf(request));
     if (answered) return json(200, response(given, answered));
     // It may have been answered since the last look.
     const { inbox, recent } = await conversation(id);
@@ -195,7 +195,7 @@ function keyOf(request: HttpRequest): string | undefined {
 }
 
 /** Seconds of `Prefer: wait=n` (RFC 7240); other preferences are ignored, as the RFC asks. */
-function wait(request: HttpRequest): number {
+export function waitOf(request: HttpRequest): number {
   for (const preference of (request.headers.get('prefer') ?? '').split(/[,;]/)) {
     const [name, value = ''] = preference.split('=', 2).map((part) => part.trim());
     const seconds = /^"?(\d{1,4})"?$/.exec(value)?.[1];

@@ -96,13 +96,15 @@ export const postActivity = route(
     const { from, conversation, turn } = message;
     const reference = referenceOf(received);
     const space = { channel: received.channelId };
-    const kind = await accept(
+    const { kind, speaker } = await accept(
       conversationId(space, conversation.id),
       turn,
       { id: userId(space, from.id), space: received.channelId, givenId: from.id, customerId: null },
       { kind: 'activity', reference },
     );
-    if (kind === 'accepted') await typing({ ...reference, activityId: received.id, user: from });
+    // A person shows by themselves that they write.
+    if (kind === 'accepted' && speaker !== 'person')
+      await typing({ ...reference, activityId: received.id, user: from });
     return json(202, { status: kind });
   },
 );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import type { Role } from '../services/sign-in.ts';
 import { type Code, problems } from './problem.ts';
 import { commonProblems, json, type Operation, route } from './route.ts';
 import { routes } from './routes.ts';
@@ -26,12 +27,13 @@ export function openApi() {
 
 async function make() {
   const paths: ZodOpenApiPathsObject = {};
-  for (const { route: path, methods, load } of routes) {
+  for (const { route: path, methods, role, load } of routes) {
     // Whatever is nowhere else is no path of its own.
     if (path.startsWith('{*')) continue;
     const { operation } = await load();
     const method = methods.find((known) => known !== 'HEAD')!.toLowerCase();
-    paths[`/${path.replace('?}', '}')}`] = { ...paths[`/${path}`], [method]: described(operation) };
+    const described = documentedPath(path);
+    paths[described] = { ...paths[described], [method]: descriptionOf(operation, role) };
   }
   return createDocument({
     openapi: '3.1.0',
@@ -46,18 +48,28 @@ async function make() {
       securitySchemes: {
         key: { type: 'apiKey', in: 'header', name: 'x-functions-key', description: 'A key of the function app.' },
         channel: { type: 'http', scheme: 'bearer', description: 'A token of the Bot Framework.' },
+        staff: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of the console’s issuer for this app; a browser has its session’s cookie.',
+        },
         secret: { type: 'apiKey', in: 'header', name: 'x-maru-webhook-secret' },
       },
     },
   });
 }
 
-function described(operation: Operation): ZodOpenApiOperationObject {
-  const { summary, description, access, path, query, headers, body } = operation;
+/** As OpenAPI writes the host's `{name?}` and `{*name}`. */
+export function documentedPath(route: string): string {
+  return `/${route.replace('{*', '{').replace('?}', '}')}`;
+}
+
+function descriptionOf(operation: Operation, role: Role | undefined): ZodOpenApiOperationObject {
+  const { summary, description, access, path, query, headers, body, bytes } = operation;
   const optional = body instanceof z.ZodOptional;
   return {
     summary,
-    ...(description ? { description } : {}),
+    ...(description || role ? { description: [description, role && `Role: ${role}.`].filter(Boolean).join(' ') } : {}),
     security: access === 'anyone' ? [] : [{ [access]: [] }],
     ...(path || query || headers
       ? {
@@ -73,6 +85,16 @@ function described(operation: Operation): ZodOpenApiOperationObject {
           requestBody: {
             required: !optional,
             content: { 'application/json': { schema: optional ? (body.unwrap() as z.ZodType) : body } },
+          },
+        }
+      : {}),
+    ...(bytes
+      ? {
+          requestBody: {
+            required: true,
+            content: Object.fromEntries(
+              bytes.map((type) => [type, { schema: { type: 'string' as const, format: 'binary' } }]),
+            ),
           },
         }
       : {}),

@@ -9,6 +9,16 @@ export const problems = {
     hint: 'Correct the fields in `errors`.',
   },
   unauthorized: { status: 401, title: 'The token is missing or not valid', hint: 'Send a valid one.' },
+  forbidden: {
+    status: 403,
+    title: 'Your role does not allow this',
+    hint: 'Ask an admin for the role that is named here.',
+  },
+  wrong_origin: {
+    status: 403,
+    title: 'The request comes from another page',
+    hint: 'Send it from the console, or with a token in Authorization.',
+  },
   not_found: {
     status: 404,
     title: 'There is nothing here',
@@ -19,6 +29,21 @@ export const problems = {
     status: 409,
     title: 'This key was used with another message',
     hint: 'Use a new Idempotency-Key for a new message.',
+  },
+  taken: {
+    status: 409,
+    title: 'A colleague has this conversation',
+    hint: 'Take another, or ask the colleague to hand it over.',
+  },
+  not_yours: {
+    status: 409,
+    title: 'You do not have this conversation',
+    hint: 'Take it first.',
+  },
+  busy: {
+    status: 409,
+    title: 'The bot is just finishing something in this conversation',
+    hint: 'Send the same request again after the seconds in Retry-After.',
   },
   length_required: {
     status: 411,
@@ -34,6 +59,11 @@ export const problems = {
     status: 415,
     title: 'The body is not application/json',
     hint: 'Set Content-Type: application/json.',
+  },
+  not_a_picture: {
+    status: 415,
+    title: 'The file is no picture',
+    hint: 'Send a PNG, JPEG, WebP or GIF.',
   },
   inbox_full: {
     status: 429,

@@ -1,6 +1,7 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type { z } from 'zod';
 import { Unavailable } from '../services/failure.ts';
+import type { Principal, Role } from '../services/sign-in.ts';
 import { hop, log, startTelemetry } from '../services/telemetry.ts';
 import { limitAnonymous } from './limits.ts';
 import { type Code, type FieldError, Problem, problemResponse } from './problem.ts';
@@ -13,12 +14,17 @@ const DEPTH_LIMIT = 32;
 export interface Operation {
   summary: string;
   description?: string;
-  /** `key`: of the function app, which the host checks. `anyone`, limited by address. `channel`: a Bot Framework token. `secret`: the registry's. */
-  access: 'key' | 'anyone' | 'channel' | 'secret';
+  /**
+   * `key`: of the function app, which the host checks. `anyone`, limited by address. `channel`: a Bot Framework token. `secret`: the
+   * registry's. `staff`: who has signed in and has the role that stands in routes.ts.
+   */
+  access: 'key' | 'anyone' | 'channel' | 'secret' | 'staff';
   path?: z.ZodObject;
   query?: z.ZodObject;
   headers?: z.ZodObject;
   body?: z.ZodType;
+  /** Types of a body that is bytes, and no JSON. */
+  bytes?: readonly string[];
   answers: Record<number, AnswerDescription>;
   /** Codes of the catalogue, besides those that every route of its kind has. */
   problems: readonly Code[];
@@ -33,17 +39,40 @@ interface AnswerDescription {
   headers?: Record<string, string>;
 }
 
-export type Route = HttpHandler & { operation: Operation };
+/** `role`: what routes.ts says; a route of the staff lets nobody in without. */
+export type Route = ((request: HttpRequest, context: InvocationContext, role?: Role) => Promise<HttpResponseInit>) & {
+  operation: Operation;
+};
 
 /** Wraps a handler: limits and telemetry around it, and every error as a problem of the catalogue. */
 export function route(name: string, operation: Operation, handler: HttpHandler): Route {
-  const wrapped: HttpHandler = async (request: HttpRequest, context: InvocationContext) => {
+  return wrapped(name, operation, (request, context) => handler(request, context) as Promise<HttpResponseInit>);
+}
+
+/** A route of the staff: its handler is told who asks. */
+export function staffRoute(
+  name: string,
+  operation: Omit<Operation, 'access'>,
+  handler: (request: HttpRequest, principal: Principal) => Promise<HttpResponseInit>,
+): Route {
+  return wrapped(name, { ...operation, access: 'staff' }, async (request, _context, role) => {
+    const { authorize } = await import('./authorize.ts');
+    return await handler(request, await authorize(request, role));
+  });
+}
+
+function wrapped(
+  name: string,
+  operation: Operation,
+  handler: (request: HttpRequest, context: InvocationContext, role?: Role) => Promise<HttpResponseInit>,
+): Route {
+  const wrapped = async (request: HttpRequest, context: InvocationContext, role?: Role): Promise<HttpResponseInit> => {
     await startTelemetry();
     const parent = request.headers.get('traceparent') ?? context.traceContext?.traceParent ?? '';
     let answer: HttpResponseInit;
     try {
       if (operation.access === 'anyone') await limitAnonymous(request);
-      answer = (await hop(name, parent, {}, async () => await handler(request, context))) as HttpResponseInit;
+      answer = await hop(name, parent, {}, async () => await handler(request, context, role));
     } catch (error) {
       answer = problemResponse(asProblem(name, error));
     }
@@ -58,6 +87,9 @@ export function route(name: string, operation: Operation, handler: HttpHandler):
 export function commonProblems({ access, body }: Operation): Code[] {
   return [
     ...(access === 'anyone' ? (['too_many_requests'] as const) : []),
+    ...(access === 'staff'
+      ? (['unauthorized', 'forbidden', 'wrong_origin', 'too_many_requests', 'unavailable'] as const)
+      : []),
     ...(body
       ? (['invalid_json', 'invalid_message', 'length_required', 'message_too_large', 'unsupported_media_type'] as const)
       : []),
@@ -89,7 +121,7 @@ export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): P
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json' && !type?.endsWith('+json')) throw new Problem('unsupported_media_type');
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new Problem('message_too_large');
-  const bytes = await readBody(request);
+  const bytes = await readBody(request, BODY_LIMIT);
   // The Functions host passes a body on only with its length.
   if (bytes.length === 0 && request.headers.get('content-length') === null) throw new Problem('length_required');
   return validate(parse(bytes), schema);
@@ -111,13 +143,21 @@ function validate<T>(value: unknown, schema: z.ZodType<T>): T {
   );
 }
 
-async function readBody(request: HttpRequest): Promise<Uint8Array> {
+/** Reads a body that is bytes. Throws problems of the catalogue. */
+export async function readBytes(request: HttpRequest, limit: number): Promise<Buffer> {
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw new Problem('message_too_large');
+  const bytes = await readBody(request, limit);
+  if (bytes.length === 0 && request.headers.get('content-length') === null) throw new Problem('length_required');
+  return bytes;
+}
+
+async function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   // Counted while it is read: a chunked body says nothing of its length.
   for await (const chunk of request.body ?? []) {
     size += chunk.length;
-    if (size > BODY_LIMIT) throw new Problem('message_too_large');
+    if (size > limit) throw new Problem('message_too_large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

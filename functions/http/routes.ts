@@ -1,4 +1,5 @@
 import type { HttpMethod } from '@azure/functions';
+import type { Role } from '../services/sign-in.ts';
 import type { Route as Handler } from './route.ts';
 
 export interface Route {
@@ -8,8 +9,75 @@ export interface Route {
   route: string;
   /** `function`: the caller sends a key of the function app; the host checks it. */
   authLevel: 'anonymous' | 'function';
+  /** Of the staff's routes: who may, beside admins. */
+  role?: Role;
   /** Loads the handler at its first call. */
   load(): Promise<Handler>;
+}
+
+/** The console: its pages, its sign-in, and what it does. */
+const desk = 'api/admin/desk';
+const one = `${desk}/{conversationId}`;
+const console: readonly Route[] = [
+  {
+    name: 'console',
+    methods: ['GET', 'HEAD'],
+    route: 'console/{*path}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./console.ts')).getConsole,
+  },
+  {
+    name: 'auth-sign-in',
+    methods: ['GET', 'HEAD'],
+    route: 'auth/sign-in',
+    authLevel: 'anonymous',
+    load: async () => (await import('./sign-in.ts')).signIn,
+  },
+  {
+    name: 'auth-signed-in',
+    methods: ['GET', 'HEAD'],
+    route: 'auth/signed-in',
+    authLevel: 'anonymous',
+    load: async () => (await import('./sign-in.ts')).signedIn,
+  },
+  staff('admin-sign-out', 'POST', 'api/admin/sign-out', 'viewer', async () => (await import('./sign-in.ts')).signOut),
+  staff('admin-me', 'GET', 'api/admin/me', 'viewer', async () => (await import('./admin/me.ts')).getMe),
+  staff('desk', 'GET', desk, 'agent', async () => (await import('./admin/desk.ts')).getDesk),
+  staff(
+    'desk-content',
+    'GET',
+    'api/admin/desk-content',
+    'agent',
+    async () => (await import('./admin/desk.ts')).getDeskContent,
+  ),
+  staff('desk-one', 'GET', one, 'agent', async () => (await import('./admin/transcript.ts')).getTranscript),
+  staff('desk-older', 'GET', `${one}/turns`, 'agent', async () => (await import('./admin/transcript.ts')).getOlder),
+  staff('desk-take', 'POST', `${one}/take`, 'agent', async () => (await import('./admin/speak.ts')).take),
+  staff('desk-say', 'POST', `${one}/messages`, 'agent', async () => (await import('./admin/speak.ts')).say),
+  staff('desk-typing', 'POST', `${one}/typing`, 'agent', async () => (await import('./admin/speak.ts')).typing),
+  staff('desk-pass', 'POST', `${one}/pass`, 'agent', async () => (await import('./admin/speak.ts')).pass),
+  staff('desk-back', 'POST', `${one}/give-back`, 'agent', async () => (await import('./admin/speak.ts')).giveBack),
+  staff('desk-close', 'POST', `${one}/close`, 'agent', async () => (await import('./admin/speak.ts')).close),
+  staff('desk-note', 'POST', `${one}/notes`, 'agent', async () => (await import('./admin/notes.ts')).postNote),
+  staff('desk-draft', 'PUT', `${one}/draft`, 'agent', async () => (await import('./admin/notes.ts')).putDraft),
+  staff(
+    'desk-send-picture',
+    'POST',
+    `${one}/pictures`,
+    'agent',
+    async () => (await import('./admin/pictures.ts')).postPicture,
+  ),
+  staff(
+    'desk-picture',
+    'GET',
+    `${one}/pictures/{turnId}/{index}`,
+    'agent',
+    async () => (await import('./admin/pictures.ts')).getPicture,
+  ),
+];
+
+function staff(name: string, method: HttpMethod, route: string, role: Role, load: Route['load']): Route {
+  return { name, methods: method === 'GET' ? ['GET', 'HEAD'] : [method], route, authLevel: 'anonymous', role, load };
 }
 
 const conversations = 'api/conversations/{conversationId}/messages';
@@ -43,6 +111,20 @@ export const routes: readonly Route[] = [
     route: `${conversations}/{turnId}`,
     authLevel: 'function',
     load: async () => (await import('./conversations.ts')).getMessage,
+  },
+  {
+    name: 'conversations-replies',
+    methods: ['GET', 'HEAD'],
+    route: 'api/conversations/{conversationId}/replies',
+    authLevel: 'function',
+    load: async () => (await import('./replies.ts')).listReplies,
+  },
+  {
+    name: 'pictures',
+    methods: ['GET', 'HEAD'],
+    route: 'api/pictures/{token}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./pictures.ts')).getSentPicture,
   },
   {
     name: 'feedback',
@@ -128,6 +210,7 @@ export const routes: readonly Route[] = [
     authLevel: 'anonymous',
     load: async () => (await import('./chat.ts')).getChat,
   },
+  ...console,
   {
     // The Functions host tries routes in the order of the functions' names: this one must be the last.
     name: 'zz-not-found',

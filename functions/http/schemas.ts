@@ -5,7 +5,7 @@ const NO_CONTROL = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
 /** A path can't name a dot segment: clients and proxies take it away. */
 const NOT_DOTS = /^(?!\.+$)/;
 
-const controlFree = z.string().regex(NO_CONTROL, 'must not contain control characters');
+export const controlFree = z.string().regex(NO_CONTROL, 'must not contain control characters');
 
 /** The shapes of the HTTP API. They validate what comes in, and /api/openapi.json is generated from them. */
 export const conversation = z.object({
@@ -99,10 +99,14 @@ export const waitHeaders = z.object({
     .meta({ description: 'How long to wait for the answer: `wait=10`, up to 30 s (RFC 7240).', example: 'wait=10' }),
 });
 
-const reply = z
+export const reply = z
   .object({
     text: z.string(),
     suggestions: z.array(z.string()).optional(),
+    picture: z
+      .object({ url: z.string(), contentType: z.string(), name: z.string() })
+      .optional()
+      .meta({ description: 'What a person sends; its address holds for some days.' }),
     heading: z.string().optional().meta({ description: 'What stands above the cards; `text` has all of it.' }),
     cards: z
       .array(
@@ -141,6 +145,43 @@ export const messageResponse = z
     model: z.object({ name: z.string(), version: z.string() }).optional(),
   })
   .meta({ id: 'MessageResponse' });
+
+const speaker = z
+  .object({
+    kind: z.enum(['bot', 'waiting', 'person']),
+    name: z.string().optional().meta({ description: 'Of the person.' }),
+  })
+  .meta({ id: 'WhoSpeaks', description: 'Who answers in this conversation now.' });
+
+export const replyList = z
+  .object({
+    conversationId: z.string(),
+    cursor: z.string().meta({ description: 'To be sent as `after` next time.' }),
+    speaker,
+    replies: z.array(
+      reply.extend({
+        turnId: z
+          .string()
+          .nullable()
+          .meta({ description: 'The message that it answers; null for what a person says.' }),
+        by: z.enum(['bot', 'person']),
+        name: z.string().optional().meta({ description: 'Of the person.' }),
+        at: z.number().meta({ description: 'Milliseconds since the epoch.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'ReplyList' });
+
+export const repliesQuery = z.object({
+  after: z
+    .string()
+    .regex(/^\d{1,12}$/, 'must be a cursor that this API gave')
+    .optional()
+    .meta({
+      description: 'The cursor of the last answer; without it, from the beginning of what is kept.',
+      example: '0',
+    }),
+});
 
 export const messageList = z.object({ messages: z.array(messageResponse) }).meta({ id: 'MessageList' });
 
@@ -182,6 +223,7 @@ export const userExport = z
         conversations: documents,
         turns: documents,
         incidents: documents,
+        notes: documents,
         attachments: z.array(
           z.object({ name: z.string(), contentType: z.string(), bytes: z.int(), acceptedAt: z.number() }),
         ),

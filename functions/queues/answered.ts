@@ -1,37 +1,40 @@
 import type { Turn } from '../conversation/document.ts';
-import { mask } from '../conversation/mask.ts';
-import type { Answer } from '../conversation/transitions.ts';
+import { type Answer, isForPerson } from '../conversation/transitions.ts';
 import type { Bot } from '../dialog/bot.ts';
-import { settings } from '../services/settings.ts';
+import { keptOf } from '../services/bot.ts';
 import type { Question, Skill, SkillAnswer } from '../skills/skill.ts';
 
 /** A skill's answer to a turn as the transition takes it. */
 export function answered(
   skill: Skill,
-  { bot, turn, understanding, meant }: Question,
-  { replies, dialog }: SkillAnswer,
+  { bot, turn, understanding, meant, speaker: before }: Question,
+  { replies, dialog, speaker, callback, rating }: SkillAnswer,
   timings: Record<string, number>,
 ): Answer {
   const { name } = skill;
   const content = bot.version;
   return {
-    said: said(bot, turn),
+    // Who is asked to help needs it as it was written, until the bot has the conversation again.
+    said: said(bot, turn, isForPerson({ speaker: speaker ?? before }, turn.userId) || callback !== undefined),
     replies,
     dialog,
     skill: name,
     content,
     understanding,
     ...(meant !== undefined && { meant }),
+    ...(speaker && { speaker }),
+    ...(callback && { callback }),
+    ...(rating !== undefined && { rating }),
     outcome: 'answered',
     timings,
   };
 }
 
 /** What is kept of a turn once it is answered. An attachment's address would open it to whoever reads it. */
-export function said(bot: Bot, { text, attachments }: Turn): Answer['said'] {
-  const kept = settings().MASK_PERSONAL_DETAILS ? (given: string) => mask(given, bot.personalDetails) : String;
+export function said(bot: Bot, { text, attachments }: Turn, forPerson = false): Answer['said'] {
+  const kept = keptOf(bot);
   return {
-    text: kept(text),
+    text: forPerson ? text : kept(text),
     attachments: attachments.map(({ name, ...rest }) => ({ ...rest, name: kept(name), url: '' })),
   };
 }

@@ -1,6 +1,7 @@
 import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
 import type { TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { currentBot, keptOf } from '../services/bot.ts';
 import { logTurn, removeTurns } from '../services/call-log.ts';
 import { change } from '../services/conversations.ts';
 import { recordIncident } from '../services/incidents.ts';
@@ -35,6 +36,8 @@ async function write(document: Conversation, { sender: _, ...turn }: AnsweredTur
   const { channel } = document;
   await logTurn({
     ...turn,
+    // While a person has the conversation, the document has it as it was written.
+    text: keptOf(currentBot())(turn.text),
     logged: true,
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),

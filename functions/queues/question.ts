@@ -20,6 +20,7 @@ export function questionOf(
     turn,
     understanding,
     dialog: dialogOf(document, turn.userId),
+    speaker: document.speaker,
     last: before?.replies ?? [],
     ...(before && wasOffered(bot, before, turn) && { meant: before.text }),
     now,

@@ -5,9 +5,10 @@ import * as conversation from '../conversation/transitions.ts';
 import { act as actOn } from '../services/actions.ts';
 import { attachments, eraseTurnAttachments } from '../services/blobs.ts';
 import { currentBot } from '../services/bot.ts';
-import { change, notify } from '../services/conversations.ts';
+import { change, notify, waitingBefore } from '../services/conversations.ts';
 import { desk } from '../services/desk.ts';
 import { Unavailable } from '../services/failure.ts';
+import { settings } from '../services/settings.ts';
 import { hop, log } from '../services/telemetry.ts';
 import { answerBy, choose } from '../skills/choose.ts';
 import type { Outside, Question, Skill, SkillAnswer } from '../skills/skill.ts';
@@ -86,6 +87,9 @@ async function withDeadline(skill: Skill, question: Question): Promise<SkillAnsw
 
 const outside: Outside = {
   act: actOn,
+  get queue() {
+    return settings().DESK === 'console' ? { ahead: waitingBefore } : null;
+  },
   desk,
   attachments,
   async respond(question) {

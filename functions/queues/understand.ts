@@ -46,7 +46,7 @@ async function understandHead(conversationId: ConversationId, sentAt: number): P
       if (!document || !turn || (known && known.turnId !== turn.id)) return null;
       known ??= {
         turnId: turn.id,
-        meaning: meaning(currentBot(), turn, conversation.dialogOf(document, turn.userId).handover !== null),
+        meaning: meaning(currentBot(), turn, meantForPerson(document, turn)),
       };
       return await outcomeOf(document, turn, known, sentAt);
     },
@@ -55,6 +55,13 @@ async function understandHead(conversationId: ConversationId, sentAt: number): P
       return [next, next];
     },
   });
+}
+
+/** Whether it reaches a person whatever it means. */
+function meantForPerson(document: Conversation, turn: Turn): boolean {
+  return (
+    conversation.isForPerson(document, turn.userId) || conversation.dialogOf(document, turn.userId).handover !== null
+  );
 }
 
 /** What a turn means, asked once: also a failure counts once, however many races its record loses. */

@@ -46,8 +46,12 @@ const HERO = 'application/vnd.microsoft.card.hero';
 export function activityOf(reply: Reply, channelId: string): Outgoing {
   const shows = Object.hasOwn(CHANNELS, channelId) ? CHANNELS[channelId]! : PLAIN;
   const cards = shows.cards ? (reply.cards ?? []) : [];
-  const attachments = cards.map((card) => hero(card, shows));
-  const said = cards.length > 0 ? (reply.heading ?? reply.text) : reply.text;
+  const { picture } = reply;
+  const shown =
+    picture && shows.cards ? [{ contentType: picture.contentType, contentUrl: picture.url, name: picture.name }] : [];
+  const attachments = [...shown, ...cards.map((card) => hero(card, shows))];
+  const written = cards.length > 0 ? (reply.heading ?? reply.text) : reply.text;
+  const said = picture && !shows.cards ? [written, picture.url].filter(Boolean).join('\n') : written;
   const suggestions = reply.suggestions ?? [];
   const actions = suggestions.map((text): Action => ({ type: 'imBack', title: text, value: text }));
   if (suggestions.length > 0 && suggestions.length <= shows.suggestions)

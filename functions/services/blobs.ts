@@ -1,6 +1,6 @@
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import type { Turn } from '../conversation/document.ts';
-import type { ConversationId, UserId } from '../conversation/identifier.ts';
+import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
 import type { Outside } from '../skills/skill.ts';
 import { Rejected, unavailable } from './failure.ts';
 import { call } from './http.ts';
@@ -28,28 +28,82 @@ function blobs(): ContainerClient {
 
 export const attachments: Outside['attachments'] = {
   async keep(conversationId, turn, index) {
-    const { fileTypeFromBuffer } = await import('file-type');
     const attachment = turn.attachments[index]!;
     if (!attachment.url) throw new Rejected('attachments', 'its origin is not the channel');
     const { body } = await fetchAttachment(attachment.url, attachment.fromChannel === true);
-    const type = await fileTypeFromBuffer(body);
-    // The bytes decide, not the name: what is kept is opened by service staff later.
-    if (!type || !TYPES.has(type.mime))
-      throw new Rejected('attachments', `not a picture but ${type?.mime ?? 'unknown bytes'}`);
-    const blob = blobs().getBlockBlobClient(`${folder(conversationId, turn)}${turn.id}-${index}.${type.ext}`);
-    try {
-      await blob.uploadData(body, {
-        blobHTTPHeaders: { blobContentType: type.mime, blobContentDisposition: 'attachment' },
-        // An erasure takes what was accepted before it, whenever it was written.
-        metadata: { accepted: String(turn.acceptedAt) },
-        abortSignal: AbortSignal.timeout(10_000),
-      });
-    } catch (error) {
-      throw unavailable('blobs', error);
-    }
-    return { name: attachment.name, contentType: type.mime, bytes: body.length, url: blob.url };
+    const { contentType, url } = await keepPicture(
+      `${folder(conversationId, turn)}${turn.id}-${index}`,
+      body,
+      turn.acceptedAt,
+    );
+    return { name: attachment.name, contentType, bytes: body.length, url };
   },
 };
+
+/** Keeps a picture below a user's folder. Throws Rejected for what is none, or too large; `name`: without its ending. */
+async function keepPicture(
+  name: string,
+  body: Buffer,
+  at: number,
+): Promise<{ name: string; contentType: string; url: string }> {
+  const { fileTypeFromBuffer } = await import('file-type');
+  if (body.length > SIZE_LIMIT) throw new Rejected('attachments', 'larger than 10 MB', 413);
+  const type = await fileTypeFromBuffer(body);
+  // The bytes decide, not the name: what is kept is opened by others later.
+  if (!type || !TYPES.has(type.mime))
+    throw new Rejected('attachments', `not a picture but ${type?.mime ?? 'unknown bytes'}`);
+  const blob = blobs().getBlockBlobClient(`${name}.${type.ext}`);
+  try {
+    await blob.uploadData(body, {
+      blobHTTPHeaders: { blobContentType: type.mime, blobContentDisposition: 'attachment' },
+      // An erasure takes what was accepted before it, whenever it was written.
+      metadata: { accepted: String(at) },
+      abortSignal: AbortSignal.timeout(10_000),
+    });
+  } catch (error) {
+    throw unavailable('blobs', error);
+  }
+  return { name: blob.name, contentType: type.mime, url: blob.url };
+}
+
+/** Keeps a picture that the staff sends to a user: it is found, and erased, as the user's own are. The same for the same key. */
+export async function keepSent(
+  user: UserId,
+  conversationId: ConversationId,
+  key: TurnId,
+  body: Buffer,
+  now: number,
+): Promise<{ name: string; contentType: string }> {
+  return await keepPicture(`${user}/${conversationId}/${key}-sent`, body, now);
+}
+
+/** What was kept under a name; null where it is gone. */
+export async function readPicture(name: string): Promise<{ contentType: string; bytes: Buffer } | null> {
+  const [found] = await listed(name);
+  return found?.name === name ? await download(found) : null;
+}
+
+/** A picture of a turn; null where none was kept. */
+export async function readAttachment(
+  conversationId: ConversationId,
+  turn: Turn,
+  index: number,
+): Promise<{ contentType: string; bytes: Buffer } | null> {
+  const [found] = await listed(`${folder(conversationId, turn)}${turn.id}-${index}.`);
+  return found ? await download(found) : null;
+}
+
+async function download(found: KeptAttachment): Promise<{ contentType: string; bytes: Buffer } | null> {
+  if (!TYPES.has(found.contentType) || found.bytes > SIZE_LIMIT) return null;
+  try {
+    const abortSignal = AbortSignal.timeout(10_000);
+    const bytes = await blobs().getBlobClient(found.name).downloadToBuffer(0, undefined, { abortSignal });
+    return { contentType: found.contentType, bytes };
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return null;
+    throw unavailable('blobs', error);
+  }
+}
 
 /** A picture that is kept. */
 export interface KeptAttachment {

@@ -1,7 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mask } from '../conversation/mask.ts';
 import { Bot, content } from '../dialog/bot.ts';
+import { settings } from './settings.ts';
 import { log } from './telemetry.ts';
 
 /** The bot's content, beside the built app (scripts/build/functions.ts). */
@@ -39,4 +41,9 @@ export function currentBot(): Bot {
 export function serveBot(bot: Bot): void {
   current = bot;
   looked = Number.POSITIVE_INFINITY;
+}
+
+/** What is kept of a text: without personal details. */
+export function keptOf(bot: Bot): (text: string) => string {
+  return settings().MASK_PERSONAL_DETAILS ? (given) => mask(given, bot.personalDetails) : String;
 }

@@ -41,6 +41,26 @@ export async function rate(conversationId: ConversationId, turnId: TurnId, feedb
   );
 }
 
+/** Turns of a conversation that were answered before a time, oldest first. */
+export async function olderTurns(id: ConversationId, before: number, limit: number): Promise<LoggedTurn[]> {
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.answeredAt < @before ORDER BY c.answeredAt DESC`;
+  const parameters = [
+    { name: '@id', value: id },
+    { name: '@before', value: before },
+  ];
+  return (await documents.query(query, parameters, limit)).reverse();
+}
+
+/** Turns of a conversation from the one behind an ordinal on, oldest first. */
+export async function turnsAfter(id: ConversationId, ordinal: number, limit: number): Promise<LoggedTurn[]> {
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal > @ordinal ORDER BY c.ordinal`;
+  const parameters = [
+    { name: '@id', value: id },
+    { name: '@ordinal', value: ordinal },
+  ];
+  return await documents.query(query, parameters, limit);
+}
+
 /** The last logged turns that the model answered. */
 export async function lastTurns(limit: number): Promise<{ id: TurnId; text: string }[]> {
   const query = `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;

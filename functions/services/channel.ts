@@ -143,11 +143,12 @@ export type SendOutcome = { ok: true } | { ok: false; sent: number; reason: stri
  */
 export async function send(
   reference: Record<string, unknown>,
-  { id: turnId, givenId: activityId, sender: user, replies }: AnsweredTurn,
+  { id: turnId, givenId: activityId, sender: user, replies, by }: AnsweredTurn,
   { first, attempts }: { first: number; attempts: number },
   expired: () => boolean,
 ): Promise<SendOutcome> {
-  const own = { ...reference, activityId, user };
+  // What the staff says answers no one message.
+  const own = { ...reference, ...(activityId && { activityId }), user };
   return await attempt(own, first, attempts, async (sendActivity) => {
     for (const [index, reply] of replies.entries()) {
       if (index < first) continue;
@@ -155,7 +156,7 @@ export async function send(
       await sendActivity({
         ...activityOf(reply, String(reference.channelId)),
         // The same for every attempt: a client that sees the reply twice can tell.
-        channelData: { maru: { turnId, index } },
+        channelData: { maru: { turnId, index, ...(by && { agent: by.name }) } },
       });
     }
   });

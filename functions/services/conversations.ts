@@ -29,6 +29,36 @@ export async function dueConversations(now: number, limit: number): Promise<Conv
   return rows.map(({ id }) => id);
 }
 
+/** What the desk's list shows of a conversation. */
+export type Listed = Pick<Conversation, 'id' | 'speaker' | 'callback' | 'locale' | 'channel' | 'updatedAt'>;
+
+/** Conversations that wait for a person or have one, the longest first, and behind them those in which a message was left. */
+export async function deskConversations(limit: number): Promise<Listed[]> {
+  const fields = 'c.id, c.speaker, c.callback, c.locale, c.channel, c.updatedAt';
+  const by = (time: string) =>
+    documents.query<Listed>(`SELECT TOP ${limit} ${fields} FROM c WHERE ${time} > 0 ORDER BY ${time}`, [], limit);
+  // The bot's own have no `since`.
+  const [people, callbacks] = await Promise.all([by('c.speaker.since'), by('c.callback.since')]);
+  const known = new Set(people.map(({ id }) => id));
+  return [...people, ...callbacks.filter(({ id }) => !known.has(id))];
+}
+
+/**
+ * How many customers wait for a person and have waited longer. Null where it can't be said now: somebody's place in the queue is worth
+ * no failed turn.
+ */
+export async function waitingBefore(since: number): Promise<number | null> {
+  const query =
+    "SELECT VALUE COUNT(1) FROM c WHERE c.speaker.kind = 'waiting' AND c.speaker.since > 0 AND c.speaker.since < @since";
+  try {
+    const [count] = await documents.query<number>(query, [{ name: '@since', value: since }]);
+    return count ?? 0;
+  } catch (error) {
+    log('warn', 'the place in the queue is not known', { error: String(error) });
+    return null;
+  }
+}
+
 const listeners = new Map<string, Set<(document: Conversation) => void>>();
 
 /**

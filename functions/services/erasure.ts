@@ -7,6 +7,7 @@ import type { LoggedTurn } from './call-log.ts';
 import { change, notify } from './conversations.ts';
 import { Documents, REMOVE } from './documents.ts';
 import type { Incident } from './incidents.ts';
+import { type Notes, notesAfter } from './notes.ts';
 import { type ContainerName, containers } from './stores.ts';
 import { log } from './telemetry.ts';
 import { forgetSeen, type User } from './users.ts';
@@ -34,8 +35,9 @@ const documents = {
   users: new Documents<User>('users'),
   turns: new Documents<LoggedTurn>('turns'),
   incidents: new Documents<Incident>('incidents'),
+  notes: new Documents<Notes>('notes'),
   erasures: new Documents<Erasure>('erasures'),
-} satisfies Record<Exclude<ContainerName, 'releases'>, unknown>;
+} satisfies Record<Exclude<ContainerName, 'releases' | 'staff'>, unknown>;
 
 export interface Removed {
   conversations: number;
@@ -91,6 +93,10 @@ async function erase(id: UserId, at: number): Promise<Removed> {
     ({ acceptedAt }) => acceptedAt <= at,
   );
   for (const incident of incidents) await documents.incidents.remove(incident.id);
+  for (const { id: conversationId } of await found<Notes>('notes', id, 'c.id'))
+    await documents.notes.change(conversationId, {
+      transition: (notes) => [notes && notesAfter(notes, at), undefined],
+    });
   const attachments = await eraseAttachments(id, at);
   await documents.users.change(id, {
     transition: (user) => [user && user.createdAt <= at ? REMOVE : null, undefined],
@@ -119,9 +125,10 @@ export async function exportUser(id: UserId) {
   );
   const turns = await found<LoggedTurn>('turns', id);
   const incidents = await found<Incident>('incidents', id);
+  const notes = await found<Notes>('notes', id);
   const attachments = await listAttachments(id);
-  if (!user && [conversations, turns, incidents, attachments].every((list) => list.length === 0)) return null;
-  return { user: user ?? null, conversations, turns, incidents, attachments };
+  if (!user && [conversations, turns, incidents, notes, attachments].every((list) => list.length === 0)) return null;
+  return { user: user ?? null, conversations, turns, incidents, notes, attachments };
 }
 
 async function found<D>(name: keyof typeof documents, user: UserId, fields = '*'): Promise<D[]> {

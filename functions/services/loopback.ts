@@ -33,6 +33,6 @@ export function reach(address: string): { endpoint: string; httpClient?: HttpCli
   };
 }
 
-function isLoopback({ hostname }: URL): boolean {
+export function isLoopback({ hostname }: URL): boolean {
   return LOOPBACK.includes(hostname);
 }

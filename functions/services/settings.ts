@@ -76,6 +76,17 @@ const schema = z.object({
   SHOP_TOKEN_AUDIENCE: z.string().min(1).max(200).default('maru'),
   /** Where the chat page asks the shop, with the shop's cookies, for such a token. Unset: everybody is a guest there. */
   SHOP_CUSTOMER_TOKEN_URL: url.optional(),
+  /** Who signs the staff in: an issuer of OpenID Connect (`https://login.microsoftonline.com/<tenant>/v2.0`), and this app there. */
+  CONSOLE_ISSUER: url.optional(),
+  CONSOLE_CLIENT_ID: z.string().min(1).max(200).optional(),
+  /** Where the app registration does not trust the app's own identity. */
+  CONSOLE_CLIENT_SECRET: z.string().optional(),
+  /** What sessions are sealed with: the same for all instances. */
+  CONSOLE_SESSION_KEY: z.string().min(32).optional(),
+  /** Set by App Service where its own sign-in is on. */
+  WEBSITE_AUTH_ENABLED: z.stringbool().default(false),
+  /** Who answers where a person is asked for: our own desk (/console/desk), or the tickets of the shop's (SHOP_URL). */
+  DESK: z.enum(['console', 'tickets']).default('console'),
   /** Origins that may show the chat page in a frame, separated by commas. */
   CHAT_FRAME_ANCESTORS: origins,
 
@@ -191,7 +202,7 @@ function rules(given: Record<string, string | undefined>): string[] {
   if (given.COSMOS_KEY) problems.push('COSMOS_KEY: not used in Azure; give the app identity a Cosmos DB data role');
   if (given.STORAGE_CONNECTION)
     problems.push('STORAGE_CONNECTION: not used in Azure; set STORAGE_CONNECTION__queueServiceUri');
-  for (const name of ['COSMOS_ENDPOINT', 'INFERENCE_URL', 'SHOP_URL'])
+  for (const name of ['COSMOS_ENDPOINT', 'INFERENCE_URL', 'SHOP_URL', 'CONSOLE_ISSUER'])
     if (given[name]?.startsWith('http:')) problems.push(`${name}: must be https in Azure`);
   if (given.BOT_TOKEN_ISSUER || given.BOT_OPENID_METADATA)
     problems.push(

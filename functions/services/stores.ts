@@ -28,7 +28,7 @@ export const containers = {
   conversations: {
     partitionKey: '/id',
     days: 'CONVERSATION_DAYS',
-    indexed: ['/wakeAt/?', '/participants/[]/?'],
+    indexed: ['/wakeAt/?', '/participants/[]/?', '/speaker/kind/?', '/speaker/since/?', '/callback/since/?'],
     user: {
       holds: 'the last turns with their replies, the state of the dialog, how to reach the channel',
       found: 'ARRAY_CONTAINS(c.participants, @user)',
@@ -50,13 +50,30 @@ export const containers = {
   turns: {
     partitionKey: '/conversationId',
     days: 'CALL_LOG_DAYS',
-    indexed: ['/userId/?', '/answeredAt/?'],
+    indexed: ['/userId/?', '/answeredAt/?', '/ordinal/?'],
     user: {
       holds: 'the call log: texts with personal details masked, replies, intents, timings, feedback',
       found: 'c.userId = @user',
       is: 'whole',
       exported: true,
     },
+  },
+  notes: {
+    partitionKey: '/id',
+    days: 'CONVERSATION_DAYS',
+    indexed: ['/participants/[]/?'],
+    user: {
+      holds: 'what the staff noted of a conversation among themselves, and drafts of answers',
+      found: 'ARRAY_CONTAINS(c.participants, @user)',
+      is: 'whole',
+      exported: true,
+    },
+  },
+  staff: {
+    partitionKey: '/id',
+    days: 30,
+    indexed: ['/seenAt/?'],
+    user: null,
   },
   incidents: {
     partitionKey: '/id',

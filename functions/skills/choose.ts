@@ -1,6 +1,7 @@
 import type { Dialog, Reply } from '../conversation/document.ts';
 import type { FlowState } from '../conversation/flow.ts';
 import { policy } from '../conversation/policy.ts';
+import { isForPerson } from '../conversation/transitions.ts';
 import { type Bot, FAQ, type Intent, NOT } from '../dialog/bot.ts';
 import { ASIDE, answers, comeBack, confirms, stands } from '../dialog/engine.ts';
 import { answerOf } from './answer.ts';
@@ -9,6 +10,7 @@ import { heardOf } from './flow.ts';
 import { skillNamed } from './index.ts';
 import { understood } from './intent.ts';
 import { interrupts } from './interruption.ts';
+import { rates } from './rating.ts';
 import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** Misunderstood turns in a row before a person is asked. */
@@ -27,7 +29,8 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   const current = { ...question, dialog };
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
   if (turn.refused) return { skill: skillNamed('refusal'), dialog };
-  if (dialog.handover) return { skill: skillNamed('person'), dialog };
+  if (rates(current)) return { skill: skillNamed('rating'), dialog };
+  if (dialog.handover || isForPerson(question, turn.userId)) return { skill: skillNamed('person'), dialog };
   if (interrupts(current)) return { skill: skillNamed('interruption'), dialog };
   if (dialog.flow && answers(bot, dialog.flow, heardOf(current))) return { skill: skillNamed('flow'), dialog };
 
@@ -67,11 +70,11 @@ export async function answerBy(skill: Skill, question: Question, outside: Outsid
   const beside = dialog.flow !== null && dialog.flow === question.dialog.flow && skill.name !== 'interruption';
   const [before = null, ...older] = dialog.paused;
   const going = beside ? dialog.flow : dialog.flow === null && !dialog.handover ? before : null;
-  if (!going) return { replies: withCloseCalls(skill, question, said, dialog), dialog };
+  if (!going) return { ...answer, replies: withCloseCalls(skill, question, said, dialog) };
   const back: Reply = comeBack(question.bot, going, heardOf(question));
   // It is asked anew: what was written before is no answer to it.
   const flow = { ...going, updatedAt: question.now, askedAt: question.now };
-  return { replies: [...said, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : older } };
+  return { ...answer, replies: [...said, back], dialog: { ...dialog, flow, paused: beside ? dialog.paused : older } };
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Reply } from '../conversation/document.ts';
 import { mask } from '../conversation/mask.ts';
+import { isForPerson } from '../conversation/transitions.ts';
 import { Rejected } from '../services/failure.ts';
 import { understood } from './intent.ts';
-import { passOn } from './person.ts';
+import { keepForPerson, passOn } from './person.ts';
 import type { Outside, Question, Skill } from './skill.ts';
 
 /**
@@ -17,6 +18,12 @@ export const images: Skill = {
     const replies = kept.map(({ reply }) => reply);
     if (turn.refused === 'too_many_pictures') replies.push(bot.reply(turn.locale, 'image_too_many'));
     const alone = { ...question, turn: { ...turn, attachments: [] } };
+    // Whoever has the conversation, or will, sees them there.
+    if (question.speaker.kind === 'person') return { replies: [], dialog };
+    if (isForPerson(question, turn.userId)) {
+      const waiting = await keepForPerson(alone, outside);
+      return { ...waiting, replies: [...replies, ...waiting.replies] };
+    }
     if (dialog.handover) {
       const lines = [turn.text, ...kept.map(({ url }) => url)].filter(Boolean);
       const passed = await passOn(alone, outside, lines.join('\n'));

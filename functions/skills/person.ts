@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import type { Reply } from '../conversation/document.ts';
+import { isForPerson } from '../conversation/transitions.ts';
 import { Rejected } from '../services/failure.ts';
 import { understood } from './intent.ts';
 import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
@@ -14,6 +17,9 @@ export const person: Skill = {
   async run(question, outside) {
     const { bot, turn, dialog } = question;
     const intent = understood(question);
+    // Nobody else says anything.
+    if (question.speaker.kind === 'person') return { replies: [], dialog };
+    if (isForPerson(question, question.turn.userId)) return await keepForPerson(question, outside);
     if (dialog.handover) return await passOn(question, outside);
     if (intent?.is === 'bot')
       return { replies: [bot.reply(turn.locale, 'person_not_here')], dialog: withBot(question) };
@@ -21,7 +27,20 @@ export const person: Skill = {
   },
 };
 
-/** Opens a ticket, and says so with a phrase. `reason`: the intent that led here; null: nothing was understood. */
+/** While somebody waits for a person: what is said is kept, unless the bot is wanted again. */
+export async function keepForPerson(question: Question, outside: Outside): Promise<SkillAnswer> {
+  const { bot, turn, speaker } = question;
+  const { locale, text } = turn;
+  const dialog = withBot(question);
+  if (understood(question)?.is === 'bot' || bot.shortAnswers.read(text) === 'stop')
+    return { replies: [bot.reply(locale, 'person_back')], dialog, speaker: { kind: 'bot' } };
+  const since = speaker.kind === 'waiting' ? speaker.since : question.now;
+  const queued = place(question, await outside.queue?.ahead(since));
+  const kept = bot.say(locale, 'desk_passed_on');
+  return { replies: [{ ...queued, text: `${kept} ${queued.text}` }], dialog };
+}
+
+/** Asks for a person, and says so with a phrase. `reason`: the intent that led here; null: nothing was understood. */
 export async function callPerson(
   question: Question,
   outside: Outside,
@@ -30,6 +49,7 @@ export async function callPerson(
 ): Promise<SkillAnswer> {
   const { bot, conversationId, turn, now } = question;
   const { customerId, text, locale } = turn;
+  if (outside.queue) return await queue(question, outside.queue, phrase, reason ?? 'not_understood');
   const ticket = await outside.desk.openTicket(
     { customerId, conversationId, text, reason: reason ?? 'not_understood' },
     keyOf(question),
@@ -38,6 +58,44 @@ export async function callPerson(
     replies: [bot.reply(locale, phrase, { ticket }, [bot.say(locale, 'ask_bot')])],
     dialog: { ...withBot(question), handover: { ticket, since: now } },
   };
+}
+
+/** Puts the conversation into the queue of our own desk. Where nobody is there, what was said is kept, and the bot goes on. */
+async function queue(
+  question: Question,
+  { ahead }: NonNullable<Outside['queue']>,
+  phrase: string,
+  reason: string,
+): Promise<SkillAnswer> {
+  const { bot, turn, now } = question;
+  const ticket = referenceOf(question);
+  const dialog = withBot(question);
+  // Another of the group has asked already: one person comes for all.
+  if (question.speaker.kind === 'waiting')
+    return { replies: [bot.reply(turn.locale, phrase, { ticket: question.speaker.ticket })], dialog };
+  if (!bot.desk.isOpen(now))
+    return {
+      replies: [bot.reply(turn.locale, 'desk_closed', { ticket })],
+      dialog,
+      callback: { since: now, reason, ticket },
+    };
+  return {
+    replies: [bot.reply(turn.locale, phrase, { ticket }), place(question, await ahead(now))],
+    dialog,
+    speaker: { kind: 'waiting', since: now, reason, ticket, user: turn.userId },
+  };
+}
+
+/** Which place in the queue a customer has, and the way back. */
+function place({ bot, turn: { locale } }: Question, ahead: number | null | undefined): Reply {
+  const back = [bot.say(locale, 'ask_bot')];
+  if (ahead === null || ahead === undefined) return bot.reply(locale, 'desk_soon', {}, back);
+  return bot.reply(locale, 'desk_waiting', { place: String(ahead + 1) }, back);
+}
+
+/** What a customer may name a request by: the same for the same turn, and nothing that says whose it is. */
+function referenceOf(question: Question): string {
+  return createHash('sha256').update(keyOf(question)).digest('hex').slice(0, 6).toUpperCase();
 }
 
 /** Passes on what the user says to a person, or `more` of it; a ticket that is closed leaves it to the bot. */

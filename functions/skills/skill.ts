@@ -1,4 +1,4 @@
-import type { Dialog, Reply, Turn, Understanding } from '../conversation/document.ts';
+import type { Callback, Dialog, Reply, Speaker, Turn, Understanding } from '../conversation/document.ts';
 import type { ConversationId, CustomerId } from '../conversation/identifier.ts';
 import type { Bot } from '../dialog/bot.ts';
 import type { ActionResult } from '../dialog/value.ts';
@@ -12,6 +12,8 @@ export interface Question {
   /** Null for a turn that is not understood by its text (an image). */
   understanding: Understanding | null;
   dialog: Dialog;
+  /** Who answers in this conversation. */
+  speaker: Speaker;
   /** What the bot said to this user last. */
   last: Reply[];
   /** What the user said before, where it was not understood and this turn is what was offered for it. */
@@ -23,6 +25,12 @@ export interface Question {
 export interface SkillAnswer {
   replies: Reply[];
   dialog: Dialog;
+  /** A person of our own desk was asked for, or is not wanted any more. */
+  speaker?: Speaker;
+  /** Nobody is at the desk: what was said is kept for who comes. */
+  callback?: Callback;
+  /** What the user thought of a person's help, 1 to 5. */
+  rating?: number;
 }
 
 /** What an action of a bot is given. */
@@ -46,6 +54,11 @@ export type Act = (request: ActionRequest) => Promise<ActionResult>;
 export interface Outside {
   /** Runs an action of the bot. */
   act(bot: Bot, action: string, request: ActionRequest): Promise<ActionResult>;
+  /** Our own desk (the console's); null: the shop's tickets are used in its place. */
+  queue: {
+    /** Customers who wait before somebody who asks now, or who has waited since then. Null: it can't be said now. */
+    ahead(since: number): Promise<number | null>;
+  } | null;
   desk: {
     openTicket(
       ticket: { customerId: CustomerId | null; conversationId: ConversationId; text: string; reason: string },

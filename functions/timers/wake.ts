@@ -1,6 +1,9 @@
 import type { InvocationContext, Timer } from '@azure/functions';
+import type { Conversation } from '../conversation/document.ts';
 import type { ConversationId } from '../conversation/identifier.ts';
+import { expire, type Words } from '../conversation/speaker.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { currentBot, keptOf } from '../services/bot.ts';
 import { change, dueConversations, notify } from '../services/conversations.ts';
 import { repeatErasures } from '../services/erasure.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
@@ -27,12 +30,21 @@ export async function wake(_timer: Timer, _context: InvocationContext): Promise<
   await repeatErasures(Date.now());
 }
 
+/** What is said where a person does not answer, or nobody writes any more. */
+function expiryWords({ locale, speaker }: Conversation): (what: 'unanswered' | 'idle') => Words {
+  const name = speaker.kind === 'person' ? speaker.agent.name : '';
+  return (what) => {
+    const bot = currentBot();
+    return { replies: [bot.reply(locale, `desk_${what}`, { name })], kept: keptOf(bot) };
+  };
+}
+
 async function wakeOne(id: ConversationId): Promise<void> {
   try {
     const wakeUps = await change<conversation.WakeUp[]>(id, {
       transition: (document) => {
         const now = Date.now();
-        const next = document && conversation.wake(document, now);
+        const next = document && (expire(document, expiryWords(document), now) ?? conversation.wake(document, now));
         return [next, next ? conversation.wakeUps(next, now) : []];
       },
     });

@@ -4,6 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
 import * as shape from '../../functions/dialog/bot.ts';
+import { desk } from '../../functions/dialog/desk.ts';
 import { entity } from '../../functions/dialog/entity.ts';
 import { action, flow, problemsOf } from '../../functions/dialog/flow.ts';
 import { slow } from '../check/expression.ts';
@@ -27,6 +28,7 @@ const files = {
   entities: { file: 'entities.json', shape: z.record(name, entity), empty: {} },
   actions: { file: 'actions.json', shape: z.record(name, action), empty: {} },
   flows: { file: 'flows.json', shape: z.record(name, flow), empty: {} },
+  desk: { file: 'desk.json', shape: desk, empty: desk.parse({}) },
   // Where nothing is to be masked, the file says so: one that is gone for a moment must not unmask anybody.
   personalDetails: { file: 'personal-details.json', shape: z.array(shape.detector) },
 } as const;

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../../functions/dialog/bot.ts';
 import { botFolder, RETAILER, served } from '../bot/folder.ts';
 import { readHeldOut } from '../bot/held-out.ts';
 import { draft, REQUIRE, replace, root } from './bundle.ts';
+import { buildConsole } from './console.ts';
+import { pack } from './pack.ts';
 
 /**
  * Builds what is deployed: `dist/functions` (one bundle with host.json and the chat page; the Functions host loads it as
@@ -63,6 +63,7 @@ export async function buildFunctions({
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
+  await buildConsole(join(out, 'web/console'));
   await pack(join(out, 'web'), ['chat.js', 'chat.css', 'embed.js', 'webchat.js']);
   await replace(target, out);
 }
@@ -79,18 +80,6 @@ function actionsOf(bot: string): Plugin {
       onLoad({ filter: /.*/, namespace: 'bot' }, () => ({ contents: 'export const actions = {};' }));
     },
   };
-}
-
-/** The same files as browsers take them: a phone on a train loads 2 MB in a quarter of the bytes. */
-async function pack(folder: string, names: string[]): Promise<void> {
-  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
-  await Promise.all(
-    names.map(async (name) => {
-      const bytes = await readFile(join(folder, name));
-      await writeFile(join(folder, `${name}.br`), await promisify(brotliCompress)(bytes, quality));
-      await writeFile(join(folder, `${name}.gz`), await promisify(gzip)(bytes));
-    }),
-  );
 }
 
 /** What the gateway serves of a bot; one that runs takes it over within a second (functions/services/bot.ts). */

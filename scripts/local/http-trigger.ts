@@ -79,12 +79,47 @@ async function call(
   });
   const http = (
     returnValue as {
-      http?: { statusCode: string; headers: Record<string, string>; body?: { bytes?: Uint8Array; string?: string } };
+      http?: {
+        statusCode: string;
+        headers: Record<string, string>;
+        cookies?: RpcCookie[];
+        body?: { bytes?: Uint8Array; string?: string };
+      };
     } | null
   )?.http;
   const bytes = Buffer.from(http?.body?.bytes ?? http?.body?.string ?? '');
-  response.writeHead(Number(http?.statusCode ?? 204), { ...http?.headers, 'content-length': bytes.length });
+  const cookies = (http?.cookies ?? []).map(setCookie);
+  response.writeHead(Number(http?.statusCode ?? 204), {
+    ...http?.headers,
+    ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}),
+    'content-length': bytes.length,
+  });
   response.end(bytes);
+}
+
+/** A cookie as the worker sends it to the host. */
+interface RpcCookie {
+  name: string;
+  value: string;
+  path?: { value: string };
+  maxAge?: { value: number };
+  secure?: { value: boolean };
+  httpOnly?: { value: boolean };
+  sameSite?: string;
+}
+
+function setCookie({ name, value, path, maxAge, secure, httpOnly, sameSite }: RpcCookie): string {
+  const site = sameSite ? `${sameSite[0]!.toUpperCase()}${sameSite.slice(1)}` : undefined;
+  return [
+    `${name}=${value}`,
+    path && `Path=${path.value}`,
+    maxAge && `Max-Age=${maxAge.value}`,
+    secure?.value && 'Secure',
+    httpOnly?.value && 'HttpOnly',
+    site && site !== 'None' && `SameSite=${site}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 async function read(request: IncomingMessage): Promise<Buffer | null> {

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { environment } from '../../inference-container/environment.ts';
@@ -8,6 +9,7 @@ import { type AppService, startAppService } from './app-service.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import { COSMOS_KEY, startCosmos } from './cosmos.ts';
 import { type DirectLine, startDirectLine } from './direct-line.ts';
+import { type Entra, startEntra } from './entra.ts';
 import { type Identity, startIdentity } from './identity.ts';
 import type { Running } from './listening.ts';
 import { freePort, type Ports } from './ports.ts';
@@ -50,6 +52,7 @@ export interface Platform {
   shop: Shop;
   directLine: DirectLine;
   identity: Identity;
+  entra: Entra;
   azurite: Azurite;
   /** Null without slots. */
   appService: AppService | null;
@@ -111,6 +114,7 @@ export async function startPlatform({
     step('shop, channel and identity');
     const shop = keepRunning(await startShop(ports.shop));
     const identity = keepRunning(await startIdentity(ports.identity));
+    const entra = keepRunning(await startEntra(ports.entra, identity));
     const directLine = keepRunning(await startDirectLine(ports.directLine, identity));
 
     const own = await startLocal(bot);
@@ -162,6 +166,12 @@ export async function startPlatform({
         BOT_OPENID_METADATA: identity.metadata,
         DIRECT_LINE_URL: directLine.domain,
         DIRECT_LINE_SECRET: directLine.secret,
+      }),
+      ...unlessGiven('CONSOLE_ISSUER', {
+        CONSOLE_ISSUER: entra.issuer,
+        CONSOLE_CLIENT_ID: entra.clientId,
+        // Whoever has signed in is known again by the next start.
+        CONSOLE_SESSION_KEY: await sessionKey(folder),
       }),
       IDENTITY_ENDPOINT: identity.endpoint,
       IDENTITY_HEADER: identity.header,
@@ -232,6 +242,7 @@ export async function startPlatform({
       shop,
       directLine,
       identity,
+      entra,
       azurite,
       appService,
       registry,
@@ -245,6 +256,13 @@ export async function startPlatform({
     await stop();
     throw error;
   }
+}
+
+/** Of this folder's platform alone, made when it first starts. */
+async function sessionKey(folder: string): Promise<string> {
+  const file = join(folder, 'session.key');
+  if (!existsSync(file)) await writeFile(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+  return await readFile(file, 'utf8');
 }
 
 /** What stands for the systems that the bot's own actions call. */

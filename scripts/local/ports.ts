@@ -12,6 +12,7 @@ export const usualPorts = {
   directLine: { port: 3978, setting: 'DIRECT_LINE_PORT' },
   shop: { port: 4000, setting: 'SHOP_PORT' },
   identity: { port: 4001, setting: 'IDENTITY_PORT' },
+  entra: { port: 4003, setting: 'ENTRA_PORT' },
   arm: { port: 4002, setting: 'ARM_PORT' },
   registry: { port: 5000, setting: 'REGISTRY_PORT' },
 } as const;

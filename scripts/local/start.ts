@@ -100,6 +100,7 @@ async function run(): Promise<void> {
   const gateway = `http://localhost:${ports.gateway}`;
   table([
     ['Chat page', `${gateway}/chat`, ''],
+    ['Console: the desk', `${gateway}/console/desk`, 'sign in as whom you like'],
     ['HTTP API', `${gateway}/api/conversations/{id}/messages`, `x-functions-key: ${platform.key}`],
     ['API description', `${gateway}/api/openapi.json`, ''],
     ['Bot Framework endpoint', `${gateway}/api/messages`, ''],
@@ -114,7 +115,11 @@ async function run(): Promise<void> {
       'Storage (blob, queue)',
       ...used('STORAGE_CONNECTION', `http://127.0.0.1:${ports.blob}, :${ports.queue}`, 'Azurite'),
     ],
-    ['Identity, Resource Manager', `http://127.0.0.1:${ports.identity}, :${ports.arm}`, 'stand-ins'],
+    [
+      'Identity, sign-in, Resource Manager',
+      `http://127.0.0.1:${ports.identity}, :${ports.entra}, :${ports.arm}`,
+      'stand-ins',
+    ],
     ['Data and logs', `${relative(root, shared)}/, ${relative(root, shared)}/logs/`, ''],
     ['The bot', `${relative(root, bot)}/`, 'watched: an edit is live in a second'],
   ]);

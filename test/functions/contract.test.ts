@@ -39,12 +39,34 @@ const settings = {
 
 test('the built app registers every function with its trigger', () => {
   const registered = Object.fromEntries(load(settings).map(({ name, trigger }) => [name, trigger]));
+  const one = 'api/admin/desk/{conversationId}';
   const queue = (name: string) => `queueTrigger ${name} STORAGE_CONNECTION`;
   assert.deepEqual(registered, {
     messages: 'httpTrigger POST api/messages anonymous',
     'conversations-post': 'httpTrigger POST api/conversations/{conversationId}/messages function',
     'conversations-list': 'httpTrigger GET HEAD api/conversations/{conversationId}/messages function',
     'conversations-get': 'httpTrigger GET HEAD api/conversations/{conversationId}/messages/{turnId} function',
+    'conversations-replies': 'httpTrigger GET HEAD api/conversations/{conversationId}/replies function',
+    console: 'httpTrigger GET HEAD console/{*path} anonymous',
+    'auth-sign-in': 'httpTrigger GET HEAD auth/sign-in anonymous',
+    'auth-signed-in': 'httpTrigger GET HEAD auth/signed-in anonymous',
+    'admin-sign-out': 'httpTrigger POST api/admin/sign-out anonymous',
+    'admin-me': 'httpTrigger GET HEAD api/admin/me anonymous',
+    desk: 'httpTrigger GET HEAD api/admin/desk anonymous',
+    'desk-content': 'httpTrigger GET HEAD api/admin/desk-content anonymous',
+    'desk-one': `httpTrigger GET HEAD ${one} anonymous`,
+    'desk-older': `httpTrigger GET HEAD ${one}/turns anonymous`,
+    'desk-take': `httpTrigger POST ${one}/take anonymous`,
+    'desk-say': `httpTrigger POST ${one}/messages anonymous`,
+    'desk-typing': `httpTrigger POST ${one}/typing anonymous`,
+    'desk-pass': `httpTrigger POST ${one}/pass anonymous`,
+    'desk-back': `httpTrigger POST ${one}/give-back anonymous`,
+    'desk-close': `httpTrigger POST ${one}/close anonymous`,
+    'desk-send-picture': `httpTrigger POST ${one}/pictures anonymous`,
+    pictures: 'httpTrigger GET HEAD api/pictures/{token} anonymous',
+    'desk-note': `httpTrigger POST ${one}/notes anonymous`,
+    'desk-draft': `httpTrigger PUT ${one}/draft anonymous`,
+    'desk-picture': `httpTrigger GET HEAD ${one}/pictures/{turnId}/{index} anonymous`,
     feedback: 'httpTrigger POST api/conversations/{conversationId}/messages/{turnId}/feedback function',
     'users-export': 'httpTrigger GET HEAD api/users/{userId}/export function',
     'users-delete': 'httpTrigger DELETE api/users/{userId} function',

@@ -164,6 +164,7 @@ test('the database has the containers that the code uses, by their keys, with TT
     for (const [, field] of code.matchAll(/(?:ORDER BY|WHERE|AND|CONTAINS\() ?c\.(\w+)/g))
       assert.ok(
         field === 'id' ||
+          field === 'conversationId' ||
           Object.values(containers).some(({ indexed }) => indexed.some((path) => path.split('/')[1] === field)),
         `${name}: ${field}`,
       );

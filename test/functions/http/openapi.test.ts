@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import type { Operation } from '../../../functions/http/route.ts';
 import { install } from '../../../scripts/local/functions-core.ts';
@@ -19,6 +20,7 @@ let routes: readonly {
   authLevel: string;
   operation: Operation;
 }[];
+let documentedPath: (route: string) => string;
 let paths: Record<string, Record<string, Documented>>;
 let schemas: Record<string, { additionalProperties: boolean; properties: Record<string, object> }>;
 
@@ -31,7 +33,8 @@ before(async () => {
   });
   const { routes: all } = await import('../../../functions/http/routes.ts');
   routes = await Promise.all(all.map(async ({ load, ...rest }) => ({ ...rest, operation: (await load()).operation })));
-  const { openApi } = await import('../../../functions/http/openapi.ts');
+  const { openApi, documentedPath: pathOf } = await import('../../../functions/http/openapi.ts');
+  documentedPath = pathOf;
   const document = (await openApi()) as unknown as { paths: typeof paths; components: { schemas: typeof schemas } };
   paths = document.paths;
   schemas = document.components.schemas;
@@ -44,16 +47,16 @@ test('every route is in the document, with its method, its parameters and who ma
     const [method, ...more] = methods.filter((known) => known !== 'HEAD');
     assert.deepEqual(more, [], name);
     assert.equal(methods.includes('HEAD'), method === 'GET', `${name}: what can be read can be asked for by HEAD`);
-    const documented = paths[`/${route.replace('?}', '}')}`]?.[method!.toLowerCase()];
+    const documented = paths[documentedPath(route)]?.[method!.toLowerCase()];
     assert.ok(documented, name);
-    const inPath = [...route.matchAll(/\{(\w+)\??\}/g)].map(([, parameter]) => parameter);
+    const inPath = [...route.matchAll(/\{\*?(\w+)\??\}/g)].map(([, parameter]) => parameter);
     assert.deepEqual(
       documented.parameters?.filter((one) => one.in === 'path').map((one) => one.name) ?? [],
       inPath,
       name,
     );
     assert.deepEqual(documented.security, operation.access === 'anyone' ? [] : [{ [operation.access]: [] }], name);
-    assert.equal(documented.requestBody !== undefined, operation.body !== undefined, name);
+    assert.equal(documented.requestBody !== undefined, (operation.body ?? operation.bytes) !== undefined, name);
   }
   assert.equal(
     Object.values(paths).flatMap((path) => Object.keys(path)).length,
@@ -62,17 +65,27 @@ test('every route is in the document, with its method, its parameters and who ma
   );
 });
 
+test('the types of the console’s client are of this API', async () => {
+  const { consoleApi, digestOf, target } = await import('../../../scripts/build/console-api.ts');
+  const [first] = readFileSync(target, 'utf8').split('\n');
+  assert.equal(
+    first,
+    `// Made by npm run console:api, of the OpenAPI ${digestOf(await consoleApi())}.`,
+    'npm run console:api',
+  );
+});
+
 test('every answer is named: what is wrong with a body, a key, a parameter, and the limits of anonymous routes', () => {
   for (const { name, route, methods, operation } of routes) {
     if (route.startsWith('{*')) continue;
     const method = methods.find((known) => known !== 'HEAD')!.toLowerCase();
-    const statuses = Object.keys(paths[`/${route.replace('?}', '}')}`]![method]!.responses);
+    const statuses = Object.keys(paths[documentedPath(route)]![method]!.responses);
     const named = (status: number) => assert.ok(statuses.includes(String(status)), `${name} does not name ${status}`);
     named(500);
     if (operation.access !== 'anyone') named(401);
     else named(429);
     if (operation.body) for (const status of [400, 413, 415]) named(status);
-    if (operation.path && !route.startsWith('chat')) named(400);
+    if (operation.path && !/^(chat|console)/.test(route)) named(400);
     for (const status of Object.keys(operation.answers)) named(Number(status));
   }
 });

@@ -3,7 +3,9 @@ import { after, before, test } from 'node:test';
 import type { AnsweredTurn, Conversation } from '../../../functions/conversation/document.ts';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import { open } from '../../../functions/conversation/transitions.ts';
+import { serveBot } from '../../../functions/services/bot.ts';
 import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
+import { bot } from '../../bot.ts';
 
 let cosmos: Awaited<ReturnType<typeof startCosmos>>;
 before(async () => {
@@ -17,6 +19,7 @@ before(async () => {
   });
 });
 after(() => cosmos.close());
+serveBot(bot);
 
 const answered = (key: string): AnsweredTurn => ({
   id: turnId(key),
@@ -33,6 +36,7 @@ const answered = (key: string): AnsweredTurn => ({
   attempts: 0,
   retryAt: 0,
   answeredAt: 2,
+  ordinal: 1,
   replies: [],
   outcome: 'answered',
   skill: 'answer',

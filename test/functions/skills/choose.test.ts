@@ -42,6 +42,7 @@ function question(intent: string, dialog: Partial<Question['dialog']> = {}, text
   return {
     bot,
     last: [],
+    speaker: { kind: 'bot' },
     conversationId: conversationId('api', 'c'),
     turn,
     understanding,

@@ -33,6 +33,7 @@ function question(text: string, more: Partial<Question> = {}): Question {
     turn,
     understanding,
     dialog: withPerson,
+    speaker: { kind: 'bot' },
     last: [],
     now: 1,
     ...more,

@@ -64,6 +64,7 @@ export class Talk {
       },
       understanding,
       dialog: this.dialog,
+      speaker: { kind: 'bot' },
       last: this.#last,
       now: this.now,
     };
@@ -88,6 +89,7 @@ export class Talk {
           this.done.push([action, ...Object.values(request.slots)].join(' '));
         return result;
       },
+      queue: null,
       desk: {
         openTicket: async ({ text }: { text: string }) => {
           this.tickets.push(text);
