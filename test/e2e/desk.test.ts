@@ -159,7 +159,9 @@ describe('the desk in two browsers', () => {
     await page
       .locator('input[type=file]')
       .setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: await picture('red') });
-    await page.getByRole('textbox').press('Enter');
+    // Reading the file takes the page a moment; until then there is nothing to send.
+    await page.locator('.webchat__attachment-icon--checked').waitFor();
+    await page.locator('.webchat__send-button, [data-testid="send button"], button[title="Send"]').first().click();
     const shown = mina.page.locator('.said.customer img');
     await shown.waitFor();
     assert.ok(
@@ -176,7 +178,7 @@ describe('the desk in two browsers', () => {
       'the customer sees it',
     );
 
-    await mina.page.getByText('Notes').click();
+    await mina.page.locator('summary').click();
     await mina.page.getByLabel(/A note for colleagues/).fill('was very patient');
     await mina.page.getByRole('button', { name: 'Add note' }).click();
     await jun.page.getByText('was very patient').waitFor();
@@ -189,7 +191,7 @@ describe('the desk in two browsers', () => {
     await mina.page.getByRole('button', { name: 'Close' }).click();
     await mina.page.getByRole('button', { name: 'Solved' }).click();
     await sees(/How was it, from 1/);
-    await page.getByRole('button', { name: '5', exact: true }).click();
+    await page.getByRole('toolbar').getByRole('button', { name: '5', exact: true }).click();
     await sees('Thank you for telling us.');
     await mina.page.getByText('Closed as Solved').waitFor();
     await mina.page.getByText('★★★★★').waitFor();

@@ -136,9 +136,9 @@ export function Composer({ id, draft, locale, canned, send, sendPicture }: Props
           class="hidden"
           accept="image/png,image/jpeg,image/webp,image/gif"
           onChange={async (event) => {
-            const { files } = event.currentTarget;
-            for (const file of files ?? []) await sendPicture(file, crypto.randomUUID());
-            event.currentTarget.value = '';
+            const chosenFiles = event.currentTarget;
+            for (const file of chosenFiles.files ?? []) await sendPicture(file, crypto.randomUUID());
+            chosenFiles.value = '';
           }}
         />
       </label>

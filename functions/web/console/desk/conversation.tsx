@@ -30,10 +30,13 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
   const current = transcript.value;
   const turns = current?.turns ?? [];
   const last = turns.at(-1);
-  useEffect(() => {
-    // Whoever reads further up is left there.
+  // Whoever reads further up is left there.
+  const toEnd = () => {
     const box = log.current;
     if (box && box.scrollHeight - box.scrollTop - box.clientHeight < 400) box.scrollTop = box.scrollHeight;
+  };
+  useEffect(() => {
+    toEnd();
   }, [last?.turnId, last?.status, last?.replies.length]);
   if (!current) return null;
 
@@ -128,7 +131,7 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
         </p>
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard too */}
-      <div class="log" ref={log} role="log" aria-label={say('desk')} tabIndex={0}>
+      <div class="log" onLoadCapture={toEnd} ref={log} role="log" aria-label={say('desk')} tabIndex={0}>
         {hasOlder.value && (
           <button type="button" class="quiet" onClick={() => void showOlder()}>
             {say('older')}

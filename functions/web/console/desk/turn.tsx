@@ -20,7 +20,8 @@ export function Turn({ turn, conversationId, content }: Props) {
           </span>
           {refused && <p class="hint">{say('tooLong')}</p>}
           {text && <p class="text">{text}</p>}
-          {attachments.map(({ index, name }) => (
+          {/* Before that it is on its way. */}
+          {(turn.status === 'waiting' ? [] : attachments).map(({ index, name }) => (
             <a
               key={index}
               href={`/api/admin/desk/${conversationId}/pictures/${turn.turnId}/${index}`}
