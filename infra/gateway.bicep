@@ -33,6 +33,13 @@ param userDays int
 param operatorWebhookUrl string
 @secure()
 param webhookSecret string
+param consoleClientId string
+@secure()
+param consoleSessionKey string
+param consoleEasyAuth bool
+param desk string
+
+var consoleIssuer = '${environment().authentication.loginEndpoint}${subscription().tenantId}/v2.0'
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
@@ -116,6 +123,12 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       SHOP_SIGNING_KEYS: shopSigningKeys
       SHOP_CUSTOMER_TOKEN_URL: shopCustomerTokenUrl
       CHAT_FRAME_ANCESTORS: chatFrameAncestors
+      DESK: desk
+      CONSOLE_ISSUER: consoleIssuer
+      CONSOLE_CLIENT_ID: consoleClientId
+      CONSOLE_SESSION_KEY: consoleSessionKey
+      // What App Service's own sign-in shows the registration: the app's identity, by its federated credential.
+      OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
       CALL_LOG_DAYS: string(callLogDays)
       CONVERSATION_DAYS: string(conversationDays)
       USER_DAYS: string(userDays)
@@ -124,6 +137,33 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       MicrosoftAppTenantId: subscription().tenantId
       DIRECT_LINE_SECRET: bot::directLine.listChannelWithKeys().setting.sites[0].key
     }
+  }
+}
+
+// Off unless asked for: the app signs in by itself. Nobody is asked who they are on the way to the bot's own routes; channels show tokens of
+// their own there, which this sign-in must not take for its.
+resource auth 'Microsoft.Web/sites/config@2025-03-01' = if (consoleEasyAuth && !empty(consoleClientId)) {
+  parent: site
+  name: 'authsettingsV2'
+  properties: {
+    platform: { enabled: true }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+      excludedPaths: ['/api/messages', '/api/conversations', '/api/registry/webhook']
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: consoleClientId
+          openIdIssuer: consoleIssuer
+          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+        }
+        validation: { allowedAudiences: [consoleClientId, 'api://${consoleClientId}'] }
+      }
+    }
+    login: { tokenStore: { enabled: false } }
   }
 }
 

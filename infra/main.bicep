@@ -89,6 +89,24 @@ param principalType string = 'User'
 @secure()
 param webhookSecret string = newGuid()
 
+@description('The app registration by which the staff signs in to the console (docs/deploy.md); empty: nobody can.')
+param consoleClientId string = ''
+
+@secure()
+@description('What sessions of the console are sealed with, 32 characters or more. Empty: new with each deployment, which ends them.')
+param consoleSessionKey string = ''
+
+@secure()
+param newSessionKey string = newGuid()
+
+@description('App Service signs in for the console (Easy Auth), and not the app itself.')
+param consoleEasyAuth bool = false
+
+@description('Who answers where a person is asked for: console is our own desk, tickets the shop has its own.')
+@allowed(['console', 'tickets'])
+param desk string = 'console'
+
+
 var suffix = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var gatewayName = 'func-${suffix}'
@@ -222,6 +240,10 @@ module gateway 'gateway.bicep' = {
     userDays: userDays
     operatorWebhookUrl: operatorWebhookUrl
     webhookSecret: webhookSecret
+    consoleClientId: consoleClientId
+    consoleSessionKey: empty(consoleSessionKey) ? newSessionKey : consoleSessionKey
+    consoleEasyAuth: consoleEasyAuth
+    desk: desk
   }
 }
 

@@ -59,6 +59,16 @@ test('what modules ask of each other is what they give', () => {
     }
 });
 
+test('the staff signs in by the app registration and without a secret; App Service does it only where that is asked for', () => {
+  const settings = properties(only('gateway', 'settings'));
+  assert.ok(settings.CONSOLE_ISSUER);
+  assert.ok(!('CONSOLE_CLIENT_SECRET' in settings));
+  const auth = properties(only('gateway', 'auth'));
+  assert.equal(at(auth, 'globalValidation.requireAuthentication'), false);
+  // Channels show tokens of their own there.
+  assert.ok((at(auth, 'globalValidation.excludedPaths') as string[]).includes('/api/messages'));
+});
+
 test('the parameters file names parameters of main.bicep, and those without a default are given', () => {
   const { parameters } = JSON.parse(readFileSync(join(root, 'main.parameters.json'), 'utf8')) as { parameters: Tree };
   const { params } = file('main');
@@ -68,7 +78,7 @@ test('the parameters file names parameters of main.bicep, and those without a de
       name,
     );
   // Whatever can be set is set by `azd env set`, and by nothing else.
-  const made = ['webhookSecret'];
+  const made = ['webhookSecret', 'newSessionKey'];
   for (const { name } of params) if (!made.includes(name)) assert.ok(name in parameters, name);
   for (const name of ['inferenceSku', 'location', 'publicInference', 'inferenceInstances', 'gatewayMaxInstances'])
     assert.ok(
@@ -213,7 +223,7 @@ test('the gateway is a Flex Consumption app whose every connection is its identi
   // What the code reads and Azure must give.
   const schema = readFileSync(join(root, '../functions/services/settings.ts'), 'utf8');
   for (const name of Object.keys(settings))
-    if (!/^(AzureWebJobs|APPLICATIONINSIGHTS_AUTH|STORAGE_CONNECTION__credential)/.test(name))
+    if (!/^(AzureWebJobs|APPLICATIONINSIGHTS_AUTH|STORAGE_CONNECTION__credential|OVERRIDE_USE_MI)/.test(name))
       assert.match(schema, new RegExp(`\\b${name}\\b`), name);
   for (const name of [
     'COSMOS_ENDPOINT',
