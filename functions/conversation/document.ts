@@ -201,6 +201,8 @@ export interface AnsweredTurn extends Turn {
   understanding: Understanding | null;
   /** Somebody of the staff said the replies, or had the platform say them; the text is blank then. */
   by?: Agent;
+  /** What was done with these words: who took it, handed it over, gave it back, or lost it, and when, is in the call log so. */
+  step?: 'take' | 'pass' | 'back' | 'unanswered' | 'idle';
   /** What a conversation with a person ended as (desk.json). */
   wrapUp?: string;
   /** What the customer thought of a conversation with a person, 1 to 5. */

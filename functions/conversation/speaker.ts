@@ -42,7 +42,7 @@ export function take(document: Conversation, agent: Agent, words: Words, now: nu
     last: now,
   };
   const next = { ...withoutFlows(document), speaker: person, callback: null, active: null };
-  return done(says(next, agent, null, words.replies, now), now);
+  return done(says(next, agent, null, words.replies, now, { step: 'take' }), now);
 }
 
 export interface Said {
@@ -72,7 +72,7 @@ export function pass(document: Conversation, agent: Agent, to: Agent | null, wor
     ticket: speaker.ticket,
     ...(to && { for: to }),
   };
-  return done(says({ ...document, speaker: waiting }, agent, null, words.replies, now), now);
+  return done(says({ ...document, speaker: waiting }, agent, null, words.replies, now, { step: 'pass' }), now);
 }
 
 /** The bot answers again, from the next turn on. `wrapUp`: what it ended as, and the customer is asked what they think of it. */
@@ -87,7 +87,7 @@ export function giveBack(
   if (!speaker) return { kind: 'not_yours' };
   const asked = end.wrapUp === null ? {} : { rating: now + policy.ratingTime };
   const next = withBot({ ...document, dialog: { ...document.dialog, ...asked } }, words);
-  const more = end.wrapUp === null ? {} : { wrapUp: end.wrapUp };
+  const more = { step: 'back' as const, ...(end.wrapUp !== null && { wrapUp: end.wrapUp }) };
   return done(says(next, agent, null, words.replies, now, more), now);
 }
 
@@ -106,11 +106,11 @@ export function expire(
   const { agent, ticket, since } = speaker;
   if (due.what === 'idle') {
     const said = words('idle');
-    return progress(says(withBot(document, said), agent, null, said.replies, now), now);
+    return progress(says(withBot(document, said), agent, null, said.replies, now, { step: 'idle' }), now);
   }
   const waiting: Speaker = { kind: 'waiting', since, reason: 'unanswered', ticket };
   const next = { ...document, speaker: waiting };
-  return progress(says(next, agent, null, words('unanswered').replies, now), now);
+  return progress(says(next, agent, null, words('unanswered').replies, now, { step: 'unanswered' }), now);
 }
 
 /** The document with the bot as its speaker, and without what only a person needed. */
@@ -141,9 +141,8 @@ function says(
   key: string | null,
   replies: Reply[],
   now: number,
-  more: Pick<AnsweredTurn, 'wrapUp'> = {},
+  more: Pick<AnsweredTurn, 'step' | 'wrapUp'> = {},
 ): Conversation {
-  if (replies.length === 0 && more.wrapUp === undefined) return document;
   const before = document.recent.at(-1) ?? document.inbox[0];
   const turn: Omit<AnsweredTurn, 'ordinal'> = {
     // What goes with a step is told apart by what was said before it.

@@ -12,7 +12,7 @@ import { type ChaosOptions, failures, runChaos } from './run.ts';
 
 const HELP = `npm run test:chaos: turns through both entrances while processes are killed
 
-  --turns 1000  --conversations 50  --kills 12  --rate 25 (turns a second)
+  --turns 1000  --conversations 50  --kills 12  --handovers 40  --rate 25 (turns a second)
   --beside <commit>   the build of another commit works on the same conversations, as while one replaces the other
 
 Prints counts, and fails unless every turn was answered once, in order, and logged.
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     turns: { type: 'string', default: '1000' },
     conversations: { type: 'string', default: '50' },
     kills: { type: 'string', default: '12' },
+    handovers: { type: 'string', default: '40' },
     rate: { type: 'string', default: '25' },
     beside: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
@@ -38,6 +39,8 @@ const options: ChaosOptions = {
   conversations: Number(values.conversations),
   kills: Number(values.kills),
   rate: Number(values.rate),
+  // An older build beside this one knows no desk.
+  handovers: values.beside === undefined ? Number(values.handovers) : 0,
   duplicates: 0.1,
   drain: 60,
   progress: (text) => console.log(`  ${text}`),

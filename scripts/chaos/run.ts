@@ -12,6 +12,8 @@ export interface ChaosOptions {
   kills: number;
   /** Turns a second. */
   rate: number;
+  /** Hand-overs: somebody of the staff takes a conversation, says a few words, and gives it back. */
+  handovers: number;
   /** Seconds in which everything must be answered and logged after the last restart. */
   drain: number;
   progress(text: string): void;
@@ -30,6 +32,12 @@ export interface ChaosReport {
   duplicatesWithAnotherAnswer: number;
   undelivered: number;
   notLogged: number;
+  handovers: number;
+  /** What somebody of the staff was told is said: in the call log not once, or not with the customer. */
+  wordsLost: number;
+  /** The bot spoke while a person had the conversation, or nobody did. */
+  twoSpeakers: number;
+  noSpeaker: number;
   drainSeconds: number;
 }
 
@@ -80,9 +88,14 @@ export async function runChaos(platform: Platform, options: ChaosOptions): Promi
     }
   })();
 
+  /** What was promised to be said, by conversation. */
+  const words = new Map<string, string[]>();
+  const spoken = handOver(platform, options, words, () => sent.length >= options.turns);
+
   const lanes = Array.from({ length: options.conversations }, async (_, conversation) => {
     const channel = conversation % 2 === 0 ? api(platform, `${name}-${conversation}`) : await connector(platform);
     const mine = Math.floor(options.turns / options.conversations);
+    words.set(channel.documentId, []);
     await sleep(Math.random() * 1_000);
     for (let index = 0; index < mine; index += 1) {
       const turn: Sent = {
@@ -102,6 +115,7 @@ export async function runChaos(platform: Platform, options: ChaosOptions): Promi
   const channels = await Promise.all(lanes);
   stopKilling = kills >= options.kills;
   await killing;
+  const handovers = await spoken;
 
   const drainStart = Date.now();
   let documents: Conversation[] = [];
@@ -119,7 +133,53 @@ export async function runChaos(platform: Platform, options: ChaosOptions): Promi
     const channel = channels.find(({ conversation }) => conversation === turn.conversation)!;
     await channel.compare(turn);
   }
-  return { ...(await count(platform, sent, channels, documents)), resent, kills, drainSeconds };
+  return { ...(await count(platform, sent, channels, documents, words)), handovers, resent, kills, drainSeconds };
+}
+
+/** Somebody of the staff, who goes from one conversation to the next until `over`. Returns how often one was taken and given back. */
+async function handOver(
+  { gateway, entra }: Platform,
+  { handovers, turns, rate }: ChaosOptions,
+  words: Map<string, string[]>,
+  over: () => boolean,
+): Promise<number> {
+  if (handovers === 0) return 0;
+  const token = await entra.token(['agent'], { name: 'Mina', expiresIn: '24h' });
+  const post = async (path: string, body: object) => {
+    const response = await fetch(`${gateway}/api/admin/desk/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    await response.arrayBuffer();
+    // Taken before, or given back before: the answer to that was lost.
+    if (!response.ok && response.status !== 409 && response.status !== 404) throw new Error(`${response.status}`);
+    if (response.status === 409) throw new Error('busy');
+  };
+  const pause = (turns / rate / handovers) * 1_000;
+  let count = 0;
+  for (let index = 0; count < handovers && !over(); index += 1) {
+    await sleep(pause * 0.4);
+    const known = [...words.keys()];
+    const id = known[index % known.length];
+    if (id === undefined) continue;
+    await until(() => post(`${id}/take`, {}));
+    for (let word = 0; word < 3; word += 1) {
+      const key = `word-${count}-${word}`;
+      await until(() => post(`${id}/messages`, { key, text: key }));
+      words.get(id)!.push(key);
+      await sleep(pause * 0.1);
+    }
+    // One whose answer was lost is refused the second time: it is not Mina's any more.
+    await until(() =>
+      post(`${id}/give-back`, {}).catch((error) => {
+        if (error.message !== 'busy') throw error;
+      }),
+    );
+    count += 1;
+  }
+  return count;
 }
 
 interface Channel {
@@ -128,6 +188,8 @@ interface Channel {
   /** Throws when the turn may not have been taken. */
   send(turn: Sent, text: string): Promise<void>;
   compare(turn: Sent): Promise<void>;
+  /** Whether all of these, which answer no turn, reached the client. */
+  reaches(ids: string[]): Promise<boolean>;
   /** Turns whose replies reached the client. */
   delivered(): Promise<Set<string>>;
 }
@@ -161,6 +223,7 @@ function api(platform: Platform, conversationId: string): Channel {
     async compare(turn) {
       turn.answers.push(JSON.stringify((await post(turn, 'wait=1')).replies));
     },
+    reaches: async () => true,
     delivered: async () => new Set([...texts.keys()].map(identifier.turnId)),
   };
 }
@@ -202,19 +265,41 @@ async function connector(platform: Platform): Promise<Channel> {
       if (!response.ok) throw new Error(`${response.status}`);
     },
     compare: async () => {},
-    async delivered() {
-      const response = await fetch(`${directLine.domain}/conversations/${conversationId}/activities`, {
-        headers: { authorization: `Bearer ${directLine.secret}` },
-      });
-      const { activities } = (await response.json()) as {
-        activities: { channelData?: { maru?: { turnId: string } } }[];
-      };
-      return new Set(activities.flatMap((activity) => activity.channelData?.maru?.turnId ?? []));
+    async reaches(ids) {
+      const reached = await delivered();
+      return ids.every((id) => reached.has(id));
     },
+    delivered,
   };
+
+  async function delivered() {
+    const response = await fetch(`${directLine.domain}/conversations/${conversationId}/activities`, {
+      headers: { authorization: `Bearer ${directLine.secret}` },
+    });
+    const { activities } = (await response.json()) as {
+      activities: { channelData?: { maru?: { turnId: string } } }[];
+    };
+    return new Set(activities.flatMap((activity) => activity.channelData?.maru?.turnId ?? []));
+  }
 }
 
-async function count(platform: Platform, sent: Sent[], channels: Channel[], documents: Conversation[]) {
+interface Row {
+  id: string;
+  outcome: string;
+  answeredAt: number;
+  ordinal: number;
+  replies: { text: string }[];
+  by?: { id: string };
+  step?: string;
+}
+
+async function count(
+  platform: Platform,
+  sent: Sent[],
+  channels: Channel[],
+  documents: Conversation[],
+  words: Map<string, string[]>,
+) {
   const turns = platform.cosmos.client.database('maru').container('turns');
   const report = {
     sent: sent.length,
@@ -227,6 +312,9 @@ async function count(platform: Platform, sent: Sent[], channels: Channel[], docu
     duplicatesWithAnotherAnswer: 0,
     undelivered: 0,
     notLogged: 0,
+    wordsLost: 0,
+    twoSpeakers: 0,
+    noSpeaker: 0,
   };
   for (const [index, channel] of channels.entries()) {
     const document = documents[index]!;
@@ -236,12 +324,11 @@ async function count(platform: Platform, sent: Sent[], channels: Channel[], docu
     const ids: string[] = document.recent.map((turn) => turn.id);
     report.repeatedInDocuments += ids.length - new Set(ids).size;
     const query = {
-      query: 'SELECT c.id, c.outcome, c.answeredAt FROM c WHERE c.conversationId = @id',
+      query:
+        'SELECT c.id, c.outcome, c.answeredAt, c.ordinal, c.replies, c["by"], c.step FROM c WHERE c.conversationId = @id',
       parameters: [{ name: '@id', value: channel.documentId }],
     };
-    const { resources } = await turns.items
-      .query<{ id: string; outcome: string; answeredAt: number }>(query)
-      .fetchAll();
+    const { resources } = await turns.items.query<Row>(query).fetchAll();
     const log = new Map(resources.map((turn) => [turn.id, turn]));
     const kept = new Set([...ids, ...log.keys()]);
     report.missing += mine.filter((id) => !kept.has(id)).length;
@@ -251,10 +338,28 @@ async function count(platform: Platform, sent: Sent[], channels: Channel[], docu
     // Each lane sends its turns one after the other, so the order of sending is the order of acceptance.
     const times = mine.map((id) => log.get(id)?.answeredAt ?? 0);
     report.outOfOrder += times.filter((time, at) => at > 0 && time < times[at - 1]!).length;
-    const places = ids.map((id) => mine.indexOf(id));
+    const places = ids.map((id) => mine.indexOf(id)).filter((place) => place >= 0);
     report.outOfOrder += places.filter((place, at) => at > 0 && place <= places[at - 1]!).length;
     const reached = await channel.delivered();
-    report.undelivered += mine.filter((id) => !reached.has(id)).length;
+    const silent = new Set(resources.filter(({ replies }) => replies.length === 0).map(({ id }) => id));
+    report.undelivered += mine.filter((id) => !reached.has(id) && !silent.has(id)).length;
+    // Who spoke when, by the order in which it was said.
+    let holder: string | null = null;
+    const heard: string[] = [];
+    for (const { by, step, replies } of resources.sort((a, b) => a.ordinal - b.ordinal)) {
+      if (by) {
+        if (step === 'take') holder = by.id;
+        if (by.id !== holder) report.twoSpeakers += 1;
+        if (step === 'back') holder = null;
+        if (!step) heard.push(...replies.map(({ text }) => text));
+      } else if (holder !== null && replies.length > 0) report.twoSpeakers += 1;
+      else if (holder === null && replies.length === 0) report.noSpeaker += 1;
+    }
+    const promised = words.get(channel.documentId) ?? [];
+    if (JSON.stringify(heard) !== JSON.stringify(promised))
+      report.wordsLost += Math.max(1, Math.abs(promised.length - heard.length));
+    const agents = resources.filter(({ by }) => by).map(({ id }) => id);
+    report.undelivered += (await channel.reaches(agents)) ? 0 : 1;
   }
   for (const turn of sent) if (new Set(turn.answers).size > 1) report.duplicatesWithAnotherAnswer += 1;
   return report;
@@ -271,9 +376,13 @@ export function failures(report: ChaosReport, options: ChaosOptions): string[] {
     'duplicatesWithAnotherAnswer',
     'undelivered',
     'notLogged',
+    'wordsLost',
+    'twoSpeakers',
+    'noSpeaker',
   ] as const)
     if (report[name] > 0) problems.push(`${name}: ${report[name]}, and not 0`);
   if (report.answered !== report.sent) problems.push(`answered: ${report.answered} of ${report.sent}`);
+  if (report.handovers < options.handovers / 2) problems.push(`handovers: ${report.handovers} of ${options.handovers}`);
   if (report.kills < options.kills) problems.push(`kills: ${report.kills} of ${options.kills}`);
   if (report.drainSeconds > options.drain) problems.push(`not drained within ${options.drain} s`);
   return problems;
