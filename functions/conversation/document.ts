@@ -48,6 +48,8 @@ export interface Conversation {
 export interface Agent {
   id: string;
   name: string;
+  /** Somebody of another desk: what they say may not pass through here, so their silence says nothing. */
+  elsewhere?: true;
 }
 
 /**
@@ -94,7 +96,9 @@ export type Locale = string;
  * `api`: replies are read from the document. Otherwise they are sent to the reference (a Bot Framework conversation reference,
  * without its user: that is each turn's own).
  */
-export type Channel = { kind: 'api' } | { kind: 'activity'; reference: Record<string, unknown> };
+export type Channel =
+  /** `push`: what is said is sent to the client too (REPLIES_URL), under the id that the client knows the conversation by. */
+  { kind: 'api'; push?: string } | { kind: 'activity'; reference: Record<string, unknown> };
 
 export interface Turn {
   id: TurnId;
@@ -140,6 +144,8 @@ export interface Reply {
   suggestions?: string[];
   /** Several side by side. */
   cards?: Card[];
+  /** The channel's own desk is asked to take over (`handoff.initiate`), and nothing is said. */
+  handoff?: { reason: string; ticket: string; text: string };
   /** What somebody of the staff sends. */
   picture?: { url: string; contentType: string; name: string };
   /** What stands above the cards in place of the text. */

@@ -91,6 +91,14 @@ export function giveBack(
   return done(says(next, agent, null, words.replies, now, more), now);
 }
 
+/** Another desk can't take a conversation, or no longer wants it: the bot has it again, whoever it was with there. */
+export function withdraw(document: Conversation, agent: Agent, words: Words, now: number): Outcome {
+  const { speaker } = document;
+  if (speaker.kind === 'bot') return { kind: 'again', document };
+  if (speaker.kind === 'person' && speaker.agent.id !== agent.id) return { kind: 'not_yours' };
+  return done(says(withBot(document, words), agent, null, words.replies, now, { step: 'back' }), now);
+}
+
 /**
  * What time does: a person who does not answer loses the conversation to whoever is free, and one in which nobody writes is over. Null
  * while neither is due.

@@ -158,6 +158,8 @@ export interface Answer {
   understanding: AnsweredTurn['understanding'];
   meant?: string;
   rating?: number;
+  /** Nothing is said because a person has the conversation. */
+  silent?: true;
   /** A person was asked for, or is not wanted any more. */
   speaker?: Speaker;
   callback?: Callback;
@@ -179,6 +181,8 @@ export function answer(
   const turn = document.inbox[0];
   if (turn?.id !== turnId || (document.active?.claim?.by ?? null) !== by) return null;
   if (by === null && document.active) return null;
+  // The person gave it back while a skill heard it for them: somebody must answer, so it is understood anew.
+  if (answer.silent && document.speaker.kind !== 'person') return progress({ ...document, active: null }, now);
   return settle(document, turn, answer, now);
 }
 
@@ -384,7 +388,8 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
 export function append(document: Conversation, unnumbered: Omit<AnsweredTurn, 'ordinal'>): Conversation {
   const said = document.said + 1;
   const turn: AnsweredTurn = { ...unnumbered, ordinal: said };
-  const push = document.channel.kind === 'activity' && turn.replies.length > 0;
+  const { channel } = document;
+  const push = (channel.kind === 'activity' || channel.push !== undefined) && turn.replies.length > 0;
   const outbox = push ? [...document.outbox, { turnId: turn.id, sent: 0, attempts: 0, retryAt: 0 }] : document.outbox;
   return { ...document, outbox, recent: [...document.recent, turn], said };
 }
@@ -429,6 +434,7 @@ function nextWake(document: Conversation, now: number): number | null {
 /** When time ends what a speaker has, and how; null: it does not. */
 export function expiry(speaker: Speaker): { at: number; what: 'unanswered' | 'idle' } | null {
   if (speaker.kind !== 'person') return null;
+  if (speaker.agent.elsewhere) return { at: speaker.last + policy.handoverIdle, what: 'idle' };
   if (speaker.unanswered !== null) return { at: speaker.unanswered + policy.personUnanswered, what: 'unanswered' };
   return { at: speaker.last + policy.personIdle, what: 'idle' };
 }

@@ -180,6 +180,8 @@ export const PHRASES = [
   'desk_idle',
   'desk_closed',
   'desk_rated',
+  'desk_failed',
+  'desk_colleague',
   'image_kept',
   'image_refused',
   'image_about',

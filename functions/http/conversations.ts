@@ -10,6 +10,7 @@ import {
   userId,
 } from '../conversation/identifier.ts';
 import { nextChange, readConversation } from '../services/conversations.ts';
+import { settings } from '../services/settings.ts';
 import { traceparent } from '../services/telemetry.ts';
 import { accept, fingerprint } from './accept.ts';
 import { Problem } from './problem.ts';
@@ -72,7 +73,12 @@ export const postMessage = route(
       givenId: body.userId,
       customerId: customerId(body.customerId ?? ''),
     };
-    const { kind } = await accept(id, turn, user, { kind: 'api' });
+    if (body.push && !settings().REPLIES_URL)
+      throw new Problem('invalid_message', 'push: this deployment has no REPLIES_URL.', {
+        errors: [{ field: 'push', reason: 'this deployment has no REPLIES_URL' }],
+      });
+    const channel = { kind: 'api' as const, ...(body.push && { push: given }) };
+    const { kind } = await accept(id, turn, user, channel);
     const seconds = waitOf(request);
     const fresh = kind === 'accepted';
     const answered = fresh && seconds === 0 ? null : await waitForAnswer(id, turn.id, seconds, fresh);

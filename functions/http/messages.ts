@@ -43,6 +43,8 @@ const activity = z
       })
       .nullish(),
     text: z.string().nullish(),
+    /** Of an event. */
+    name: z.string().max(200).nullish(),
     locale: z.string().max(35).nullish(),
     attachments: z
       .array(
@@ -86,6 +88,11 @@ export const postActivity = route(
     const caller = await orUnauthorized(request, () => authenticate(request.headers.get('authorization') ?? ''));
     const received = await readJson(request, activity);
     if (!vouches(caller, received)) throw await unauthorized(request, 'not for this channel or service');
+    if (received.type === 'event' && received.name === 'handoff.status' && received.conversation) {
+      const { handoffStatus } = await import('./hub.ts');
+      await handoffStatus(conversationId({ channel: received.channelId }, received.conversation.id), received.value);
+      return json(202, {});
+    }
     const message = messageOf(received);
     if (!message) {
       // A word of the protocol, or nothing: the channel's user may have written it.

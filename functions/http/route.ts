@@ -118,12 +118,21 @@ export function read<T>(field: string, value: string, schema: z.ZodType<T>): T {
 
 /** Reads a JSON body within the limits of the edge. Throws problems of the catalogue. */
 export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): Promise<T> {
+  return parseJson(await readText(request), schema);
+}
+
+/** The text of a JSON body, as it was sent, for what must be looked at before it is read. */
+export async function readText(request: HttpRequest): Promise<Uint8Array> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json' && !type?.endsWith('+json')) throw new Problem('unsupported_media_type');
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new Problem('message_too_large');
   const bytes = await readBody(request, BODY_LIMIT);
   // The Functions host passes a body on only with its length.
   if (bytes.length === 0 && request.headers.get('content-length') === null) throw new Problem('length_required');
+  return bytes;
+}
+
+export function parseJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): T {
   return validate(parse(bytes), schema);
 }
 

@@ -120,6 +120,13 @@ export const routes: readonly Route[] = [
     load: async () => (await import('./replies.ts')).listReplies,
   },
   {
+    name: 'hub',
+    methods: ['POST'],
+    route: 'api/hub/{conversationId}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./hub.ts')).postHub,
+  },
+  {
     name: 'pictures',
     methods: ['GET', 'HEAD'],
     route: 'api/pictures/{token}',

@@ -83,6 +83,10 @@ export const messageRequest = z
     text,
     locale: locale.optional(),
     customerId: customerId.optional().meta({ description: 'Who the user is to the shop, where the client knows.' }),
+    push: z.boolean().optional().meta({
+      description:
+        'What is said in this conversation from now on, late answers and persons’ words among it, is also sent to the client’s webhook (REPLIES_URL), signed.',
+    }),
   })
   .meta({ id: 'MessageRequest' });
 

@@ -8,7 +8,7 @@ import type { Question, Skill, SkillAnswer } from '../skills/skill.ts';
 export function answered(
   skill: Skill,
   { bot, turn, understanding, meant, speaker: before }: Question,
-  { replies, dialog, speaker, callback, rating }: SkillAnswer,
+  { replies, dialog, speaker, callback, rating, silent }: SkillAnswer,
   timings: Record<string, number>,
 ): Answer {
   const { name } = skill;
@@ -25,6 +25,7 @@ export function answered(
     ...(speaker && { speaker }),
     ...(callback && { callback }),
     ...(rating !== undefined && { rating }),
+    ...(silent && { silent }),
     outcome: 'answered',
     timings,
   };

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Conversation } from '../conversation/document.ts';
+import type { AnsweredTurn, Conversation } from '../conversation/document.ts';
 import { policy } from '../conversation/policy.ts';
 import * as conversation from '../conversation/transitions.ts';
 import type { SendOutcome } from '../services/channel.ts';
 import { change, notify } from '../services/conversations.ts';
+import { pushReplies } from '../services/push.ts';
 import { log } from '../services/telemetry.ts';
 import { onWakeUp } from './wake-up.ts';
 
@@ -32,19 +33,32 @@ export const deliver = onWakeUp('deliver', async ({ conversationId }) => {
   await notify(conversationId, wakeUps);
 });
 
-async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
+type Send = (
+  turn: AnsweredTurn,
+  progress: { first: number; attempts: number },
+  expired: () => boolean,
+) => Promise<SendOutcome>;
+
+async function toChannel(reference: Record<string, unknown>): Promise<Send> {
   const { send } = await import('../services/channel.ts');
+  return (turn, progress, expired) => send(reference, turn, progress, expired);
+}
+
+/** A client of the HTTP API that asked for it. */
+function toClient(conversationId: string): Send {
+  return (turn) => pushReplies(conversationId, turn);
+}
+
+async function sendAll(document: Conversation): Promise<conversation.Sent[]> {
   const { channel } = document;
-  if (channel.kind !== 'activity') return [];
+  const send = channel.kind === 'activity' ? await toChannel(channel.reference) : toClient(channel.push ?? '');
   const results: conversation.Sent[] = [];
   const started = Date.now();
   const expired = () => Date.now() - started > policy.deliveryDeadline;
   for (const { turnId, sent, attempts } of document.outbox) {
     const turn = document.recent.find((answered) => answered.id === turnId);
     if (expired()) break;
-    const outcome: SendOutcome = turn
-      ? await send(channel.reference, turn, { first: sent, attempts }, expired)
-      : { ok: true };
+    const outcome: SendOutcome = turn ? await send(turn, { first: sent, attempts }, expired) : { ok: true };
     results.push({ turnId, ms: Date.now() - started, ...outcome });
     if (outcome.ok) continue;
     const { reason, final } = outcome;

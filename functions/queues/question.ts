@@ -5,6 +5,9 @@ import { closeCalls } from '../skills/close-call.ts';
 import { guesses } from '../skills/fallback.ts';
 import type { Question } from '../skills/skill.ts';
 
+/** Turns that another desk is told of. */
+const HISTORY = 10;
+
 /** What a skill is asked about the head of a conversation's inbox. */
 export function questionOf(
   bot: Bot,
@@ -21,6 +24,9 @@ export function questionOf(
     understanding,
     dialog: dialogOf(document, turn.userId),
     speaker: document.speaker,
+    history: document.recent
+      .slice(-HISTORY)
+      .map(({ text, replies }) => ({ customer: text, replies: replies.map((reply) => reply.text) })),
     last: before?.replies ?? [],
     ...(before && wasOffered(bot, before, turn) && { meant: before.text }),
     now,

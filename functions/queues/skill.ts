@@ -8,6 +8,7 @@ import { currentBot } from '../services/bot.ts';
 import { change, notify, waitingBefore } from '../services/conversations.ts';
 import { desk } from '../services/desk.ts';
 import { Unavailable } from '../services/failure.ts';
+import { tellHub } from '../services/hub.ts';
 import { settings } from '../services/settings.ts';
 import { hop, log } from '../services/telemetry.ts';
 import { answerBy, choose } from '../skills/choose.ts';
@@ -89,6 +90,10 @@ const outside: Outside = {
   act: actOn,
   get queue() {
     return settings().DESK === 'console' ? { ahead: waitingBefore } : null;
+  },
+  get hub() {
+    const { DESK } = settings();
+    return DESK === 'webhook' ? { tell: tellHub } : DESK === 'channel' ? { tell: null } : null;
   },
   desk,
   attachments,

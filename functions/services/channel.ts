@@ -5,11 +5,13 @@ import {
   ConfigurationBotFrameworkAuthentication,
   ConfigurationServiceClientCredentialFactory,
   type ConversationReference,
+  EventFactory,
+  type TurnContext,
 } from 'botbuilder';
 import { type ConnectorFactory, ServiceClientCredentialsFactory } from 'botframework-connector';
 import { errors, importJWK, type JWK, jwtVerify } from 'jose';
 import { z } from 'zod';
-import type { AnsweredTurn } from '../conversation/document.ts';
+import type { AnsweredTurn, Reply } from '../conversation/document.ts';
 import { activityOf } from './activity.ts';
 import { Unavailable } from './failure.ts';
 import { callJson, retryAfter } from './http.ts';
@@ -153,6 +155,10 @@ export async function send(
     for (const [index, reply] of replies.entries()) {
       if (index < first) continue;
       if (expired()) throw new Unavailable('channel', 'no time is left for this reply');
+      if (reply.handoff) {
+        await sendActivity(handoffOf(own, reply.handoff));
+        continue;
+      }
       await sendActivity({
         ...activityOf(reply, String(reference.channelId)),
         // The same for every attempt: a client that sees the reply twice can tell.
@@ -160,6 +166,16 @@ export async function send(
       });
     }
   });
+}
+
+/** Asks the channel's own desk to take over, as Microsoft's hubs read it (`handoff.initiate`). */
+function handoffOf(
+  reference: Record<string, unknown>,
+  { reason, ticket, text }: NonNullable<Reply['handoff']>,
+): object {
+  const { bot, user, conversation, channelId, serviceUrl, activityId } = reference;
+  const activity = { from: bot, recipient: user, conversation, channelId, serviceUrl, id: activityId };
+  return EventFactory.createHandoffInitiation({ activity } as unknown as TurnContext, { reason, ticket, text });
 }
 
 /** Shows that the bot is at work. */

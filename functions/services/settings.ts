@@ -85,8 +85,17 @@ const schema = z.object({
   CONSOLE_SESSION_KEY: z.string().min(32).optional(),
   /** Set by App Service where its own sign-in is on. */
   WEBSITE_AUTH_ENABLED: z.stringbool().default(false),
-  /** Who answers where a person is asked for: our own desk (/console/desk), or the tickets of the shop's (SHOP_URL). */
-  DESK: z.enum(['console', 'tickets']).default('console'),
+  /**
+   * Who answers where a person is asked for: our own desk (`console`), the tickets of the shop's (`tickets`, SHOP_URL), another desk over
+   * a pair of webhooks (`webhook`), or the channel's own by the Bot Framework's hand-off events (`channel`).
+   */
+  DESK: z.enum(['console', 'tickets', 'webhook', 'channel']).default('console'),
+  /** Where another desk is told what is asked of it, and what both sign with (Standard Webhooks). */
+  HUB_URL: url.optional(),
+  HUB_KEY: z.string().min(24).optional(),
+  /** Where replies are sent to, for conversations of the HTTP API whose client asks for it, and what they are signed with. */
+  REPLIES_URL: url.optional(),
+  REPLIES_KEY: z.string().min(24).optional(),
   /** Origins that may show the chat page in a frame, separated by commas. */
   CHAT_FRAME_ANCESTORS: origins,
 
@@ -196,13 +205,16 @@ function rules(given: Record<string, string | undefined>): string[] {
   // A profile is written anew at most once a week (services/users.ts).
   if (Number(given.USER_DAYS ?? 400) < longest + 7)
     problems.push('USER_DAYS: must be 7 more than CONVERSATION_DAYS and CALL_LOG_DAYS; by it the rest is found');
+  if (given.DESK === 'webhook' && !(given.HUB_URL && given.HUB_KEY))
+    problems.push('HUB_URL, HUB_KEY: needed where DESK is webhook');
+  if (given.REPLIES_URL && !given.REPLIES_KEY) problems.push('REPLIES_KEY: needed with REPLIES_URL');
   if (!given.WEBSITE_SITE_NAME) return problems;
   if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
   if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');
   if (given.COSMOS_KEY) problems.push('COSMOS_KEY: not used in Azure; give the app identity a Cosmos DB data role');
   if (given.STORAGE_CONNECTION)
     problems.push('STORAGE_CONNECTION: not used in Azure; set STORAGE_CONNECTION__queueServiceUri');
-  for (const name of ['COSMOS_ENDPOINT', 'INFERENCE_URL', 'SHOP_URL', 'CONSOLE_ISSUER'])
+  for (const name of ['COSMOS_ENDPOINT', 'INFERENCE_URL', 'SHOP_URL', 'CONSOLE_ISSUER', 'HUB_URL', 'REPLIES_URL'])
     if (given[name]?.startsWith('http:')) problems.push(`${name}: must be https in Azure`);
   if (given.BOT_TOKEN_ISSUER || given.BOT_OPENID_METADATA)
     problems.push(

@@ -30,6 +30,8 @@ export function choose(question: Question): { skill: Skill; dialog: Dialog } {
   if (turn.attachments.length > 0) return { skill: skillNamed('images'), dialog };
   if (turn.refused) return { skill: skillNamed('refusal'), dialog };
   if (rates(current)) return { skill: skillNamed('rating'), dialog };
+  const { speaker } = question;
+  if (speaker.kind === 'person' && !speaker.agent.elsewhere) return { skill: skillNamed('listener'), dialog };
   if (dialog.handover || isForPerson(question, turn.userId)) return { skill: skillNamed('person'), dialog };
   if (interrupts(current)) return { skill: skillNamed('interruption'), dialog };
   if (dialog.flow && answers(bot, dialog.flow, heardOf(current))) return { skill: skillNamed('flow'), dialog };

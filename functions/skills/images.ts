@@ -3,7 +3,7 @@ import { mask } from '../conversation/mask.ts';
 import { isForPerson } from '../conversation/transitions.ts';
 import { Rejected } from '../services/failure.ts';
 import { understood } from './intent.ts';
-import { keepForPerson, passOn } from './person.ts';
+import { keepForPerson, passOn, person } from './person.ts';
 import type { Outside, Question, Skill } from './skill.ts';
 
 /**
@@ -19,7 +19,7 @@ export const images: Skill = {
     if (turn.refused === 'too_many_pictures') replies.push(bot.reply(turn.locale, 'image_too_many'));
     const alone = { ...question, turn: { ...turn, attachments: [] } };
     // Whoever has the conversation, or will, sees them there.
-    if (question.speaker.kind === 'person') return { replies: [], dialog };
+    if (question.speaker.kind === 'person') return await person.run(alone, outside);
     if (isForPerson(question, turn.userId)) {
       const waiting = await keepForPerson(alone, outside);
       return { ...waiting, replies: [...replies, ...waiting.replies] };

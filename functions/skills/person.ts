@@ -3,7 +3,7 @@ import type { Reply } from '../conversation/document.ts';
 import { isForPerson } from '../conversation/transitions.ts';
 import { Rejected } from '../services/failure.ts';
 import { understood } from './intent.ts';
-import type { Outside, Question, Skill, SkillAnswer } from './skill.ts';
+import type { HubEvent, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
 /** The desk's answers for a ticket that takes nothing more. */
 const CLOSED = new Set([404, 409, 410]);
@@ -18,7 +18,10 @@ export const person: Skill = {
     const { bot, turn, dialog } = question;
     const intent = understood(question);
     // Nobody else says anything.
-    if (question.speaker.kind === 'person') return { replies: [], dialog };
+    if (question.speaker.kind === 'person') {
+      await outside.hub?.tell?.(toldHub(question, 'message'), keyOf(question));
+      return { replies: [], dialog, silent: true };
+    }
     if (isForPerson(question, question.turn.userId)) return await keepForPerson(question, outside);
     if (dialog.handover) return await passOn(question, outside);
     if (intent?.is === 'bot')
@@ -33,11 +36,25 @@ export async function keepForPerson(question: Question, outside: Outside): Promi
   const { locale, text } = turn;
   const dialog = withBot(question);
   if (understood(question)?.is === 'bot' || bot.shortAnswers.read(text) === 'stop')
-    return { replies: [bot.reply(locale, 'person_back')], dialog, speaker: { kind: 'bot' } };
+    return await backToBot(question, outside);
+  await outside.hub?.tell?.(toldHub(question, 'message'), keyOf(question));
+  if (outside.hub) return { replies: [place(question, null, bot.say(locale, 'desk_passed_on'))], dialog };
   const since = speaker.kind === 'waiting' ? speaker.since : question.now;
-  const queued = place(question, await outside.queue?.ahead(since));
-  const kept = bot.say(locale, 'desk_passed_on');
-  return { replies: [{ ...queued, text: `${kept} ${queued.text}` }], dialog };
+  return {
+    replies: [place(question, await outside.queue?.ahead(since), bot.say(locale, 'desk_passed_on'))],
+    dialog,
+  };
+}
+
+/** Who waited does not want to any longer. */
+async function backToBot(question: Question, outside: Outside): Promise<SkillAnswer> {
+  const { bot, turn } = question;
+  await outside.hub?.tell?.(toldHub(question, 'handoff.cancel'), keyOf(question));
+  return {
+    replies: [bot.reply(turn.locale, 'person_back')],
+    dialog: withBot(question),
+    speaker: { kind: 'bot' },
+  };
 }
 
 /** Asks for a person, and says so with a phrase. `reason`: the intent that led here; null: nothing was understood. */
@@ -49,7 +66,7 @@ export async function callPerson(
 ): Promise<SkillAnswer> {
   const { bot, conversationId, turn, now } = question;
   const { customerId, text, locale } = turn;
-  if (outside.queue) return await queue(question, outside.queue, phrase, reason ?? 'not_understood');
+  if (outside.queue || outside.hub) return await queue(question, outside, phrase, reason ?? 'not_understood');
   const ticket = await outside.desk.openTicket(
     { customerId, conversationId, text, reason: reason ?? 'not_understood' },
     keyOf(question),
@@ -61,12 +78,7 @@ export async function callPerson(
 }
 
 /** Puts the conversation into the queue of our own desk. Where nobody is there, what was said is kept, and the bot goes on. */
-async function queue(
-  question: Question,
-  { ahead }: NonNullable<Outside['queue']>,
-  phrase: string,
-  reason: string,
-): Promise<SkillAnswer> {
+async function queue(question: Question, outside: Outside, phrase: string, reason: string): Promise<SkillAnswer> {
   const { bot, turn, now } = question;
   const ticket = referenceOf(question);
   const dialog = withBot(question);
@@ -79,18 +91,29 @@ async function queue(
       dialog,
       callback: { since: now, reason, ticket },
     };
-  return {
-    replies: [bot.reply(turn.locale, phrase, { ticket }), place(question, await ahead(now))],
-    dialog,
-    speaker: { kind: 'waiting', since: now, reason, ticket, user: turn.userId },
-  };
+  const speaker = { kind: 'waiting', since: now, reason, ticket, user: turn.userId } as const;
+  const said = bot.reply(turn.locale, phrase, { ticket });
+  if (!outside.hub) return { replies: [said, place(question, await outside.queue?.ahead(now))], dialog, speaker };
+  await outside.hub.tell?.({ ...toldHub(question, 'handoff.initiate'), ticket, reason }, keyOf(question));
+  const asked: Reply[] = outside.hub.tell ? [] : [{ text: '', handoff: { reason, ticket, text: turn.text } }];
+  return { replies: [said, place(question, null), ...asked], dialog, speaker };
+}
+
+/** What another desk is told of a turn. */
+function toldHub({ conversationId, turn, speaker, history }: Question, type: HubEvent['type']): HubEvent {
+  const { reason, ticket } = speaker.kind === 'bot' ? { reason: '', ticket: '' } : speaker;
+  const { text, locale, customerId } = turn;
+  return { type, conversationId, ticket, reason, text, locale, customerId, history };
 }
 
 /** Which place in the queue a customer has, and the way back. */
-function place({ bot, turn: { locale } }: Question, ahead: number | null | undefined): Reply {
+function place({ bot, turn: { locale } }: Question, ahead: number | null | undefined, before = ''): Reply {
   const back = [bot.say(locale, 'ask_bot')];
-  if (ahead === null || ahead === undefined) return bot.reply(locale, 'desk_soon', {}, back);
-  return bot.reply(locale, 'desk_waiting', { place: String(ahead + 1) }, back);
+  const reply =
+    ahead === null || ahead === undefined
+      ? bot.reply(locale, 'desk_soon', {}, back)
+      : bot.reply(locale, 'desk_waiting', { place: String(ahead + 1) }, back);
+  return { ...reply, text: `${before} ${reply.text}`.trim() };
 }
 
 /** What a customer may name a request by: the same for the same turn, and nothing that says whose it is. */

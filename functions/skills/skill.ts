@@ -14,6 +14,8 @@ export interface Question {
   dialog: Dialog;
   /** Who answers in this conversation. */
   speaker: Speaker;
+  /** The last turns, oldest first, as they are kept. */
+  history: { customer: string; replies: string[] }[];
   /** What the bot said to this user last. */
   last: Reply[];
   /** What the user said before, where it was not understood and this turn is what was offered for it. */
@@ -31,6 +33,8 @@ export interface SkillAnswer {
   callback?: Callback;
   /** What the user thought of a person's help, 1 to 5. */
   rating?: number;
+  /** Nothing is said because a person has the conversation: where that is no longer so, the turn is understood anew. */
+  silent?: true;
 }
 
 /** What an action of a bot is given. */
@@ -50,6 +54,20 @@ export interface ActionRequest {
 /** An action in code: a function of a bot's folder (functions/bot/index.ts). Throws Unavailable or Rejected. */
 export type Act = (request: ActionRequest) => Promise<ActionResult>;
 
+/** What another desk is told. */
+export interface HubEvent {
+  type: 'handoff.initiate' | 'message' | 'handoff.cancel';
+  /** By which it answers: POST /api/hub/{conversationId}. */
+  conversationId: ConversationId;
+  ticket: string;
+  reason: string;
+  text: string;
+  locale: string;
+  customerId: CustomerId | null;
+  /** Of what was said before, the last few, without personal details. */
+  history: { customer: string; replies: string[] }[];
+}
+
 /** What skills may do to the world outside; each call has its own timeout and retries, and throws Unavailable or Rejected. */
 export interface Outside {
   /** Runs an action of the bot. */
@@ -59,6 +77,8 @@ export interface Outside {
     /** Customers who wait before somebody who asks now, or who has waited since then. Null: it can't be said now. */
     ahead(since: number): Promise<number | null>;
   } | null;
+  /** Another desk, which is told over a webhook, or by the channel itself; null: ours, or the shop's tickets. */
+  hub: { tell: ((event: HubEvent, key: string) => Promise<void>) | null } | null;
   desk: {
     openTicket(
       ticket: { customerId: CustomerId | null; conversationId: ConversationId; text: string; reason: string },

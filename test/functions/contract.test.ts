@@ -63,6 +63,7 @@ test('the built app registers every function with its trigger', () => {
     'desk-back': `httpTrigger POST ${one}/give-back anonymous`,
     'desk-close': `httpTrigger POST ${one}/close anonymous`,
     'desk-send-picture': `httpTrigger POST ${one}/pictures anonymous`,
+    hub: 'httpTrigger POST api/hub/{conversationId} anonymous',
     pictures: 'httpTrigger GET HEAD api/pictures/{token} anonymous',
     'desk-note': `httpTrigger POST ${one}/notes anonymous`,
     'desk-draft': `httpTrigger PUT ${one}/draft anonymous`,

@@ -2,9 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { Agent, Conversation } from '../../conversation/document.ts';
 import * as speaker from '../../conversation/speaker.ts';
-import { wakeUps } from '../../conversation/transitions.ts';
-import { currentBot, keptOf } from '../../services/bot.ts';
-import { change, notify } from '../../services/conversations.ts';
+import { currentBot } from '../../services/bot.ts';
 import { keepDraft } from '../../services/notes.ts';
 import type { Principal } from '../../services/sign-in.ts';
 import { agentsHere } from '../../services/staff.ts';
@@ -12,6 +10,7 @@ import { RATINGS } from '../../skills/rating.ts';
 import { Problem } from '../problem.ts';
 import type { Operation } from '../route.ts';
 import { readJson, staffRoute } from '../route.ts';
+import { speak, words } from '../speaking.ts';
 import * as schemas from './schemas.ts';
 import { conversationOf, existing } from './transcript.ts';
 
@@ -129,34 +128,5 @@ export async function step(
   request: HttpRequest,
   transition: (document: Conversation) => speaker.Outcome,
 ): Promise<HttpResponseInit> {
-  const id = conversationOf(request);
-  const outcome = await change<speaker.Outcome>(id, {
-    transition: (document) => {
-      if (!document) return [null, { kind: 'gone' }];
-      const made = transition(document);
-      return [made.kind === 'done' ? made.document : null, made];
-    },
-  });
-  switch (outcome.kind) {
-    case 'gone':
-      throw new Problem('not_found', 'There is no such conversation, or its user was erased.');
-    case 'busy':
-      throw new Problem('busy', undefined, { headers: { 'retry-after': '2' } });
-    case 'taken':
-    case 'not_yours':
-      throw new Problem(outcome.kind);
-    default:
-      await notify(id, wakeUps(outcome.document, Date.now()));
-      return { status: 204 };
-  }
-}
-
-function words(
-  { locale }: Conversation,
-  phrase: string,
-  { name }: Principal,
-  suggestions: readonly string[] = [],
-): speaker.Words {
-  const bot = currentBot();
-  return { replies: [bot.reply(locale, phrase, { name }, suggestions)], kept: keptOf(bot) };
+  return await speak(conversationOf(request), transition);
 }

@@ -106,7 +106,7 @@ class World {
 
   /** What a skill says of the state it read: as skills/person.ts does. */
   ofSpeaker(read: Speaker, wish: 'person' | 'bot' | 'any'): Partial<conversation.Answer> {
-    if (read.kind === 'person') return { replies: [] };
+    if (read.kind === 'person') return { replies: [], silent: true };
     if (read.kind === 'bot' && wish === 'person')
       return { speaker: { kind: 'waiting', since: this.now, reason: 'agent', ticket: 'A' } };
     if (read.kind === 'waiting' && wish === 'bot') return { speaker: { kind: 'bot' } };
@@ -135,7 +135,7 @@ class World {
       };
     }
     if (!conversation.head(document, now)) return null;
-    if (queued && document.speaker.kind === 'bot')
+    if (queued)
       return () =>
         write(conversation.route(document, turn.id, { skill: 'flow', understanding: null, timings: {} }, now));
     const answer = this.answer(this.ofSpeaker(document.speaker, wish));

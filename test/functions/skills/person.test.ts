@@ -34,6 +34,7 @@ function question(text: string, more: Partial<Question> = {}): Question {
     understanding,
     dialog: withPerson,
     speaker: { kind: 'bot' },
+    history: [],
     last: [],
     now: 1,
     ...more,

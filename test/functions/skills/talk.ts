@@ -65,6 +65,7 @@ export class Talk {
       understanding,
       dialog: this.dialog,
       speaker: { kind: 'bot' },
+      history: [],
       last: this.#last,
       now: this.now,
     };
@@ -90,6 +91,7 @@ export class Talk {
         return result;
       },
       queue: null,
+      hub: null,
       desk: {
         openTicket: async ({ text }: { text: string }) => {
           this.tickets.push(text);
