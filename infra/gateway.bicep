@@ -38,6 +38,7 @@ param consoleClientId string
 param consoleSessionKey string
 param consoleEasyAuth bool
 param desk string
+param publicUrl string
 
 var consoleIssuer = '${environment().authentication.loginEndpoint}${subscription().tenantId}/v2.0'
 
@@ -123,7 +124,9 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       SHOP_SIGNING_KEYS: shopSigningKeys
       SHOP_CUSTOMER_TOKEN_URL: shopCustomerTokenUrl
       CHAT_FRAME_ANCESTORS: chatFrameAncestors
-      DESK: desk
+      // Without a way to sign in there is nobody at our own desk.
+      DESK: desk == 'console' && empty(consoleClientId) ? 'tickets' : desk
+      PUBLIC_URL: publicUrl
       CONSOLE_ISSUER: consoleIssuer
       CONSOLE_CLIENT_ID: consoleClientId
       CONSOLE_SESSION_KEY: consoleSessionKey

@@ -106,6 +106,9 @@ param consoleEasyAuth bool = false
 @allowed(['console', 'tickets'])
 param desk string = 'console'
 
+@description('Where browsers reach the gateway, where a proxy with a name of its own stands before it.')
+param publicUrl string = ''
+
 
 var suffix = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -244,6 +247,7 @@ module gateway 'gateway.bicep' = {
     consoleSessionKey: empty(consoleSessionKey) ? newSessionKey : consoleSessionKey
     consoleEasyAuth: consoleEasyAuth
     desk: desk
+    publicUrl: publicUrl
   }
 }
 

@@ -79,14 +79,20 @@ export type Speaker =
       ticket: string;
       /** When the customer wrote what nobody has answered yet; null: nothing waits. */
       unanswered: number | null;
+      /** When the person spoke last. */
+      spoke: number;
       /** When either of them wrote last. */
       last: number;
+      /** Who asked; absent: nobody of a group more than the others. */
+      user?: UserId;
     };
 
 export interface Callback {
   since: number;
   reason: string;
   ticket: string;
+  /** Who asked. */
+  user?: UserId;
 }
 
 /** The tag of a language that the bot speaks: `en`, `ko`. */
@@ -205,6 +211,8 @@ export interface AnsweredTurn extends Turn {
   /** The version of the bot's content that it was answered from; absent on what was answered before there was one. */
   content?: string;
   understanding: Understanding | null;
+  /** The platform says what became of a message that could not be taken, whoever has the conversation. */
+  notice?: true;
   /** Somebody of the staff said the replies, or had the platform say them; the text is blank then. */
   by?: Agent;
   /** What was done with these words: who took it, handed it over, gave it back, or lost it, and when, is in the call log so. */

@@ -30,6 +30,10 @@ export const policy = {
   flowIdle: 15 * 60_000,
   /** A person who does not answer for so long loses the conversation to whoever is free. */
   personUnanswered: 5 * 60_000,
+  /** Who has waited for so long is answered by the bot again; what was said is kept as a message. */
+  waiting: 12 * 3_600_000,
+  /** How often it is looked at whether somebody is still at the desk for those who wait. */
+  waitingLook: 10 * 60_000,
   /** A conversation with a person in which nobody wrote for so long is over. */
   personIdle: 30 * 60_000,
   /** A number that is tapped within this time says what the user thought of a person's help. */

@@ -2,7 +2,7 @@ import type { Agent, AnsweredTurn, Conversation, Dialog, Reply, Speaker } from '
 import { emptyDialog } from './document.ts';
 import { type TurnId, turnId } from './identifier.ts';
 import { policy } from './policy.ts';
-import { append, expiry, progress } from './transitions.ts';
+import { append, dialogOf, type Expiry, expiry, kept, progress, withDialog } from './transitions.ts';
 
 /**
  * Who speaks: transitions of the conversation document, pure like all others. Exactly one speaks at any time. While it is a person,
@@ -39,7 +39,9 @@ export function take(document: Conversation, agent: Agent, words: Words, now: nu
     ticket: asked?.ticket ?? '',
     // Who waited has asked something.
     unanswered: asked ? now : null,
+    spoke: now,
     last: now,
+    ...(asked?.user && { user: asked.user }),
   };
   const next = { ...withoutFlows(document), speaker: person, callback: null, active: null };
   return done(says(next, agent, null, words.replies, now, { step: 'take' }), now);
@@ -53,23 +55,29 @@ export interface Said {
 
 /** Somebody who has the conversation says something. */
 export function say(document: Conversation, agent: Agent, { key, replies }: Said, now: number): Outcome {
-  if (document.recent.some(({ id }) => id === wordsId(agent, [key]))) return { kind: 'again', document };
+  if (isSaid(document, agent, key)) return { kind: 'again', document };
   const speaker = heldBy(document, agent);
   if (!speaker) return { kind: 'not_yours' };
-  const next = { ...document, speaker: { ...speaker, unanswered: null, last: now } };
+  const next = { ...document, speaker: { ...speaker, unanswered: null, spoke: now, last: now } };
   return done(says(next, agent, key, replies, now), now);
+}
+
+/** Whether somebody has said this already. */
+export function isSaid(document: Conversation, agent: Agent, key: string): boolean {
+  return document.recent.some(({ id }) => id === wordsId(agent, [key]));
 }
 
 /** Gives the conversation to a colleague, or to whoever is free. */
 export function pass(document: Conversation, agent: Agent, to: Agent | null, words: Words, now: number): Outcome {
   const speaker = heldBy(document, agent);
-  if (!speaker) return { kind: 'not_yours' };
+  if (!speaker) return doneBefore(document, agent, 'pass');
   const waiting: Speaker = {
     kind: 'waiting',
     // Who was served already does not wait behind those who come after.
     since: speaker.since,
     reason: 'passed',
     ticket: speaker.ticket,
+    ...(speaker.user && { user: speaker.user }),
     ...(to && { for: to }),
   };
   return done(says({ ...document, speaker: waiting }, agent, null, words.replies, now, { step: 'pass' }), now);
@@ -84,9 +92,10 @@ export function giveBack(
   now: number,
 ): Outcome {
   const speaker = heldBy(document, agent);
-  if (!speaker) return { kind: 'not_yours' };
+  if (!speaker) return doneBefore(document, agent, 'back');
   const asked = end.wrapUp === null ? {} : { rating: now + policy.ratingTime };
-  const next = withBot({ ...document, dialog: { ...document.dialog, ...asked } }, words);
+  const who = speaker.user ?? document.userId;
+  const next = withBot(withDialog(document, who, { ...dialogOf(document, who), ...asked }), words);
   const more = { step: 'back' as const, ...(end.wrapUp !== null && { wrapUp: end.wrapUp }) };
   return done(says(next, agent, null, words.replies, now, more), now);
 }
@@ -99,32 +108,52 @@ export function withdraw(document: Conversation, agent: Agent, words: Words, now
   return done(says(withBot(document, words), agent, null, words.replies, now, { step: 'back' }), now);
 }
 
+/** A message that was left needs nobody any more. */
+export function dismiss(document: Conversation, words: Pick<Words, 'kept'>, now: number): Outcome {
+  if (!document.callback) return { kind: 'again', document };
+  const next = { ...document, callback: null };
+  return done(document.speaker.kind === 'bot' ? kept(next, words.kept) : next, now);
+}
+
 /**
- * What time does: a person who does not answer loses the conversation to whoever is free, and one in which nobody writes is over. Null
- * while neither is due.
+ * What time does: a person who does not answer loses the conversation to whoever is free; one in which nobody writes is over; and who waits
+ * where nobody is at the desk any more, or too long, leaves a message. Null while nothing is due.
  */
 export function expire(
   document: Conversation,
-  words: (what: 'unanswered' | 'idle') => Words,
+  isOpen: boolean,
+  words: (what: Expiry['what']) => Words,
   now: number,
 ): Conversation | null {
   const { speaker } = document;
-  const due = expiry(speaker);
+  if (speaker.kind === 'waiting') {
+    if (isOpen && speaker.since + policy.waiting > now) return null;
+    const { since, reason, ticket, user } = speaker;
+    const callback = { since, reason, ticket, ...(user && { user }) };
+    const next: Conversation = { ...document, speaker: { kind: 'bot' }, callback };
+    return progress(says(next, null, null, words('waiting').replies, now), now);
+  }
+  const due = expiry(document);
   if (speaker.kind !== 'person' || due === null || due.at > now) return null;
-  const { agent, ticket, since } = speaker;
+  const { agent, ticket, since, user } = speaker;
   if (due.what === 'idle') {
     const said = words('idle');
     return progress(says(withBot(document, said), agent, null, said.replies, now, { step: 'idle' }), now);
   }
-  const waiting: Speaker = { kind: 'waiting', since, reason: 'unanswered', ticket };
+  const waiting: Speaker = { kind: 'waiting', since, reason: 'unanswered', ticket, ...(user && { user }) };
   const next = { ...document, speaker: waiting };
   return progress(says(next, agent, null, words('unanswered').replies, now, { step: 'unanswered' }), now);
 }
 
 /** The document with the bot as its speaker, and without what only a person needed. */
-function withBot(document: Conversation, { kept }: Pick<Words, 'kept'>): Conversation {
-  const recent = document.recent.map((turn) => ({ ...turn, text: kept(turn.text) }));
-  return { ...document, recent, speaker: { kind: 'bot' }, callback: null };
+function withBot(document: Conversation, words: Pick<Words, 'kept'>): Conversation {
+  return { ...kept(document, words.kept), speaker: { kind: 'bot' }, callback: null };
+}
+
+/** A step whose answer was lost is done once: what this person did last here was that. */
+function doneBefore(document: Conversation, agent: Agent, step: 'pass' | 'back'): Outcome {
+  const last = document.recent.findLast(({ by }) => by?.id === agent.id);
+  return last?.step === step ? { kind: 'again', document } : { kind: 'not_yours' };
 }
 
 function heldBy({ speaker }: Conversation, agent: Agent) {
@@ -142,10 +171,10 @@ function withoutFlows(document: Conversation): Conversation {
   };
 }
 
-/** The words of the staff as a turn of the conversation that nobody asked. `key`: null for what goes with a step. */
+/** Words that answer no turn, as a turn of their own. `agent`: null where the bot says them; `key`: null for what goes with a step. */
 function says(
   document: Conversation,
-  agent: Agent,
+  agent: Agent | null,
   key: string | null,
   replies: Reply[],
   now: number,
@@ -173,7 +202,7 @@ function says(
     outcome: 'answered',
     skill: 'person',
     understanding: null,
-    by: agent,
+    ...(agent && { by: agent }),
     ...more,
     logged: false,
     deliveredAt: null,
@@ -183,8 +212,8 @@ function says(
 }
 
 /** No client's turn can have it: their ids are made of what they sent alone. */
-function wordsId(agent: Agent, key: readonly string[]): TurnId {
-  return turnId(JSON.stringify(['said by', agent.id, ...key]));
+function wordsId(agent: Agent | null, key: readonly string[]): TurnId {
+  return turnId(JSON.stringify(['said by', agent?.id ?? '', ...key]));
 }
 
 function done(next: Conversation, now: number): Outcome {

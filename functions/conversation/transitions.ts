@@ -158,6 +158,10 @@ export interface Answer {
   understanding: AnsweredTurn['understanding'];
   meant?: string;
   rating?: number;
+  /** What is kept of a text once nobody needs it as it was written. */
+  kept(text: string): string;
+  /** What became of a message that could not be taken: said whoever has the conversation. */
+  notice?: true;
   /** Nothing is said because a person has the conversation. */
   silent?: true;
   /** A person was asked for, or is not wanted any more. */
@@ -290,11 +294,18 @@ export function logged(document: Conversation, turnIds: TurnId[], now: number): 
  * What stays when a user is erased: the document without the turns of that user that were accepted until `at`, whoever
  * opened it. `empty`: nobody else has anything in it. Null: it has nothing of that user's before.
  */
-export function forget(document: Conversation, user: UserId, at: number, now: number): Conversation | 'empty' | null {
+export function forget(
+  document: Conversation,
+  user: UserId,
+  at: number,
+  keep: (text: string) => string,
+  now: number,
+): Conversation | 'empty' | null {
   const stays = (turn: Turn) => turn.userId !== user || turn.acceptedAt > at;
   const [inbox, recent] = [document.inbox.filter(stays), document.recent.filter(stays)];
   const known = new Set([...inbox, ...recent].map(({ id }) => id));
-  const others = [...recent, ...inbox].map(({ userId }) => userId);
+  // What the staff said is no turn of anybody's own.
+  const others = [...recent.filter(({ by }) => !by), ...inbox].map(({ userId }) => userId);
   if (others.length === 0) return document.participants.includes(user) ? 'empty' : null;
   const opener = others.includes(document.userId) ? document.userId : others[0]!;
   if (known.size === document.inbox.length + document.recent.length && opener === document.userId) return null;
@@ -305,9 +316,10 @@ export function forget(document: Conversation, user: UserId, at: number, now: nu
   const { [opener]: dialog = emptyDialog, ...rest } = dialogs;
   // Who asked for a person is gone.
   const { speaker } = document;
-  const spoken: Speaker = speaker.kind === 'waiting' && speaker.user === user ? { kind: 'bot' } : speaker;
-  const left = { ...document, speaker: spoken, userId: opener, inbox, recent, active, outbox, dialog, others: rest };
-  return progress(left, now);
+  const isGone = speaker.kind === 'waiting' && speaker.user === user;
+  const callback = document.callback?.user === user ? null : document.callback;
+  const left = { ...document, callback, userId: opener, inbox, recent, active, outbox, dialog, others: rest };
+  return progress(isGone ? kept({ ...left, speaker: { kind: 'bot' } }, keep) : left, now);
 }
 
 /** What a conversation has of one user: others' turns are theirs. */
@@ -353,35 +365,53 @@ export function wakeUps(document: Conversation, now: number): WakeUp[] {
 /** What the sweep does with a document whose `wakeAt` has passed: puts the next look off, twice as far each time. */
 export function wake(document: Conversation, now: number): Conversation | null {
   if (document.wakeAt === null || document.wakeAt > now) return null;
+  // Nothing is late: it was only looked at whether somebody is still there for who waits.
+  if (wakeUps(document, now).length === 0) return progress(document, now);
   const wakes = document.wakes + 1;
   const grace = Math.min(policy.wakeGrace * 2 ** wakes, policy.wakeGraceLimit);
   return { ...document, wakes, wakeAt: now + grace, updatedAt: now };
 }
 
 function settle(document: Conversation, turn: Turn, answer: Answer, now: number): Conversation {
+  const { speaker } = document;
   // Whoever prepared the answer, and whatever became of it: the bot does not speak while a person does.
-  const withPerson = document.speaker.kind === 'person';
+  const isHeard = speaker.kind === 'person' && !answer.notice;
   const answered: Omit<AnsweredTurn, 'ordinal'> = {
     ...turn,
     ...answer.said,
     answeredAt: now,
-    replies: withPerson ? [] : answer.replies,
+    replies: isHeard ? [] : answer.replies,
     outcome: answer.outcome,
     skill: answer.skill,
     ...(answer.content === undefined ? {} : { content: answer.content }),
     understanding: answer.understanding,
     ...(answer.meant === undefined ? {} : { meant: answer.meant }),
     ...(answer.rating === undefined ? {} : { rating: answer.rating }),
+    ...(answer.notice && { notice: answer.notice }),
     logged: false,
     deliveredAt: null,
     timings: answer.timings,
   };
   const next = append({ ...document, inbox: document.inbox.slice(1), active: null }, answered);
-  const { speaker } = document;
-  if (speaker.kind === 'person')
-    return progress({ ...next, speaker: { ...speaker, unanswered: speaker.unanswered ?? now, last: now } }, now);
+  if (speaker.kind === 'person') {
+    // What was written before the person's last words may have been read by then.
+    const waits = turn.acceptedAt > speaker.spoke ? turn.acceptedAt : null;
+    return progress({ ...next, speaker: { ...speaker, unanswered: speaker.unanswered ?? waits, last: now } }, now);
+  }
   const spoken = { ...next, speaker: answer.speaker ?? speaker, callback: answer.callback ?? next.callback };
-  return progress(withDialog(spoken, turn.userId, answer.dialog), now);
+  const isOver = speaker.kind !== 'bot' && spoken.speaker.kind === 'bot' && !spoken.callback;
+  return progress(withDialog(isOver ? kept(spoken, answer.kept) : spoken, turn.userId, answer.dialog), now);
+}
+
+/** The document without what only a person needed: texts as they were written, and what the staff said of somebody. */
+export function kept(document: Conversation, keep: (text: string) => string): Conversation {
+  const recent = document.recent.map(({ meant, replies, ...turn }) => ({
+    ...turn,
+    text: keep(turn.text),
+    ...(meant !== undefined && { meant: keep(meant) }),
+    replies: turn.by ? replies.map((reply) => ({ ...reply, text: keep(reply.text) })) : replies,
+  }));
+  return { ...document, recent };
 }
 
 /** An answered turn at the end, on its way to its channel. */
@@ -426,17 +456,27 @@ function nextWake(document: Conversation, now: number): number | null {
   const delivery = document.outbox[0];
   if (delivery) times.push(Math.max(delivery.retryAt, document.delivering?.until ?? now, now) + policy.wakeGrace);
   if (unlogged(document).length > 0) times.push(now + policy.logGrace);
-  const over = expiry(document.speaker);
+  const over = expiry({ speaker: document.speaker, updatedAt: now });
   if (over) times.push(Math.max(over.at, now));
   return times.length === 0 ? null : Math.min(...times);
 }
 
-/** When time ends what a speaker has, and how; null: it does not. */
-export function expiry(speaker: Speaker): { at: number; what: 'unanswered' | 'idle' } | null {
-  if (speaker.kind !== 'person') return null;
+/**
+ * When time ends what a speaker has, or it must be looked at whether it does; null: it does not. Whether somebody is at the desk is not for
+ * here to know (speaker.ts).
+ */
+export function expiry({ speaker, updatedAt }: Pick<Conversation, 'speaker' | 'updatedAt'>): Expiry | null {
+  if (speaker.kind === 'bot') return null;
+  if (speaker.kind === 'waiting')
+    return { at: Math.min(speaker.since + policy.waiting, updatedAt + policy.waitingLook), what: 'waiting' };
   if (speaker.agent.elsewhere) return { at: speaker.last + policy.handoverIdle, what: 'idle' };
   if (speaker.unanswered !== null) return { at: speaker.unanswered + policy.personUnanswered, what: 'unanswered' };
   return { at: speaker.last + policy.personIdle, what: 'idle' };
+}
+
+export interface Expiry {
+  at: number;
+  what: 'waiting' | 'unanswered' | 'idle';
 }
 
 function held(claim: Claim | null | undefined, now: number): boolean {

@@ -15,11 +15,18 @@ export const desk = z.strictObject({
   /** Days without hours, as 2026-12-25. */
   holidays: z.array(z.iso.date()).default([]),
   /** What a conversation with a person ended as. */
-  wrap_up: z.array(z.strictObject({ name, title: texts })).default([{ name: 'done', title: { en: 'Done' } }]),
+  wrap_up: z.array(z.strictObject({ name, title: texts })).default([]),
+  /** Actions of the bot whose options are shown beside a conversation: the customer's orders. */
+  customer: z.array(name).max(5).default([]),
   /** Answers that are found by `/` and their name. */
   canned: z.array(z.strictObject({ name, text: texts })).default([]),
 });
 export type Desk = z.infer<typeof desk>;
+
+/** What a conversation can end as; where the bot says nothing of it, that it is done. */
+export function wrapUps({ wrap_up: own }: Desk): Desk['wrap_up'] {
+  return own.length > 0 ? own : [{ name: 'done', title: { en: 'Done', ko: '완료' } }];
+}
 
 /** Whether somebody is at the desk. `now`: milliseconds since the epoch. */
 export class Hours {

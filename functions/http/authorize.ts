@@ -4,6 +4,7 @@ import { byPlatform, bySession, byToken, type Principal, type Role, SignInError 
 import { logSeldom } from '../services/telemetry.ts';
 import { cookieOf, SESSION } from './cookie.ts';
 import { limitRefused } from './limits.ts';
+import { originOf } from './origin.ts';
 import { Problem } from './problem.ts';
 
 /**
@@ -46,5 +47,5 @@ async function principalOf(request: HttpRequest): Promise<Principal> {
 function isOwnPage(request: HttpRequest): boolean {
   if (request.method === 'GET' || request.method === 'HEAD') return true;
   const origin = request.headers.get('origin');
-  return origin !== null && origin === new URL(request.url).origin;
+  return origin !== null && origin === originOf(request);
 }

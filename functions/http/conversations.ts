@@ -118,6 +118,7 @@ export const listMessages = route(
   'conversations.list',
   {
     summary: 'The recent turns, oldest first',
+    description: 'What a person says answers no turn: it is among the replies (`…/replies`).',
     access: 'key',
     path: schemas.conversation,
     answers: { 200: { description: 'The turns.', schema: schemas.messageList } },
@@ -126,7 +127,8 @@ export const listMessages = route(
   async (request) => {
     const given = conversationOf(request);
     const document = await conversation(conversationId('api', given));
-    return json(200, { messages: [...document.recent, ...document.inbox].map((turn) => response(given, turn)) });
+    const own = document.recent.filter(({ givenId }) => givenId !== '');
+    return json(200, { messages: [...own, ...document.inbox].map((turn) => response(given, turn)) });
   },
 );
 

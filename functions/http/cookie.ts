@@ -1,4 +1,5 @@
 import type { Cookie, HttpRequest } from '@azure/functions';
+import { originOf } from './origin.ts';
 
 /** The cookies of the sign-in. Where the app is reached by TLS, their names bind them to this very host. */
 export const SESSION = 'maru-session';
@@ -31,5 +32,5 @@ function named(request: HttpRequest, name: string): string {
 }
 
 function isSecure(request: HttpRequest): boolean {
-  return new URL(request.url).protocol === 'https:';
+  return originOf(request).startsWith('https:');
 }

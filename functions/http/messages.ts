@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest } from '@azure/functions';
 import { z } from 'zod';
 import type { Attachment, Turn } from '../conversation/document.ts';
-import { conversationId, turnId, userId } from '../conversation/identifier.ts';
+import { type ConversationId, conversationId, turnId, userId } from '../conversation/identifier.ts';
 import { readable } from '../services/blobs.ts';
+import { readConversation } from '../services/conversations.ts';
+import { noteTyping } from '../services/notes.ts';
 import { log, logSeldom, traceparent } from '../services/telemetry.ts';
 import { accept, fingerprint } from './accept.ts';
 import { limitRefused } from './limits.ts';
@@ -91,6 +93,10 @@ export const postActivity = route(
     if (received.type === 'event' && received.name === 'handoff.status' && received.conversation) {
       const { handoffStatus } = await import('./hub.ts');
       await handoffStatus(conversationId({ channel: received.channelId }, received.conversation.id), received.value);
+      return json(202, {});
+    }
+    if (received.type === 'typing' && received.conversation) {
+      await typed(conversationId({ channel: received.channelId }, received.conversation.id));
       return json(202, {});
     }
     const message = messageOf(received);
@@ -199,6 +205,16 @@ function attachmentsOf(received: Activity): Attachment[] {
 /** What a reply needs (Bot Framework's conversation reference), but for the activity and its user, which are each turn's own. */
 function referenceOf({ recipient, conversation, channelId, serviceUrl, locale }: Activity): Record<string, unknown> {
   return { bot: recipient, conversation, channelId, serviceUrl, ...(locale ? { locale } : {}) };
+}
+
+/** A person sees that the customer writes; nobody else needs to know. Best effort. */
+async function typed(id: ConversationId): Promise<void> {
+  try {
+    const document = await readConversation(id);
+    if (document && document.speaker.kind !== 'bot') await noteTyping(document, Date.now());
+  } catch (error) {
+    log('info', 'that a customer writes was not noted', { error: String(error) });
+  }
 }
 
 /** Best effort: a turn is not lost for want of a typing indicator. */

@@ -1,19 +1,17 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { readPicture } from '../services/blobs.ts';
-import { opened, seal, Unsealed } from '../services/seal.ts';
+import { isSent, readPicture } from '../services/blobs.ts';
 import { Problem } from './problem.ts';
 import { read, route } from './route.ts';
 
-const PURPOSE = 'picture';
-/** As long as the picture itself stays (services/stores.ts). */
-const SECONDS = 30 * 86_400;
+const token = z.string().regex(/^[\w-]{100,400}$/, 'must be a part of an address that this app gave');
 
-const token = z.string().regex(/^[\w-]{1,600}(\.[\w-]{0,1200}){4}$/, 'must be a part of an address that this app gave');
-
-/** The address of a picture that was sent to a user: whoever has it may see that one picture, for some days. */
-export async function addressOf(origin: string, name: string): Promise<string> {
-  return `${origin}/api/pictures/${await seal(PURPOSE, { name }, SECONDS)}`;
+/**
+ * The address of a picture that was sent to a user. Its name has 128 bits that nobody can guess: whoever has the address may see that
+ * one picture, as long as it is kept.
+ */
+export function addressOf(origin: string, name: string): string {
+  return `${origin}/api/pictures/${Buffer.from(name).toString('base64url')}`;
 }
 
 /** GET /api/pictures/{token} */
@@ -27,14 +25,8 @@ export const getSentPicture = route(
     problems: ['invalid_message', 'not_found', 'unavailable'],
   },
   async (request) => {
-    try {
-      const sealed = read('token', request.params.token ?? '', token);
-      const { name } = await opened(PURPOSE, sealed, z.object({ name: z.string() }));
-      return shown(await readPicture(name));
-    } catch (error) {
-      if (error instanceof Unsealed) throw new Problem('not_found', 'This address no longer holds.');
-      throw error;
-    }
+    const name = Buffer.from(read('token', request.params.token ?? '', token), 'base64url').toString();
+    return shown(isSent(name) ? await readPicture(name) : null);
   },
 );
 

@@ -45,24 +45,29 @@ export const listReplies = route(
 );
 
 /** What the document has, and, where it has forgotten some of it already, the call log before that. */
-async function since(id: ConversationId, document: Conversation, after: number): Promise<AnsweredTurn[]> {
+async function since(id: ConversationId, document: Conversation, given: number): Promise<AnsweredTurn[]> {
+  const after = begun(document, given);
   const recent = document.recent.filter(({ ordinal }) => ordinal > after);
   const first = recent[0]?.ordinal ?? document.said + 1;
   if (first <= after + 1) return recent;
-  const logged = (await turnsAfter(id, after, LIMIT)).filter(({ ordinal }) => ordinal < first);
+  const logged = (await turnsAfter(id, after, document.createdAt, LIMIT)).filter(({ ordinal }) => ordinal < first);
   return [...logged, ...recent].slice(0, LIMIT);
+}
+
+/** A cursor of a conversation of the same id that was erased, or was over, since: it begins anew. */
+function begun({ said }: Pick<Conversation, 'said'>, after: number): number {
+  return after > said ? 0 : after;
 }
 
 function answer(given: string, { speaker, said }: Conversation, turns: AnsweredTurn[], after: number) {
   return {
     conversationId: given,
-    // A cursor of another conversation, or of one that was erased since, begins anew.
-    cursor: String(turns.at(-1)?.ordinal ?? Math.min(after, said)),
+    cursor: String(turns.at(-1)?.ordinal ?? begun({ said }, after)),
     speaker: whoSpeaks(speaker),
     replies: turns.flatMap(({ givenId, by, answeredAt, replies }) =>
       replies.map((reply) => ({
         ...reply,
-        turnId: by ? null : givenId,
+        turnId: givenId || null,
         by: by ? 'person' : 'bot',
         ...(by && { name: by.name }),
         at: answeredAt,

@@ -133,7 +133,10 @@ export const messageResponse = z
     status: z
       .enum(['accepted', 'answered', 'failed'])
       .meta({ description: '`failed`: answered with an apology; a person is told.' }),
-    text: z.string().optional().meta({ description: 'Personal details are masked once it is answered.' }),
+    text: z.string().optional().meta({
+      description:
+        'Personal details are masked once it is answered; while a person is asked for or has the conversation, once that is over.',
+    }),
     replies: z.array(reply).optional(),
     intent: z
       .object({ name: z.string(), score: z.number() })
@@ -228,6 +231,7 @@ export const userExport = z
         turns: documents,
         incidents: documents,
         notes: documents,
+        lessons: documents,
         attachments: z.array(
           z.object({ name: z.string(), contentType: z.string(), bytes: z.int(), acceptedAt: z.number() }),
         ),

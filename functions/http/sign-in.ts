@@ -5,8 +5,9 @@ import { beginSignIn, endSignIn, SignInError } from '../services/sign-in.ts';
 import { logSeldom } from '../services/telemetry.ts';
 import { cookieOf, SESSION, SIGN_IN, setCookie } from './cookie.ts';
 import { limitRefused } from './limits.ts';
+import { originOf } from './origin.ts';
 import { Problem } from './problem.ts';
-import { read, route, staffRoute } from './route.ts';
+import { json, read, route, staffRoute } from './route.ts';
 
 const SESSION_SECONDS = 8 * 3_600;
 const SIGN_IN_SECONDS = 600;
@@ -69,12 +70,26 @@ export const signedIn = route(
 /** POST /api/admin/sign-out */
 export const signOut = staffRoute(
   'admin.sign-out',
-  { summary: 'Sign out', answers: { 204: { description: 'The session is over.' } }, problems: [] },
-  async (request) => ({ status: 204, cookies: [setCookie(request, SESSION, '', 0)] }),
+  {
+    summary: 'Sign out',
+    answers: {
+      200: {
+        description: 'The session is over, once the browser has gone there.',
+        schema: z.object({ location: z.string() }),
+      },
+    },
+    problems: [],
+  },
+  async (request) => ({
+    ...json(200, {
+      location: settings().WEBSITE_AUTH_ENABLED ? '/.auth/logout?post_logout_redirect_uri=/console' : '/console',
+    }),
+    cookies: [setCookie(request, SESSION, '', 0)],
+  }),
 );
 
 function redirectOf(request: HttpRequest): string {
-  return `${new URL(request.url).origin}/auth/signed-in`;
+  return `${originOf(request)}/auth/signed-in`;
 }
 
 function redirect(location: string, cookies: Cookie[] = []): HttpResponseInit {

@@ -8,7 +8,7 @@ import type { Question, Skill, SkillAnswer } from '../skills/skill.ts';
 export function answered(
   skill: Skill,
   { bot, turn, understanding, meant, speaker: before }: Question,
-  { replies, dialog, speaker, callback, rating, silent }: SkillAnswer,
+  { replies, dialog, speaker, callback, rating, silent, notice }: SkillAnswer,
   timings: Record<string, number>,
 ): Answer {
   const { name } = skill;
@@ -21,7 +21,9 @@ export function answered(
     skill: name,
     content,
     understanding,
-    ...(meant !== undefined && { meant }),
+    kept: keptOf(bot),
+    ...(meant !== undefined && { meant: keptOf(bot)(meant) }),
+    ...(notice && { notice }),
     ...(speaker && { speaker }),
     ...(callback && { callback }),
     ...(rating !== undefined && { rating }),

@@ -1,6 +1,6 @@
 import type { Conversation, Turn, Understanding } from '../conversation/document.ts';
 import { type Answer, dialogOf } from '../conversation/transitions.ts';
-import { currentBot } from '../services/bot.ts';
+import { currentBot, keptOf } from '../services/bot.ts';
 import { Unavailable } from '../services/failure.ts';
 import { apology } from '../skills/fallback.ts';
 import { said } from './answered.ts';
@@ -22,6 +22,7 @@ export function failed(
     final: false,
     apology: {
       said: said(bot, turn),
+      kept: keptOf(bot),
       replies: [apology(bot, turn.locale, document.active?.skill ?? null)],
       dialog: { ...dialogOf(document, turn.userId), flow: null, paused: [] },
       skill: 'apology',

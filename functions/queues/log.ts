@@ -32,16 +32,29 @@ export const logTurns = onWakeUp('log', async ({ conversationId }) => {
   if (!there) await removeTurns(conversationId, written);
 });
 
+/** Without personal details, whoever wrote them; and without addresses that open a picture. */
+function asKept({ text, replies, by }: AnsweredTurn): Pick<AnsweredTurn, 'text' | 'replies'> {
+  const keep = keptOf(currentBot());
+  const said = replies.map(({ picture, ...reply }) => ({
+    ...reply,
+    text: by ? keep(reply.text) : reply.text,
+    ...(picture && { picture: { ...picture, name: keep(picture.name), url: '' } }),
+  }));
+  return { text: keep(text), replies: said };
+}
+
 async function write(document: Conversation, { sender: _, ...turn }: AnsweredTurn): Promise<void> {
   const { channel } = document;
   await logTurn({
     ...turn,
     // While a person has the conversation, the document has it as it was written.
-    text: keptOf(currentBot())(turn.text),
+    ...asKept(turn),
     logged: true,
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),
   });
+  // A person's words answer no turn: they would hide how long those take.
+  if (turn.by) return;
   // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
   log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
     conversationId: document.id,

@@ -24,6 +24,7 @@ export function questionOf(
     understanding,
     dialog: dialogOf(document, turn.userId),
     speaker: document.speaker,
+    callback: document.callback,
     history: document.recent
       .slice(-HISTORY)
       .map(({ text, replies }) => ({ customer: text, replies: replies.map((reply) => reply.text) })),

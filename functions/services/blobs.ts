@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import type { Turn } from '../conversation/document.ts';
-import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
+import type { ConversationId, UserId } from '../conversation/identifier.ts';
 import type { Outside } from '../skills/skill.ts';
 import { Rejected, unavailable } from './failure.ts';
 import { call } from './http.ts';
@@ -66,15 +67,21 @@ async function keepPicture(
   return { name: blob.name, contentType: type.mime, url: blob.url };
 }
 
-/** Keeps a picture that the staff sends to a user: it is found, and erased, as the user's own are. The same for the same key. */
+/** A picture of the staff by its name: what customers sent has another, and is shown to the staff alone. */
+const SENT = /^user\.[\w-]{43}\/conversation\.[\w-]{43}\/sent-[0-9a-f-]{36}\.(png|jpg|webp|gif)$/;
+
+export function isSent(name: string): boolean {
+  return SENT.test(name);
+}
+
+/** Keeps a picture that the staff sends to a user: it is found, and erased, as the user's own are. */
 export async function keepSent(
   user: UserId,
   conversationId: ConversationId,
-  key: TurnId,
   body: Buffer,
   now: number,
 ): Promise<{ name: string; contentType: string }> {
-  return await keepPicture(`${user}/${conversationId}/${key}-sent`, body, now);
+  return await keepPicture(`${user}/${conversationId}/sent-${randomUUID()}`, body, now);
 }
 
 /** What was kept under a name; null where it is gone. */

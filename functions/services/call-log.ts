@@ -41,9 +41,13 @@ export async function rate(conversationId: ConversationId, turnId: TurnId, feedb
   );
 }
 
-/** Turns of a conversation that were answered before a time, oldest first. */
+export async function readTurn(conversationId: ConversationId, id: TurnId): Promise<LoggedTurn | null> {
+  return (await documents.read(id, conversationId))?.document ?? null;
+}
+
+/** Turns of a conversation before the one of an ordinal, oldest first. */
 export async function olderTurns(id: ConversationId, before: number, limit: number): Promise<LoggedTurn[]> {
-  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.answeredAt < @before ORDER BY c.answeredAt DESC`;
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal < @before ORDER BY c.ordinal DESC`;
   const parameters = [
     { name: '@id', value: id },
     { name: '@before', value: before },
@@ -52,19 +56,29 @@ export async function olderTurns(id: ConversationId, before: number, limit: numb
 }
 
 /** Turns of a conversation from the one behind an ordinal on, oldest first. */
-export async function turnsAfter(id: ConversationId, ordinal: number, limit: number): Promise<LoggedTurn[]> {
-  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal > @ordinal ORDER BY c.ordinal`;
+export async function turnsAfter(
+  id: ConversationId,
+  ordinal: number,
+  begun: number,
+  limit: number,
+): Promise<LoggedTurn[]> {
+  // Of this conversation alone: one of the same id before it may still be in the log.
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal > @ordinal AND c.answeredAt >= @begun ORDER BY c.ordinal`;
   const parameters = [
     { name: '@id', value: id },
     { name: '@ordinal', value: ordinal },
+    { name: '@begun', value: begun },
   ];
   return await documents.query(query, parameters, limit);
 }
 
 /** The last logged turns that the model answered. */
 export async function lastTurns(limit: number): Promise<{ id: TurnId; text: string }[]> {
-  const query = `SELECT TOP ${limit} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
-  return (await documents.query<{ id: TurnId; text: string }>(query, [], limit)).filter(({ text }) => text);
+  // What the staff says, and pictures, have no text: among so many there are enough.
+  const top = limit * 4;
+  const query = `SELECT TOP ${top} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
+  const turns = await documents.query<{ id: TurnId; text: string }>(query, [], top);
+  return turns.filter(({ text }) => text).slice(0, limit);
 }
 
 /** The last logged turns whose meaning a person has said. */

@@ -35,12 +35,19 @@ export type Listed = Pick<Conversation, 'id' | 'speaker' | 'callback' | 'locale'
 /** Conversations that wait for a person or have one, the longest first, and behind them those in which a message was left. */
 export async function deskConversations(limit: number): Promise<Listed[]> {
   const fields = 'c.id, c.speaker, c.callback, c.locale, c.channel, c.updatedAt';
-  const by = (time: string) =>
-    documents.query<Listed>(`SELECT TOP ${limit} ${fields} FROM c WHERE ${time} > 0 ORDER BY ${time}`, [], limit);
-  // The bot's own have no `since`.
-  const [people, callbacks] = await Promise.all([by('c.speaker.since'), by('c.callback.since')]);
-  const known = new Set(people.map(({ id }) => id));
-  return [...people, ...callbacks.filter(({ id }) => !known.has(id))];
+  const of = (condition: string, time: string) =>
+    documents.query<Listed>(
+      `SELECT TOP ${limit} ${fields} FROM c WHERE ${condition} AND ${time} > 0 ORDER BY ${time}`,
+      [],
+      limit,
+    );
+  // Each by itself: however many wait, nobody loses sight of those that they have.
+  const lists = await Promise.all([
+    of("c.speaker.kind = 'person'", 'c.speaker.since'),
+    of("c.speaker.kind = 'waiting'", 'c.speaker.since'),
+    of("c.speaker.kind = 'bot'", 'c.callback.since'),
+  ]);
+  return lists.flat();
 }
 
 /**

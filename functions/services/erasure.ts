@@ -3,10 +3,12 @@ import type { ConversationId, UserId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { upcast } from '../conversation/version.ts';
 import { eraseAttachments, listAttachments } from './blobs.ts';
+import { currentBot, keptOf } from './bot.ts';
 import type { LoggedTurn } from './call-log.ts';
 import { change, notify } from './conversations.ts';
 import { Documents, REMOVE } from './documents.ts';
 import type { Incident } from './incidents.ts';
+import type { Lesson } from './lessons.ts';
 import { type Notes, notesAfter } from './notes.ts';
 import { type ContainerName, containers } from './stores.ts';
 import { log } from './telemetry.ts';
@@ -36,6 +38,7 @@ const documents = {
   turns: new Documents<LoggedTurn>('turns'),
   incidents: new Documents<Incident>('incidents'),
   notes: new Documents<Notes>('notes'),
+  lessons: new Documents<Lesson>('lessons'),
   erasures: new Documents<Erasure>('erasures'),
 } satisfies Record<Exclude<ContainerName, 'releases' | 'staff'>, unknown>;
 
@@ -97,6 +100,11 @@ async function erase(id: UserId, at: number): Promise<Removed> {
     await documents.notes.change(conversationId, {
       transition: (notes) => [notes && notesAfter(notes, at), undefined],
     });
+  // What the bot is to learn has nothing of theirs but where it came from.
+  for (const { id: lesson } of await found<Lesson>('lessons', id, 'c.id'))
+    await documents.lessons.change(lesson, {
+      transition: (current) => [current && { ...current, from: null, participants: [] }, undefined],
+    });
   const attachments = await eraseAttachments(id, at);
   await documents.users.change(id, {
     transition: (user) => [user && user.createdAt <= at ? REMOVE : null, undefined],
@@ -109,7 +117,7 @@ async function leave(id: ConversationId, user: UserId, at: number): Promise<void
   const wakeUps = await change(id, {
     transition: (document) => {
       const now = Date.now();
-      const next = document && conversation.forget(document, user, at, now);
+      const next = document && conversation.forget(document, user, at, keptOf(currentBot()), now);
       if (next === 'empty') return [REMOVE, []];
       return [next, next ? conversation.wakeUps(next, now) : []];
     },
@@ -126,9 +134,11 @@ export async function exportUser(id: UserId) {
   const turns = await found<LoggedTurn>('turns', id);
   const incidents = await found<Incident>('incidents', id);
   const notes = await found<Notes>('notes', id);
+  const lessons = await found<Lesson>('lessons', id);
   const attachments = await listAttachments(id);
-  if (!user && [conversations, turns, incidents, notes, attachments].every((list) => list.length === 0)) return null;
-  return { user: user ?? null, conversations, turns, incidents, notes, attachments };
+  if (!user && [conversations, turns, incidents, notes, lessons, attachments].every((list) => list.length === 0))
+    return null;
+  return { user: user ?? null, conversations, turns, incidents, notes, lessons, attachments };
 }
 
 async function found<D>(name: keyof typeof documents, user: UserId, fields = '*'): Promise<D[]> {

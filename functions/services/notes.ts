@@ -10,6 +10,8 @@ export interface Notes {
   notes: Note[];
   /** What somebody has begun to write, by who; on the server, so that a reload or another machine has it. */
   drafts: Record<string, { text: string; at: number }>;
+  /** When the customer last showed that they write. */
+  typedAt?: number;
   /** Who looks at it, by who. */
   viewers: Record<string, { name: string; at: number }>;
 }
@@ -23,12 +25,15 @@ export interface Note {
 }
 
 const documents = new Documents<Notes>('notes');
-/** Notes of one conversation; the oldest go. */
+/** Notes of one conversation, and their bytes: the oldest go. */
 const NOTES = 200;
+const NOTES_BYTES = 500_000;
 /** Somebody looks who has asked within this time, in milliseconds. */
 export const LOOKING = 40_000;
 /** How often that is written down. */
 const LOOKED = 15_000;
+/** And how often that the customer writes. */
+const TYPED = 2_000;
 
 export async function readNotes(id: ConversationId): Promise<Notes | null> {
   return (await documents.read(id))?.document ?? null;
@@ -38,8 +43,14 @@ export async function addNote({ id, participants }: Conversation, note: Note): P
   await change(id, participants, (notes) =>
     notes.notes.some(({ key, by }) => key === note.key && by.id === note.by.id)
       ? null
-      : { ...notes, notes: [...notes.notes, note].slice(-NOTES) },
+      : { ...notes, notes: newest([...notes.notes, note]) },
   );
+}
+
+function newest(notes: Note[]): Note[] {
+  const kept = notes.slice(-NOTES);
+  while (kept.length > 1 && Buffer.byteLength(JSON.stringify(kept)) > NOTES_BYTES) kept.shift();
+  return kept;
 }
 
 /** Keeps what somebody is writing; blank: nothing. */
@@ -69,6 +80,16 @@ export async function look({ id, participants }: Conversation, agent: Agent, now
   });
 }
 
+const typed = new Map<string, number>();
+
+/** Notes that the customer is writing. */
+export async function noteTyping({ id, participants }: Conversation, now: number): Promise<void> {
+  if (now - (typed.get(id) ?? 0) < TYPED) return;
+  if (typed.size > 10_000) typed.clear();
+  typed.set(id, now);
+  await change(id, participants, (notes) => ({ ...notes, typedAt: now }));
+}
+
 /** What stays of them when a user is erased: what was written after it. */
 export function notesAfter(notes: Notes, at: number): Notes | typeof REMOVE {
   const kept = notes.notes.filter((note) => note.at > at);
@@ -86,7 +107,8 @@ async function change(
     transition: (stored) => {
       const notes = stored ?? { id, participants, notes: [], drafts: {}, viewers: {} };
       const next = transition(notes);
-      return [next && { ...next, participants }, undefined];
+      // Whoever was in it once is found by what was noted then.
+      return [next && { ...next, participants: [...new Set([...notes.participants, ...participants])] }, undefined];
     },
   });
 }

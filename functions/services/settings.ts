@@ -76,6 +76,8 @@ const schema = z.object({
   SHOP_TOKEN_AUDIENCE: z.string().min(1).max(200).default('maru'),
   /** Where the chat page asks the shop, with the shop's cookies, for such a token. Unset: everybody is a guest there. */
   SHOP_CUSTOMER_TOKEN_URL: url.optional(),
+  /** Where browsers reach this app, where a proxy with a name of its own stands before it (Front Door). */
+  PUBLIC_URL: url.optional(),
   /** Who signs the staff in: an issuer of OpenID Connect (`https://login.microsoftonline.com/<tenant>/v2.0`), and this app there. */
   CONSOLE_ISSUER: url.optional(),
   CONSOLE_CLIENT_ID: z.string().min(1).max(200).optional(),
@@ -211,6 +213,15 @@ function rules(given: Record<string, string | undefined>): string[] {
   if (!given.WEBSITE_SITE_NAME) return problems;
   if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
   if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');
+  // Customers would be sent to a desk that nobody can open.
+  if (
+    (given.DESK ?? 'console') === 'console' &&
+    !given.CONSOLE_CLIENT_ID &&
+    given.WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true'
+  )
+    problems.push('CONSOLE_CLIENT_ID: needed where DESK is console; without it nobody can sign in to answer');
+  if (given.CONSOLE_CLIENT_ID && !given.CONSOLE_SESSION_KEY)
+    problems.push('CONSOLE_SESSION_KEY: needed with CONSOLE_CLIENT_ID');
   if (given.COSMOS_KEY) problems.push('COSMOS_KEY: not used in Azure; give the app identity a Cosmos DB data role');
   if (given.STORAGE_CONNECTION)
     problems.push('STORAGE_CONNECTION: not used in Azure; set STORAGE_CONNECTION__queueServiceUri');

@@ -69,6 +69,17 @@ export const containers = {
       exported: true,
     },
   },
+  lessons: {
+    partitionKey: '/id',
+    days: 400,
+    indexed: ['/at/?', '/participants/[]/?'],
+    user: {
+      holds: 'which turn a lesson for the bot was made of; the lesson itself is without personal details',
+      found: 'ARRAY_CONTAINS(c.participants, @user)',
+      is: 'part',
+      exported: true,
+    },
+  },
   staff: {
     partitionKey: '/id',
     days: 30,

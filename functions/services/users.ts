@@ -58,6 +58,10 @@ export async function seen(user: Seen, now: number, anew = false): Promise<Custo
   return named ?? stored.customerId;
 }
 
+export async function readUser(id: UserId): Promise<User | null> {
+  return (await documents.read(id))?.document ?? null;
+}
+
 /** The profile is gone: the next turn makes a new one. */
 export function forgetSeen(id: UserId): void {
   known.delete(id);

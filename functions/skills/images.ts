@@ -15,11 +15,16 @@ export const images: Skill = {
   async run(question, outside) {
     const { bot, turn, dialog } = question;
     const kept = await Promise.all(turn.attachments.map((_, index) => keep(question, outside, index)));
-    const replies = kept.map(({ reply }) => reply);
-    if (turn.refused === 'too_many_pictures') replies.push(bot.reply(turn.locale, 'image_too_many'));
+    const tooMany = turn.refused === 'too_many_pictures' ? [bot.reply(turn.locale, 'image_too_many')] : [];
+    const replies = [...kept.map(({ reply }) => reply), ...tooMany];
     const alone = { ...question, turn: { ...turn, attachments: [] } };
     // Whoever has the conversation, or will, sees them there.
-    if (question.speaker.kind === 'person') return await person.run(alone, outside);
+    if (question.speaker.kind === 'person') {
+      const heard = await person.run(alone, outside);
+      // What did not get there is said, whoever speaks: it would be taken for read.
+      const lost = [...kept.filter(({ url }) => url === '').map(({ reply }) => reply), ...tooMany];
+      return lost.length > 0 ? { replies: lost, dialog, notice: true } : heard;
+    }
     if (isForPerson(question, turn.userId)) {
       const waiting = await keepForPerson(alone, outside);
       return { ...waiting, replies: [...replies, ...waiting.replies] };
@@ -32,7 +37,7 @@ export const images: Skill = {
     }
     if (turn.text && understood(question)) {
       const answer = await outside.respond(alone);
-      return { replies: [...replies, ...answer.replies], dialog: answer.dialog };
+      return { ...answer, replies: [...replies, ...answer.replies] };
     }
     const suggestions = [...bot.content.about.images, 'ask_person'].map((phrase) => bot.say(turn.locale, phrase));
     const about = bot.reply(turn.locale, 'image_about', {}, suggestions);

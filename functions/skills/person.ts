@@ -32,14 +32,23 @@ export const person: Skill = {
 
 /** While somebody waits for a person: what is said is kept, unless the bot is wanted again. */
 export async function keepForPerson(question: Question, outside: Outside): Promise<SkillAnswer> {
-  const { bot, turn, speaker } = question;
+  const { bot, turn, speaker, now } = question;
   const { locale, text } = turn;
   const dialog = withBot(question);
   if (understood(question)?.is === 'bot' || bot.shortAnswers.read(text) === 'stop')
     return await backToBot(question, outside);
   await outside.hub?.tell?.(toldHub(question, 'message'), keyOf(question));
   if (outside.hub) return { replies: [place(question, null, bot.say(locale, 'desk_passed_on'))], dialog };
-  const since = speaker.kind === 'waiting' ? speaker.since : question.now;
+  const { since, ticket, reason, user } =
+    speaker.kind === 'waiting' ? speaker : { since: now, ticket: '', reason: '', user: undefined };
+  // Everybody has gone home meanwhile.
+  if (!bot.desk.isOpen(now))
+    return {
+      replies: [bot.reply(locale, 'desk_closed', { ticket })],
+      dialog,
+      speaker: { kind: 'bot' },
+      callback: { since, reason, ticket, ...(user && { user }) },
+    };
   return {
     replies: [place(question, await outside.queue?.ahead(since), bot.say(locale, 'desk_passed_on'))],
     dialog,
@@ -82,14 +91,18 @@ async function queue(question: Question, outside: Outside, phrase: string, reaso
   const { bot, turn, now } = question;
   const ticket = referenceOf(question);
   const dialog = withBot(question);
-  // Another of the group has asked already: one person comes for all.
-  if (question.speaker.kind === 'waiting')
-    return { replies: [bot.reply(turn.locale, phrase, { ticket: question.speaker.ticket })], dialog };
+  // Another of the group has asked already: one person comes for all, and all wait.
+  if (question.speaker.kind === 'waiting') {
+    const { user: _, ...speaker } = question.speaker;
+    return { replies: [bot.reply(turn.locale, phrase, { ticket: speaker.ticket })], dialog, speaker };
+  }
+  // Who was told a reference keeps it.
+  const callback = question.callback ?? { since: now, reason, ticket, user: turn.userId };
   if (!bot.desk.isOpen(now))
     return {
-      replies: [bot.reply(turn.locale, 'desk_closed', { ticket })],
+      replies: [bot.reply(turn.locale, 'desk_closed', { ticket: callback.ticket })],
       dialog,
-      callback: { since: now, reason, ticket },
+      callback,
     };
   const speaker = { kind: 'waiting', since: now, reason, ticket, user: turn.userId } as const;
   const said = bot.reply(turn.locale, phrase, { ticket });

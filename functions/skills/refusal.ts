@@ -5,6 +5,6 @@ export const refusal: Skill = {
   name: 'refusal',
   inline: true,
   run({ bot, turn, dialog }) {
-    return { replies: [bot.reply(turn.locale, 'text_too_long')], dialog };
+    return { replies: [bot.reply(turn.locale, 'text_too_long')], dialog, notice: true };
   },
 };

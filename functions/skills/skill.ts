@@ -14,6 +14,8 @@ export interface Question {
   dialog: Dialog;
   /** Who answers in this conversation. */
   speaker: Speaker;
+  /** A message that was left while nobody was at the desk, and nobody has taken yet. */
+  callback: Callback | null;
   /** The last turns, oldest first, as they are kept. */
   history: { customer: string; replies: string[] }[];
   /** What the bot said to this user last. */
@@ -33,6 +35,8 @@ export interface SkillAnswer {
   callback?: Callback;
   /** What the user thought of a person's help, 1 to 5. */
   rating?: number;
+  /** What became of a message that could not be taken: said whoever has the conversation. */
+  notice?: true;
   /** Nothing is said because a person has the conversation: where that is no longer so, the turn is understood anew. */
   silent?: true;
 }

@@ -2,6 +2,7 @@ import type { InvocationContext, Timer } from '@azure/functions';
 import type { Conversation } from '../conversation/document.ts';
 import type { ConversationId } from '../conversation/identifier.ts';
 import { expire, type Words } from '../conversation/speaker.ts';
+import type { Expiry } from '../conversation/transitions.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { currentBot, keptOf } from '../services/bot.ts';
 import { change, dueConversations, notify } from '../services/conversations.ts';
@@ -31,11 +32,13 @@ export async function wake(_timer: Timer, _context: InvocationContext): Promise<
 }
 
 /** What is said where a person does not answer, or nobody writes any more. */
-function expiryWords({ locale, speaker }: Conversation): (what: 'unanswered' | 'idle') => Words {
+function expiryWords({ locale, speaker }: Conversation): (what: Expiry['what']) => Words {
   const name = speaker.kind === 'person' ? speaker.agent.name : '';
+  const ticket = speaker.kind === 'waiting' ? speaker.ticket : '';
   return (what) => {
     const bot = currentBot();
-    return { replies: [bot.reply(locale, `desk_${what}`, { name })], kept: keptOf(bot) };
+    const phrase = what === 'waiting' ? 'desk_closed' : `desk_${what}`;
+    return { replies: [bot.reply(locale, phrase, { name, ticket })], kept: keptOf(bot) };
   };
 }
 
@@ -44,7 +47,10 @@ async function wakeOne(id: ConversationId): Promise<void> {
     const wakeUps = await change<conversation.WakeUp[]>(id, {
       transition: (document) => {
         const now = Date.now();
-        const next = document && (expire(document, expiryWords(document), now) ?? conversation.wake(document, now));
+        const next =
+          document &&
+          (expire(document, currentBot().desk.isOpen(now), expiryWords(document), now) ??
+            conversation.wake(document, now));
         return [next, next ? conversation.wakeUps(next, now) : []];
       },
     });

@@ -143,6 +143,8 @@ function render({ token, conversationId, domain }) {
     {
       directLine,
       store,
+      // Where a person has the conversation, they see that an answer is being written.
+      sendTypingIndicator: true,
       attachmentMiddleware:
         () =>
         (next) =>

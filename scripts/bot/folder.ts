@@ -126,7 +126,7 @@ export function served(content: shape.Content): shape.Content {
 
 /** What no file says by itself. */
 function check(content: shape.Content, blame: Blame): void {
-  const { languages, intents, faq, phrases, flows, actions, entities, shortAnswers } = content;
+  const { languages, intents, faq, phrases, flows, actions, entities, shortAnswers, desk } = content;
   const tags = languages.map(({ tag }) => tag);
   const lacking = (all: Readonly<Record<string, unknown>>) =>
     languages.filter(({ tag, fallback }) => !(tag in all) && !(fallback && fallback in all)).map(({ tag }) => tag);
@@ -135,6 +135,16 @@ function check(content: shape.Content, blame: Blame): void {
     if (fallback !== undefined && !tags.includes(fallback))
       blame('languages', [index, 'fallback'], `there is no language "${fallback}"`);
   });
+  desk.customer.forEach((action, index) => {
+    if (!actions[action]) blame('desk', ['customer', index], `there is no action "${action}"`);
+    else if (actions[action].effect !== 'none')
+      blame('desk', ['customer', index], `"${action}" has an effect: what is only looked at must have none`);
+  });
+  for (const [part, texts] of [
+    ...desk.wrap_up.map(({ title }, index) => [['wrap_up', index], title] as const),
+    ...desk.canned.map(({ text: written }, index) => [['canned', index], written] as const),
+  ])
+    for (const tag of lacking(texts)) blame('desk', part, `has no ${tag}`);
   for (const phrase of shape.PHRASES)
     if (!phrases[phrase]) blame('phrases', [], `lacks "${phrase}", which the platform says (docs/bot.md)`);
   const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort().join(' ');

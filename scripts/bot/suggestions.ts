@@ -1,5 +1,6 @@
 import { FAQ } from '../../functions/dialog/bot.ts';
 import { meantTurns } from '../../functions/services/call-log.ts';
+import { type Lesson, lastLessons } from '../../functions/services/lessons.ts';
 import { loadSettings } from '../release/environment.ts';
 
 /** Taps that are looked at. */
@@ -29,10 +30,25 @@ export function suggestionsOf(turns: Awaited<ReturnType<typeof meantTurns>>): Su
   return [...all.values()].sort((a, b) => b.times - a.times || (a.of < b.of ? -1 : 1));
 }
 
+/** A lesson of the staff as it would stand in the bot's folder. */
+export function asContent({ kind, language, question, answer, intent, by }: Lesson): string {
+  const to = { utterance: 'utterances', answer: 'answers', faq: '' }[kind];
+  const where = kind === 'faq' ? 'faq.json' : `intents.json, "${intent}", ${to}`;
+  const content =
+    kind === 'faq'
+      ? { name: '', question: { [language]: question }, answer: { [language]: answer } }
+      : { [language]: [kind === 'utterance' ? question : answer] };
+  return `${where}  (${by.name}: ${question})\n  ${JSON.stringify(content)}`;
+}
+
 /** Prints them, to be taken into intents.json or faq.json by a person: what somebody tapped in passing may be wrong. */
 export async function showSuggestions(): Promise<void> {
   await loadSettings();
+  const taught = await lastLessons(LIMIT);
+  if (taught.length > 0) console.log('From the desk, the newest first:\n');
+  for (const lesson of taught) console.log(`${asContent(lesson)}\n`);
   const found = suggestionsOf(await meantTurns(LIMIT, Date.now() - DAYS * 24 * 3_600_000));
+  if (found.length === 0 && taught.length > 0) return;
   if (found.length === 0) {
     console.log('None in 30 days: nobody has tapped what was offered for a message that was not understood.');
     return;

@@ -28,6 +28,7 @@ function load(environment: Record<string, string>): { name: string; trigger: str
 
 const settings = {
   COSMOS_ENDPOINT: 'https://maru.documents.azure.com',
+  DESK: 'tickets',
   STORAGE_CONNECTION__queueServiceUri: 'https://maru.queue.core.windows.net',
   STORAGE_CONNECTION__blobServiceUri: 'https://maru.blob.core.windows.net',
   INFERENCE_URL: 'https://maru.azurewebsites.net',
@@ -56,6 +57,8 @@ test('the built app registers every function with its trigger', () => {
     'desk-content': 'httpTrigger GET HEAD api/admin/desk-content anonymous',
     'desk-one': `httpTrigger GET HEAD ${one} anonymous`,
     'desk-older': `httpTrigger GET HEAD ${one}/turns anonymous`,
+    'desk-customer': `httpTrigger GET HEAD ${one}/customer anonymous`,
+    'desk-lesson': `httpTrigger POST ${one}/lessons anonymous`,
     'desk-take': `httpTrigger POST ${one}/take anonymous`,
     'desk-say': `httpTrigger POST ${one}/messages anonymous`,
     'desk-typing': `httpTrigger POST ${one}/typing anonymous`,
@@ -65,6 +68,7 @@ test('the built app registers every function with its trigger', () => {
     'desk-send-picture': `httpTrigger POST ${one}/pictures anonymous`,
     hub: 'httpTrigger POST api/hub/{conversationId} anonymous',
     pictures: 'httpTrigger GET HEAD api/pictures/{token} anonymous',
+    'desk-dismiss': `httpTrigger POST ${one}/dismiss anonymous`,
     'desk-note': `httpTrigger POST ${one}/notes anonymous`,
     'desk-draft': `httpTrigger PUT ${one}/draft anonymous`,
     'desk-picture': `httpTrigger GET HEAD ${one}/pictures/{turnId}/{index} anonymous`,

@@ -3,7 +3,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conversationId } from '../../functions/conversation/identifier.ts';
 import { routes } from '../../functions/http/routes.ts';
+import type { Lesson } from '../../functions/services/lessons.ts';
 import { ROLES, type Role } from '../../functions/services/sign-in.ts';
+import { asContent } from '../../scripts/bot/suggestions.ts';
 import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 /** Customers over the HTTP API, and the staff over the console's. What a browser does is in test/e2e/desk.test.ts. */
@@ -157,7 +159,7 @@ describe('a conversation with a person', () => {
     const again = await say(platform, id, '5');
     assert.doesNotMatch(again.body.replies[0].text, /Thank you/, 'it was asked once');
     const log = await eventually(async () =>
-      (await staff('Jun', 'GET', `${of(id)}/turns?before=${Date.now()}`)).body.turns.find(
+      (await staff('Jun', 'GET', `${of(id)}/turns?before=999999`)).body.turns.find(
         (turn: { rating?: number }) => turn.rating,
       ),
     );
@@ -250,6 +252,84 @@ describe('a conversation with a person', () => {
     assert.deepEqual(
       texts,
       Array.from({ length: 30 }, (_, count) => `number ${count}`),
+    );
+  });
+
+  test('a cursor of a conversation that was erased since begins anew', async () => {
+    const { platform } = fixture;
+    const id = unique('desk');
+    for (let count = 0; count < 3; count += 1) await say(platform, id, 'thanks');
+    const { cursor } = (await request(platform, 'GET', `/api/conversations/${id}/replies`)).body;
+    assert.equal(cursor, '3');
+    await request(platform, 'DELETE', `/api/users/user-of-${id}`);
+    await say(platform, id, 'what are your opening hours?');
+    const again = (await request(platform, 'GET', `/api/conversations/${id}/replies?after=${cursor}`)).body;
+    assert.deepEqual([again.cursor, again.replies.length], ['1', 1]);
+  });
+
+  test('what the staff says is kept without personal details; what the bot is to learn has none, and forgets whose it was', async () => {
+    const { platform } = fixture;
+    const id = await taken();
+    await say(platform, id, 'can I pay by cheque? 010-1234-5678');
+    await staff('Mina', 'POST', `${of(id)}/messages`, words('I call you at 010-1234-5678.'));
+    const { turns } = (await staff('Mina', 'GET', of(id))).body;
+    const asked = turns.findLast((turn: { by?: object }) => !turn.by);
+    const lesson = {
+      key: 'l1',
+      kind: 'faq',
+      question: 'can I pay by cheque? 010-1234-5678',
+      answer: 'No, sorry.',
+      intent: null,
+      turnId: asked.turnId,
+    };
+    for (const wrong of [
+      { ...lesson, kind: 'answer', intent: 'no_such_intent' },
+      { ...lesson, answer: ' ' },
+      { ...lesson, question: '' },
+      { ...lesson, turnId: 'x' },
+    ])
+      assert.equal((await staff('Mina', 'POST', `${of(id)}/lessons`, wrong)).status, 400);
+    for (let round = 0; round < 2; round += 1)
+      assert.equal((await staff('Mina', 'POST', `${of(id)}/lessons`, lesson)).status, 204);
+    const lessons = async () =>
+      (await platform.cosmos.client.database('maru').container('lessons').items.readAll<Lesson>().fetchAll()).resources;
+    const kept = (await lessons()).filter(({ answer }) => answer === 'No, sorry.');
+    assert.equal(kept.length, 1);
+    assert.doesNotMatch(kept[0]!.question, /1234/);
+    assert.match(asContent(kept[0]!), /^faq\.json {2}\(Mina: can I pay by cheque\?/);
+    await staff('Mina', 'POST', `${of(id)}/close`, { wrapUp: 'solved' });
+    const logged = await eventually(async () => {
+      const { body } = await staff('Mina', 'GET', `${of(id)}/turns?before=999999`);
+      return body.turns.some((turn: { wrapUp?: string }) => turn.wrapUp) && JSON.stringify(body.turns);
+    });
+    assert.match(logged, /I call you at/);
+    assert.doesNotMatch(logged, /1234-5678/);
+    await request(platform, 'DELETE', `/api/users/user-of-${id}`);
+    const after = (await lessons()).find((one) => one.id === kept[0]!.id)!;
+    assert.deepEqual([after.from, after.participants], [null, []]);
+  });
+
+  test('beside it stand the customer’s orders, by the bot’s own action', async () => {
+    const id = await taken();
+    const { body } = await staff('Mina', 'GET', `${of(id)}/customer?language=ko`);
+    assert.equal(body.customerId, `user-of-${id}`);
+    assert.equal(body.known[0].action, 'orders');
+    assert.equal(body.known[0].rows.length, 3);
+    assert.match(body.known[0].rows[0].title, /^ORD-/);
+  });
+
+  test('a customer who waits with a picture in hand waits, too; an agent is sent what they can’t see by name', async () => {
+    const id = await waiting();
+    const { speaker } = (await staff('Mina', 'GET', of(id))).body;
+    assert.equal(speaker.kind, 'waiting');
+    const notes = await Promise.all(
+      Array.from({ length: 3 }, (_, count) =>
+        staff('Jun', 'POST', `${of(id)}/notes`, words('가'.repeat(4_000), `n${count}`)),
+      ),
+    );
+    assert.deepEqual(
+      notes.map(({ status }) => status),
+      [204, 204, 204],
     );
   });
 

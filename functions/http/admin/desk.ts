@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wrapUps } from '../../dialog/desk.ts';
 import { currentBot } from '../../services/bot.ts';
 import { deskConversations } from '../../services/conversations.ts';
 import { agentsHere, seeStaff } from '../../services/staff.ts';
@@ -38,11 +39,12 @@ export const getDeskContent = staffRoute(
     problems: [],
   },
   async () => {
-    const { about, desk, languages } = currentBot().content;
+    const { about, desk, languages, intents } = currentBot().content;
     return json(200, {
       bot: about.name,
       languages: languages.map(({ tag, name }) => ({ tag, name })),
-      wrapUp: desk.wrap_up,
+      intents: intents.map(({ name }) => name).sort(),
+      wrapUp: wrapUps(desk),
       canned: desk.canned,
     });
   },

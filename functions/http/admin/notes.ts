@@ -18,8 +18,9 @@ export const postNote = staffRoute(
   },
   async (request, principal) => {
     const { key, text } = await readJson(request, schemas.note);
-    const document = await existing(conversationOf(request));
-    await addNote(document, { key, by: agentOf(principal), text, at: Date.now() });
+    // Before the look: what is written of somebody who is erased meanwhile goes with them.
+    const at = Date.now();
+    await addNote(await existing(conversationOf(request)), { key, by: agentOf(principal), text, at });
     return { status: 204 };
   },
 );
@@ -36,7 +37,8 @@ export const putDraft = staffRoute(
   },
   async (request, principal) => {
     const { text } = await readJson(request, schemas.draft);
-    await keepDraft(await existing(conversationOf(request)), agentOf(principal), text, Date.now());
+    const at = Date.now();
+    await keepDraft(await existing(conversationOf(request)), agentOf(principal), text, at);
     return { status: 204 };
   },
 );

@@ -1,7 +1,9 @@
-import { storedTurnId, turnId } from '../../conversation/identifier.ts';
+import { storedTurnId } from '../../conversation/identifier.ts';
 import * as speaker from '../../conversation/speaker.ts';
 import { keepSent, readAttachment } from '../../services/blobs.ts';
+import { readTurn } from '../../services/call-log.ts';
 import { Rejected } from '../../services/failure.ts';
+import { originOf } from '../origin.ts';
 import { addressOf, shown } from '../pictures.ts';
 import { Problem } from '../problem.ts';
 import { read, readBytes, staffRoute } from '../route.ts';
@@ -25,7 +27,8 @@ export const getPicture = staffRoute(
     const document = await existing(conversationOf(request));
     const id = storedTurnId(read('turnId', request.params.turnId ?? '', schemas.picture.shape.turnId));
     const index = Number(read('index', request.params.index ?? '', schemas.picture.shape.index));
-    const turn = [...document.recent, ...document.inbox].find((one) => one.id === id);
+    const turn =
+      [...document.recent, ...document.inbox].find((one) => one.id === id) ?? (id && (await readTurn(document.id, id)));
     return shown(turn ? await readAttachment(document.id, turn, index) : null);
   },
 );
@@ -45,19 +48,20 @@ export const postPicture = staffRoute(
     const key = read('key', request.query.get('key') ?? '', schemas.pictureQuery.shape.key);
     const name = read('name', request.query.get('name') ?? 'picture', schemas.pictureQuery.shape.name) ?? 'picture';
     const agent = agentOf(principal);
+    // Whoever is erased meanwhile is erased with it.
+    const now = Date.now();
     const document = await existing(conversationOf(request));
+    if (speaker.isSaid(document, agent, key)) return { status: 204 };
     // Nothing is kept for who may not send it.
     if (document.speaker.kind !== 'person' || document.speaker.agent.id !== agent.id) throw new Problem('not_yours');
     const body = await readBytes(request, SIZE_LIMIT);
     const user = document.recent.findLast(({ by }) => !by)?.userId ?? document.userId;
-    const kept = await keepSent(user, document.id, turnId(JSON.stringify([agent.id, key])), body, Date.now()).catch(
-      (error) => {
-        if (error instanceof Rejected && error.service === 'attachments') throw new Problem('not_a_picture');
-        throw error;
-      },
-    );
-    const url = await addressOf(new URL(request.url).origin, kept.name);
-    const picture = { url, contentType: kept.contentType, name };
+    const sent = await keepSent(user, document.id, body, now).catch((error) => {
+      if (error instanceof Rejected && error.service === 'attachments') throw new Problem('not_a_picture');
+      throw error;
+    });
+    const url = addressOf(originOf(request), sent.name);
+    const picture = { url, contentType: sent.contentType, name };
     return await step(request, (current) =>
       speaker.say(current, agent, { key, replies: [{ text: '', picture }] }, Date.now()),
     );

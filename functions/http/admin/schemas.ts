@@ -77,6 +77,7 @@ export const content = z
   .object({
     bot: z.string(),
     languages: z.array(z.object({ tag: z.string(), name: z.string() })),
+    intents: z.array(z.string()),
     wrapUp: z.array(z.object({ name: z.string(), title: texts })),
     canned: z.array(z.object({ name: z.string(), text: texts })),
   })
@@ -86,11 +87,13 @@ const turn = z
   .object({
     turnId: z.string(),
     at: z.number(),
+    ordinal: z.int().nullable().meta({ description: 'Its place; null while it waits.' }),
     text: z.string().meta({ description: 'What the customer wrote; blank where somebody of the staff speaks.' }),
     attachments: z.array(z.object({ index: z.int(), name: z.string(), contentType: z.string() })),
     refused: z.string().optional(),
     status: z.enum(['waiting', 'answered', 'failed']),
     by: agent.optional(),
+    step: z.string().optional(),
     replies: z.array(reply),
     delivery: z.enum(['none', 'pending', 'sent', 'failed']),
     intent: z.object({ name: z.string(), score: z.number() }).optional(),
@@ -112,6 +115,7 @@ export const transcript = z
     turns: z.array(turn).meta({ description: 'Oldest first.' }),
     notes: z.array(z.object({ key: z.string(), by: agent, text: z.string(), at: z.number() })),
     draft: z.string(),
+    isTyping: z.boolean().meta({ description: 'Whether the customer is writing.' }),
     viewers: z.array(agent).meta({ description: 'Who else looks at it.' }),
   })
   .meta({ id: 'Transcript' });
@@ -121,8 +125,8 @@ export const older = z.object({ turns: z.array(turn) }).meta({ id: 'OlderTurns' 
 export const olderQuery = z.object({
   before: z
     .string()
-    .regex(/^\d{1,15}$/, 'must be milliseconds since the epoch')
-    .meta({ description: 'Only what was answered before it.' }),
+    .regex(/^\d{1,12}$/, 'must be the ordinal of a turn')
+    .meta({ description: 'Only what was said before it.' }),
 });
 
 const words = controlFree
@@ -136,6 +140,32 @@ export const draft = z.strictObject({ text: words }).meta({ id: 'DeskDraft' });
 export const pass = z
   .strictObject({ to: z.string().min(1).max(200).nullable() })
   .meta({ id: 'DeskPass', description: 'Null: to whoever is free.' });
+export const customer = z
+  .object({
+    customerId: z.string().nullable(),
+    locale: z.string(),
+    since: z.number().nullable().meta({ description: 'When this user first wrote.' }),
+    known: z.array(
+      z.object({
+        action: z.string(),
+        failed: z.boolean().optional().meta({ description: 'What it asks is away.' }),
+        rows: z.array(z.object({ title: z.string(), text: z.string() })),
+      }),
+    ),
+  })
+  .meta({ id: 'DeskCustomer' });
+
+export const lesson = z
+  .strictObject({
+    key: turnKey,
+    kind: z.enum(['utterance', 'answer', 'faq']),
+    question: said.max(300),
+    answer: words,
+    intent: z.string().max(64).nullable(),
+    turnId: stored('turn').meta({ description: 'What the customer wrote.' }),
+  })
+  .meta({ id: 'Lesson' });
+
 export const close = z.strictObject({ wrapUp: z.string().min(1).max(64) }).meta({ id: 'DeskClose' });
 export const nothing = z.strictObject({});
 

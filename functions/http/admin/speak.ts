@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { Agent, Conversation } from '../../conversation/document.ts';
 import * as speaker from '../../conversation/speaker.ts';
-import { currentBot } from '../../services/bot.ts';
+import { wrapUps } from '../../dialog/desk.ts';
+import { currentBot, keptOf } from '../../services/bot.ts';
 import { keepDraft } from '../../services/notes.ts';
 import type { Principal } from '../../services/sign-in.ts';
 import { agentsHere } from '../../services/staff.ts';
@@ -84,7 +85,7 @@ export const close = staffRoute(
   operation('End a conversation, and say as what', schemas.close),
   async (request, principal) => {
     const { wrapUp } = await readJson(request, schemas.close);
-    if (!currentBot().content.desk.wrap_up.some(({ name }) => name === wrapUp))
+    if (!wrapUps(currentBot().content.desk).some(({ name }) => name === wrapUp))
       throw new Problem('invalid_message', 'wrapUp: desk.json has no such code.', {
         errors: [{ field: 'wrapUp', reason: 'desk.json has no such code' }],
       });
@@ -97,6 +98,16 @@ export const close = staffRoute(
         Date.now(),
       ),
     );
+  },
+);
+
+/** POST …/dismiss */
+export const dismiss = staffRoute(
+  'admin.dismiss',
+  operation('A message that was left needs nobody any more'),
+  async (request) => {
+    await readJson(request, schemas.nothing);
+    return await step(request, (document) => speaker.dismiss(document, { kept: keptOf(currentBot()) }, Date.now()));
   },
 );
 

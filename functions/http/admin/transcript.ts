@@ -4,6 +4,7 @@ import { type ConversationId, storedConversationId } from '../../conversation/id
 import { olderTurns } from '../../services/call-log.ts';
 import { nextChange, readConversation } from '../../services/conversations.ts';
 import { LOOKING, look, readNotes } from '../../services/notes.ts';
+import { log } from '../../services/telemetry.ts';
 import { Problem } from '../problem.ts';
 import { json, read, staffRoute } from '../route.ts';
 import { longPoll } from './long-poll.ts';
@@ -12,6 +13,8 @@ import * as schemas from './schemas.ts';
 /** How long another instance's change, or a colleague's note, may go unseen, in milliseconds. */
 const PAUSE = 600;
 const OLDER = 50;
+/** How long a customer is said to write after the last sign of it. */
+const TYPING = 5_000;
 
 /** GET /api/admin/desk/{conversationId} */
 export const getTranscript = staffRoute(
@@ -34,7 +37,7 @@ export const getTranscript = staffRoute(
   async (request, agent) => {
     const id = conversationOf(request);
     const current = await existing(id);
-    await look(current, agent, Date.now());
+    await seen(current, agent);
     return await longPoll(
       request,
       async () => await transcript(await existing(id), agent.id),
@@ -66,6 +69,15 @@ export function conversationOf(request: HttpRequest): ConversationId {
   return storedConversationId(given)!;
 }
 
+/** Who looks is worth no failed look. */
+async function seen(document: Conversation, agent: { id: string; name: string }): Promise<void> {
+  try {
+    await look(document, agent, Date.now());
+  } catch (error) {
+    log('warn', 'who looks at a conversation was not noted', { error: String(error) });
+  }
+}
+
 export async function existing(id: ConversationId): Promise<Conversation> {
   const document = await readConversation(id);
   if (!document) throw new Problem('not_found', 'There is no such conversation, or its user was erased.');
@@ -87,6 +99,7 @@ async function transcript(document: Conversation, viewer: string) {
     turns: [...document.recent, ...document.inbox].map((turn) => shown(turn, document)),
     notes: notes?.notes ?? [],
     draft: notes?.drafts[viewer]?.text ?? '',
+    isTyping: now - (notes?.typedAt ?? 0) < TYPING && document.speaker.kind !== 'bot',
     viewers: Object.entries(notes?.viewers ?? {})
       .filter(([id, { at }]) => id !== viewer && now - at < LOOKING)
       .map(([id, { name }]) => ({ id, name })),
@@ -97,6 +110,7 @@ function shown(turn: Turn | AnsweredTurn, document: Conversation | null) {
   const said = {
     turnId: turn.id,
     at: turn.acceptedAt,
+    ordinal: 'ordinal' in turn ? turn.ordinal : null,
     text: turn.text,
     attachments: turn.attachments.map(({ name, contentType }, index) => ({ index, name, contentType })),
     ...(turn.refused && { refused: turn.refused }),
@@ -107,6 +121,7 @@ function shown(turn: Turn | AnsweredTurn, document: Conversation | null) {
     ...said,
     status: outcome,
     ...(by && { by }),
+    ...(turn.step && { step: turn.step }),
     replies,
     delivery: deliveryOf(turn, document),
     ...(understanding && { intent: { name: understanding.intent, score: understanding.score } }),

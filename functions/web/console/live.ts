@@ -4,6 +4,9 @@ import { useEffect } from 'preact/hooks';
 /** Whether the last look reached the platform. */
 export const online = signal(true);
 
+/** Counts the times that the platform no longer knew who asks. */
+export const signedOut = signal(0);
+
 /** Seconds that the platform holds a question open. */
 const WAIT = 20;
 
@@ -36,8 +39,11 @@ async function follow<T>(
       failures = 0;
       online.value = true;
       if (response.status === 304) continue;
-      if (response.status === 401 || response.status === 403 || response.status === 404)
-        return refused?.(response.status);
+      if (response.status === 401 || response.status === 403) {
+        signedOut.value += 1;
+        return;
+      }
+      if (response.status === 404) return refused?.(response.status);
       if (!response.ok) throw new Error(String(response.status));
       etag = response.headers.get('etag') ?? '';
       const found = (await response.json()) as T;

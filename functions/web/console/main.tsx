@@ -3,7 +3,7 @@ import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { LocationProvider, lazy, Route, Router } from 'preact-iso';
 import { api, type Schemas } from './api.ts';
-import { online } from './live.ts';
+import { online, signedOut } from './live.ts';
 import { language, say, speak } from './texts.ts';
 
 const Desk = lazy(() => import('./desk/desk.tsx').then(({ Desk }) => Desk));
@@ -24,7 +24,8 @@ async function ask(): Promise<void> {
 }
 
 function Console() {
-  useEffect(() => void ask(), []);
+  // Also once a session is over: a page that only looks must not go on showing what was.
+  useEffect(() => void ask(), [signedOut.value]);
   document.documentElement.lang = language.value;
   const now = state.value;
   if (now.kind === 'asking') return null;
@@ -98,8 +99,8 @@ function SignIn() {
 }
 
 async function signOut(): Promise<void> {
-  await api.POST('/api/admin/sign-out');
-  location.href = '/console';
+  const { data } = await api.POST('/api/admin/sign-out');
+  location.href = data?.location ?? '/console';
 }
 
 render(

@@ -19,6 +19,7 @@ const answer: conversation.Answer = {
     handover: null,
   },
   skill: 'answer',
+  kept: String,
   understanding: null,
   outcome: 'answered',
   timings: {},
@@ -96,7 +97,7 @@ test('nothing of who is erased stays, everything of the others does, in its orde
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat({ max: 2 }), (steps, gone) => {
       const { document, now } = after(steps);
       const user = users[gone]!;
-      const left = conversation.forget(document, user, now, now + 1);
+      const left = conversation.forget(document, user, now, String, now + 1);
       const others = [...document.recent, ...document.inbox].filter((turn) => turn.userId !== user);
       if (left === 'empty') return assert.equal(others.length, 0);
       if (left === null) return assert.ok(!JSON.stringify(document).includes(user), 'there was nothing to forget');
@@ -140,15 +141,15 @@ test('what came after the erasure stays, and a conversation that was opened afte
     10,
   );
   const both = accept(first, 'new', 0, 20);
-  const left = conversation.forget(both, users[0]!, 15, 30);
+  const left = conversation.forget(both, users[0]!, 15, String, 30);
   assert.ok(left !== 'empty' && left !== null);
   assert.deepEqual(
     left.inbox.map(({ givenId }) => givenId),
     ['new'],
   );
-  assert.equal(conversation.forget(both, users[0]!, 4, 30), null);
-  assert.equal(conversation.forget(both, users[1]!, 100, 30), null, 'who was never there');
-  assert.equal(conversation.forget(both, users[0]!, 25, 30), 'empty');
+  assert.equal(conversation.forget(both, users[0]!, 4, String, 30), null);
+  assert.equal(conversation.forget(both, users[1]!, 100, String, 30), null, 'who was never there');
+  assert.equal(conversation.forget(both, users[0]!, 25, String, 30), 'empty');
 });
 
 test("the part of one user has nobody else's words, and no others among its participants", () => {

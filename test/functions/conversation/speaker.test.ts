@@ -97,6 +97,7 @@ class World {
       replies: [{ text: 'the bot' }],
       dialog: emptyDialog,
       skill: 'answer',
+      kept: String,
       understanding: null,
       outcome: 'answered',
       timings: {},
@@ -181,7 +182,7 @@ class World {
 
   pass(ms: number): void {
     this.now += ms;
-    const next = speaker.expire(this.document, (what) => words(what), this.now);
+    const next = speaker.expire(this.document, this.now % 7 !== 0, (what) => words(what), this.now);
     if (next) this.write(next);
     const ids = conversation.unlogged(this.document).map(({ id }) => id);
     const logged = conversation.logged(this.document, ids, this.now);
@@ -285,6 +286,7 @@ describe('a person', () => {
       reason: 'agent',
       ticket: 'A1',
       unanswered: 10,
+      spoke: 10,
       last: 10,
     });
     assert.deepEqual(last(document), [{ text: 'is here' }]);
@@ -332,6 +334,7 @@ describe('a person', () => {
       speaker: { kind: 'waiting', since: 5, reason: 'agent', ticket: 'A' },
     });
     world.agent(MINA, 'say', 'k');
+    world.now += 1;
     world.customer('are you there?');
     const { document } = world;
     const answer = world.answer({ outcome: 'failed' });
@@ -343,6 +346,121 @@ describe('a person', () => {
       'it waits for an answer from now on',
     );
     assert.deepEqual(next.outbox, document.outbox);
+  });
+
+  test('is not said to be slow for what they answered before it was understood', () => {
+    const world = new World();
+    world.document = taken(MINA, world.document);
+    world.now += 1_000;
+    world.customer('are you there?');
+    world.now += 3_000;
+    world.agent(MINA, 'say', 'yes');
+    world.now += 3_000;
+    world.worker('any', false)!();
+    const { speaker: has } = world.document;
+    assert.equal(has.kind === 'person' && has.unanswered, null);
+  });
+
+  test('hears what was given back to them; what they can’t be sent is said to the customer', () => {
+    const world = new World();
+    world.document = taken(MINA, world.document);
+    world.now += 1;
+    world.customer('far too long');
+    const { document } = world;
+    const notice = conversation.answer(
+      document,
+      document.inbox[0]!.id,
+      null,
+      world.answer({ notice: true }),
+      world.now,
+    )!;
+    assert.deepEqual(last(notice), [{ text: 'the bot' }]);
+    assert.equal(notice.recent.at(-1)!.notice, true);
+    // Given back while a skill heard it for the person: somebody must answer.
+    const back = speaker.giveBack(document, MINA, { wrapUp: null }, words('bye'), world.now);
+    const given = (back as { document: Conversation }).document;
+    const silent = world.answer({ replies: [], silent: true });
+    const again = conversation.answer(given, given.inbox[0]!.id, null, silent, world.now)!;
+    assert.equal(again.inbox.length, 1);
+    assert.equal(conversation.head(again, world.now)?.id, given.inbox[0]!.id);
+  });
+
+  test('a step whose answer was lost is done once', () => {
+    const passed = (speaker.pass(taken(), MINA, JUN, words('x'), 20) as { document: Conversation }).document;
+    assert.equal(speaker.pass(passed, MINA, JUN, words('x'), 21).kind, 'again');
+    assert.equal(speaker.giveBack(passed, MINA, { wrapUp: null }, words('x'), 21).kind, 'not_yours');
+    const back = (speaker.giveBack(taken(), MINA, { wrapUp: 'done' }, words('x'), 20) as { document: Conversation })
+      .document;
+    assert.equal(speaker.giveBack(back, MINA, { wrapUp: 'done' }, words('x'), 21).kind, 'again');
+    assert.equal(speaker.giveBack(back, JUN, { wrapUp: 'done' }, words('x'), 21).kind, 'not_yours');
+  });
+
+  test('who waits where nobody is left, or too long, leaves a message; the bot answers again, and what was written stays for who comes', () => {
+    const raw = { ...taken().recent[0]!, id: turnId('c'), text: 'call 555', by: undefined } as unknown as AnsweredTurn;
+    const document = waiting({ recent: [raw] });
+    assert.equal(speaker.expire(document, true, words, 5 + policy.waiting - 1), null);
+    for (const [isOpen, now] of [
+      [false, 10],
+      [true, 5 + policy.waiting],
+    ] as const) {
+      const over = speaker.expire(document, isOpen, words, now)!;
+      assert.deepEqual(over.speaker, { kind: 'bot' });
+      assert.deepEqual(over.callback, { since: 5, reason: 'agent', ticket: 'A1' });
+      assert.deepEqual(last(over), [{ text: 'waiting' }]);
+      assert.equal(over.recent.at(-1)!.by, undefined, 'the bot says it');
+      assert.equal(over.recent[0]!.text, 'call 555');
+      const dismissed = (speaker.dismiss(over, words('x'), now) as { document: Conversation }).document;
+      assert.equal(dismissed.callback, null);
+      assert.equal(dismissed.recent[0]!.text, 'call ###', 'nobody comes any more');
+      const came = (speaker.take(over, MINA, words('x'), now) as { document: Conversation }).document;
+      assert.equal(came.speaker.kind === 'person' && came.speaker.ticket, 'A1');
+    }
+    const logged = conversation.logged(document, [raw.id], 20)!;
+    assert.equal(logged.wakeAt, 20 + policy.waitingLook, 'the sweep looks whether somebody is there');
+    const later = conversation.wake(logged, logged.wakeAt!)!;
+    assert.deepEqual([later.wakes, later.wakeAt], [0, logged.wakeAt! + policy.waitingLook]);
+  });
+
+  test('what only a person needed is masked, whoever ends it', () => {
+    const world = new World();
+    world.document = waiting({ channel: world.document.channel });
+    world.customer('call 555');
+    const answer = world.answer({ said: { text: 'call 555', attachments: [] }, kept: words('').kept });
+    const { document } = world;
+    const stays = conversation.answer(document, document.inbox[0]!.id, null, answer, 20)!;
+    assert.equal(stays.recent[0]!.text, 'call 555');
+    const back = conversation.answer(
+      document,
+      document.inbox[0]!.id,
+      null,
+      { ...answer, speaker: { kind: 'bot' } },
+      20,
+    )!;
+    assert.equal(back.recent[0]!.text, 'call ###');
+    const said = speaker.say(taken(), MINA, { key: 'k', replies: [{ text: 'I call 555' }] }, 20);
+    const over = speaker.giveBack(
+      (said as { document: Conversation }).document,
+      MINA,
+      { wrapUp: null },
+      words('bye'),
+      30,
+    );
+    assert.ok(
+      (over as { document: Conversation }).document.recent.some(({ replies }) => replies[0]?.text === 'I call ###'),
+    );
+  });
+
+  test('of a group is thanked by who asked', () => {
+    const ben = userId('api', 'ben');
+    const world = new World();
+    world.customer();
+    const group = waiting({
+      speaker: { kind: 'waiting', since: 5, reason: 'agent', ticket: 'A', user: ben },
+      inbox: [{ ...world.document.inbox[0]!, userId: ben }],
+    });
+    const end = speaker.giveBack(taken(MINA, group), MINA, { wrapUp: 'done' }, words('bye'), 40);
+    const { others, dialog } = (end as { document: Conversation }).document;
+    assert.deepEqual([dialog.rating, others?.[ben]?.rating], [undefined, 40 + policy.ratingTime]);
   });
 
   test('of a group waits who asked; erased, they wait no longer', () => {
@@ -363,9 +481,9 @@ describe('a person', () => {
       [ann, ben].map((user) => conversation.isForPerson(taken(MINA, group), user)),
       [true, true],
     );
-    const rest = conversation.forget(group, ben, Number.MAX_SAFE_INTEGER, 9);
+    const rest = conversation.forget(group, ben, Number.MAX_SAFE_INTEGER, String, 9);
     assert.deepEqual(rest !== null && rest !== 'empty' && rest.speaker, { kind: 'bot' });
-    const other = conversation.forget(group, ann, Number.MAX_SAFE_INTEGER, 9);
+    const other = conversation.forget(group, ann, Number.MAX_SAFE_INTEGER, String, 9);
     assert.equal(other !== null && other !== 'empty' && other.speaker.kind, 'waiting');
   });
 
@@ -399,14 +517,14 @@ describe('a person', () => {
     const document = taken();
     const logged = conversation.logged(document, [document.recent[0]!.id], 11)!;
     assert.equal(logged.wakeAt, 10 + policy.personUnanswered, 'the sweep looks then');
-    assert.equal(speaker.expire(document, words, 9 + policy.personUnanswered), null);
-    const lost = speaker.expire(document, words, 10 + policy.personUnanswered)!;
+    assert.equal(speaker.expire(document, true, words, 9 + policy.personUnanswered), null);
+    const lost = speaker.expire(document, true, words, 10 + policy.personUnanswered)!;
     assert.deepEqual(lost.speaker, { kind: 'waiting', since: 10, reason: 'unanswered', ticket: 'A1' });
     assert.deepEqual(last(lost), [{ text: 'unanswered' }]);
     const said = speaker.say(document, MINA, { key: 'k', replies: [{ text: 'hello' }] }, 20);
     const { document: answered } = said as { document: Conversation };
-    assert.equal(speaker.expire(answered, words, 19 + policy.personIdle), null);
-    const over = speaker.expire(answered, words, 20 + policy.personIdle)!;
+    assert.equal(speaker.expire(answered, true, words, 19 + policy.personIdle), null);
+    const over = speaker.expire(answered, true, words, 20 + policy.personIdle)!;
     assert.deepEqual(over.speaker, { kind: 'bot' });
     assert.deepEqual(last(over), [{ text: 'idle' }]);
   });

@@ -461,6 +461,7 @@ function reply(text: string, { dialog } = { dialog: emptyDialog }): conversation
     dialog: { ...dialog, misses: dialog.misses + 1 },
     skill: 'answer',
     understanding: null,
+    kept: String,
     outcome: 'answered',
     timings: {},
   };
@@ -942,7 +943,7 @@ test("each user of a group has a dialog of their own: nobody's turn moves anothe
   assert.deepEqual(conversation.partOf(document, ann).dialog, confirming('of-ann'));
   // Ann opened it, and is erased: her dialog goes, and the others' stay.
   turn(ben, 'b3', confirming('again-of-ben'));
-  const left = conversation.forget(document, ann, 10, 11);
+  const left = conversation.forget(document, ann, 10, String, 11);
   assert.ok(left && left !== 'empty');
   assert.ok(!JSON.stringify(left).includes('of-ann'));
   assert.deepEqual(conversation.dialogOf(left, ben), confirming('again-of-ben'));

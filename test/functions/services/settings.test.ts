@@ -46,6 +46,7 @@ test('in Azure: an app id is needed, keys and plain http are refused', () => {
   assert.deepEqual(names, [
     'MicrosoftAppId',
     'AZURE_CLIENT_ID',
+    'CONSOLE_CLIENT_ID',
     'COSMOS_KEY',
     'STORAGE_CONNECTION',
     'COSMOS_ENDPOINT',
@@ -68,4 +69,19 @@ test('a profile outlives what is found by it', () => {
   assert.match(problemsOf({ ...good, USER_DAYS: '90' }).join(), /USER_DAYS/);
   assert.match(problemsOf({ ...good, CALL_LOG_DAYS: '400' }).join(), /USER_DAYS/);
   assert.equal(parseSettings({ ...good, USER_DAYS: '97' }).USER_DAYS, 97);
+});
+
+test('in Azure nobody is sent to a desk that cannot be opened; other desks need their addresses', () => {
+  const azure = { ...good, WEBSITE_SITE_NAME: 'maru' };
+  const desk = (more: object) => problemsOf({ ...azure, ...more }).filter((one) => /CONSOLE|HUB|REPLIES/.test(one));
+  assert.match(desk({}).join(), /CONSOLE_CLIENT_ID/);
+  for (const more of [
+    { DESK: 'tickets' },
+    { WEBSITE_AUTH_ENABLED: 'True' },
+    { CONSOLE_CLIENT_ID: 'id', CONSOLE_SESSION_KEY: 'k'.repeat(32) },
+  ])
+    assert.deepEqual(desk(more), [], JSON.stringify(more));
+  assert.match(desk({ CONSOLE_CLIENT_ID: 'id' }).join(), /CONSOLE_SESSION_KEY/);
+  assert.match(problemsOf({ ...good, DESK: 'webhook' }).join(), /HUB_URL, HUB_KEY/);
+  assert.match(problemsOf({ ...good, REPLIES_URL: 'https://client.example' }).join(), /REPLIES_KEY/);
 });

@@ -43,6 +43,7 @@ function question(intent: string, dialog: Partial<Question['dialog']> = {}, text
     bot,
     last: [],
     speaker: { kind: 'bot' },
+    callback: null,
     history: [],
     conversationId: conversationId('api', 'c'),
     turn,

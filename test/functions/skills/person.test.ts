@@ -34,6 +34,7 @@ function question(text: string, more: Partial<Question> = {}): Question {
     understanding,
     dialog: withPerson,
     speaker: { kind: 'bot' },
+    callback: null,
     history: [],
     last: [],
     now: 1,
@@ -119,4 +120,61 @@ test('a picture to a person is passed on; to a closed ticket it works too, and t
     closed.replies.map(({ text }) => text).join('\n'),
     /received your picture[\s\S]*has been closed[\s\S]*the bot answers/,
   );
+});
+
+/** Our own desk, with nobody before. */
+const own = (more: object = {}): Outside =>
+  ({ ...desk(() => {}), queue: { ahead: async () => 0 }, hub: null, ...more }) as unknown as Outside;
+const alone = (more: Partial<Question> = {}) => question('see here', { dialog: emptyDialog, ...more });
+const withPicture = (given: Question): Question => {
+  const attachments = [{ contentType: 'image/png', url: 'https://channel.example/a.png', name: 'a.png' }];
+  return { ...given, turn: { ...given.turn, attachments } };
+};
+
+test('a picture with a wish for a person calls one', async () => {
+  const understanding = { intent: 'person', score: 0.9, top: [], model: { name: 'm', version: '1' } };
+  const waiting = { kind: 'waiting', since: 1, reason: 'person', ticket: 'A' } as const;
+  const respond = async () => ({ replies: [{ text: 'called' }], dialog: emptyDialog, speaker: waiting });
+  const answer = await images.run(withPicture(alone({ understanding })), own({ respond }));
+  assert.deepEqual(answer.speaker, waiting);
+});
+
+test('what a person can’t be sent is said to the customer; the rest they hear without a word', async () => {
+  const agent = { id: 'a', name: 'A' };
+  const speaker = {
+    kind: 'person',
+    agent,
+    since: 0,
+    reason: '',
+    ticket: '',
+    unanswered: null,
+    spoke: 0,
+    last: 0,
+  } as const;
+  const heard = await images.run(withPicture(alone({ speaker })), own());
+  assert.deepEqual([heard.replies, heard.silent], [[], true]);
+  const keep = async () => {
+    throw new Rejected('attachments', 'not a picture');
+  };
+  const lost = await images.run(withPicture(alone({ speaker })), own({ attachments: { keep } }));
+  assert.equal(lost.notice, true);
+  assert.match(lost.replies[0]!.text, /a\.png/);
+});
+
+test('where nobody is at the desk a message is left, under the reference that was given first; who waits till closing leaves one, too', async () => {
+  const { Bot } = await import('../../../functions/dialog/bot.ts');
+  const { content } = await import('../../bot.ts');
+  const closed = new Bot({ ...content, desk: { ...content.desk, hours: {} } });
+  const left = await person.run(alone({ bot: closed }), own());
+  assert.equal(left.speaker, undefined, 'the bot goes on');
+  assert.match(left.replies[0]!.text, new RegExp(`reference ${left.callback!.ticket}`));
+  const again = await person.run(alone({ bot: closed, callback: left.callback! }), own());
+  assert.deepEqual(again.callback, left.callback);
+  const speaker = { kind: 'waiting', since: 1, reason: 'person', ticket: 'A1' } as const;
+  const over = await person.run(alone({ bot: closed, speaker }), own());
+  assert.deepEqual([over.speaker, over.callback], [{ kind: 'bot' }, { since: 1, reason: 'person', ticket: 'A1' }]);
+  const open = await person.run(alone({ speaker }), own());
+  assert.match(open.replies[0]!.text, /number 1 in the queue/);
+  const unknown = await person.run(alone({ speaker }), own({ queue: { ahead: async () => null } }));
+  assert.match(unknown.replies[0]!.text, /as soon as possible/);
 });

@@ -65,6 +65,7 @@ export class Talk {
       understanding,
       dialog: this.dialog,
       speaker: { kind: 'bot' },
+      callback: null,
       history: [],
       last: this.#last,
       now: this.now,

@@ -4,6 +4,8 @@ import { act, api, type Problem, type Schemas } from '../api.ts';
 import { useLive } from '../live.ts';
 import { clock, own, say } from '../texts.ts';
 import { Composer } from './composer.tsx';
+import { Customer } from './customer.tsx';
+import { LessonForm, questionAndAnswer } from './lesson.tsx';
 import { Turn } from './turn.tsx';
 
 type Transcript = Schemas['Transcript'];
@@ -19,7 +21,8 @@ interface Props {
 /** One conversation: what was said, what the bot understood, and what an agent may do. */
 export function Conversation({ id, me, agents, content, leave }: Props) {
   const transcript = useSignal<Transcript | null>(null);
-  const older = useSignal<Schemas['DeskTurn'][]>([]);
+  /** All that was seen of it, by id: what leaves the newest stays here. */
+  const seen = useSignal<ReadonlyMap<string, Schemas['DeskTurn']>>(new Map());
   const hasOlder = useSignal(true);
   const problem = useSignal<Problem | null>(null);
   const passing = useRef<HTMLDialogElement>(null);
@@ -28,8 +31,15 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
   useLive(`/api/admin/desk/${id}`, transcript, leave);
   const path = { params: { path: { conversationId: id } } };
   const current = transcript.value;
-  const turns = current?.turns ?? [];
+  const keep = (found: Schemas['DeskTurn'][]) => {
+    seen.value = new Map([...seen.value, ...found.map((turn) => [turn.turnId, turn] as const)]);
+  };
+  useEffect(() => keep(current?.turns ?? []), [current]);
+  const turns = [...seen.value.values()].sort(
+    (a, b) => (a.ordinal ?? Infinity) - (b.ordinal ?? Infinity) || a.at - b.at,
+  );
   const last = turns.at(-1);
+  const taught = useSignal(false);
   // Whoever reads further up is left there.
   const toEnd = () => {
     const box = log.current;
@@ -47,14 +57,12 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
     return problem.value === null;
   };
   const showOlder = async () => {
-    const before = String((older.value[0] ?? turns[0])?.at ?? current.now);
+    const before = String(turns[0]?.ordinal ?? 0);
     const { data } = await api.GET('/api/admin/desk/{conversationId}/turns', {
       params: { path: { conversationId: id }, query: { before } },
     });
-    const known = new Set([...older.value, ...turns].map(({ turnId }) => turnId));
-    const more = (data?.turns ?? []).filter(({ turnId }) => !known.has(turnId));
-    hasOlder.value = more.length > 0;
-    older.value = [...more, ...older.value];
+    hasOlder.value = (data?.turns.length ?? 0) > 0;
+    keep(data?.turns ?? []);
   };
   const ticket = speaker.kind === 'bot' ? current.callback?.ticket : speaker.ticket;
   const reason = speaker.kind === 'bot' ? current.callback?.reason : speaker.reason;
@@ -96,6 +104,16 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
           </span>
         )}
         <span class="actions">
+          {current.callback && speaker.kind === 'bot' && (
+            <button
+              type="button"
+              onClick={() =>
+                void doing(() => api.POST('/api/admin/desk/{conversationId}/dismiss', { ...path, body: {} }))
+              }
+            >
+              {say('dismiss')}
+            </button>
+          )}
           {speaker.kind !== 'person' && (
             <button
               type="button"
@@ -132,15 +150,21 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard too */}
       <div class="log" onLoadCapture={toEnd} ref={log} role="log" aria-label={say('desk')} tabIndex={0}>
-        {hasOlder.value && (
+        {hasOlder.value && (turns[0]?.ordinal ?? 1) > 1 && (
           <button type="button" class="quiet" onClick={() => void showOlder()}>
             {say('older')}
           </button>
         )}
-        {[...older.value, ...turns].map((turn) => (
+        {turns.map((turn) => (
           <Turn key={turn.turnId} turn={turn} conversationId={id} content={content} />
         ))}
       </div>
+      {current.isTyping && (
+        <p class="hint typing" role="status">
+          {say('typing')}
+        </p>
+      )}
+      <Customer id={id} />
       <details class="notes" open={current.notes.length > 0}>
         <summary>
           {say('notes')} <span class="count">{current.notes.length}</span>
@@ -205,6 +229,27 @@ export function Conversation({ id, me, agents, content, leave }: Props) {
           }}
           cancel={() => closing.current?.close()}
         />
+        {taught.value ? (
+          <p class="hint" role="status">
+            {say('taught')}
+          </p>
+        ) : (
+          <details>
+            <summary>{say('teach')}</summary>
+            <LessonForm
+              // Filled in anew with each answer.
+              key={questionAndAnswer(turns)?.key}
+              turns={turns}
+              intents={content?.intents ?? []}
+              teach={(lesson) =>
+                doing(() => api.POST('/api/admin/desk/{conversationId}/lessons', { ...path, body: lesson }))
+              }
+              done={() => {
+                taught.value = true;
+              }}
+            />
+          </details>
+        )}
       </dialog>
     </>
   );

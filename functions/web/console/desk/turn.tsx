@@ -18,7 +18,7 @@ export function Turn({ turn, conversationId, content }: Props) {
           <span class="who">
             {say('customer')} <time>{clock(at)}</time>
           </span>
-          {refused && <p class="hint">{say('tooLong')}</p>}
+          {refused && <p class="hint">{say(refused === 'too_many_pictures' ? 'tooMany' : 'tooLong')}</p>}
           {text && <p class="text">{text}</p>}
           {/* Before that it is on its way. */}
           {(turn.status === 'waiting' ? [] : attachments).map(({ index, name }) => (
@@ -52,7 +52,8 @@ export function Turn({ turn, conversationId, content }: Props) {
           {replies.map((reply, index) => (
             <p class="text" key={index}>
               {reply.text}
-              {reply.picture && <img src={reply.picture.url} alt={`${say('picture')}: ${reply.picture.name}`} />}
+              {reply.picture?.url === '' && `${say('picture')}: ${reply.picture.name}`}
+              {reply.picture?.url && <img src={reply.picture.url} alt={`${say('picture')}: ${reply.picture.name}`} />}
             </p>
           ))}
         </div>
