@@ -93,6 +93,8 @@ export interface Callback {
   ticket: string;
   /** Who asked. */
   user?: UserId;
+  /** Another desk could not be reached: what it must still be told, when that is tried next, and how often it was. */
+  passOn?: { text: string; customerId: CustomerId | null; at: number; attempts: number };
 }
 
 /** The tag of a language that the bot speaks: `en`, `ko`. */

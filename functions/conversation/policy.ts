@@ -28,6 +28,8 @@ export const policy = {
   wakeGraceLimit: 300_000,
   /** A flow that nobody went on with is forgotten. */
   flowIdle: 15 * 60_000,
+  /** Waits before another desk that was away is told again of a message that was left. */
+  passOnWaits: [30_000, 60_000, 300_000, 900_000],
   /** A person who does not answer for so long loses the conversation to whoever is free. */
   personUnanswered: 5 * 60_000,
   /** Who has waited for so long is answered by the bot again; what was said is kept as a message. */

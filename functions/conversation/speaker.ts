@@ -1,4 +1,4 @@
-import type { Agent, AnsweredTurn, Conversation, Dialog, Reply, Speaker } from './document.ts';
+import type { Agent, AnsweredTurn, Callback, Conversation, Dialog, Reply, Speaker } from './document.ts';
 import { emptyDialog } from './document.ts';
 import { type TurnId, turnId } from './identifier.ts';
 import { policy } from './policy.ts';
@@ -106,6 +106,38 @@ export function withdraw(document: Conversation, agent: Agent, words: Words, now
   if (speaker.kind === 'bot') return { kind: 'again', document };
   if (speaker.kind === 'person' && speaker.agent.id !== agent.id) return { kind: 'not_yours' };
   return done(says(withBot(document, words), agent, null, words.replies, now, { step: 'back' }), now);
+}
+
+/** What another desk must still be told; null: nothing is due. */
+export function unpassed({ callback, speaker }: Conversation, now: number): Callback | null {
+  return callback?.passOn && callback.passOn.at <= now && speaker.kind === 'bot' ? callback : null;
+}
+
+/** Another desk was told of a message that was left, or still can't be. `ticket`: what it names it by; `waits`: it will answer here. */
+export function passedOn(
+  document: Conversation,
+  { ticket }: Pick<Callback, 'ticket'>,
+  told: { ticket: string; waits: boolean } | null,
+  words: Words,
+  now: number,
+): Conversation | null {
+  const { callback } = document;
+  if (callback?.ticket !== ticket || !callback.passOn || document.speaker.kind !== 'bot') return null;
+  if (!told) {
+    const attempts = callback.passOn.attempts + 1;
+    const wait = policy.passOnWaits[Math.min(attempts, policy.passOnWaits.length) - 1]!;
+    return progress(
+      { ...document, callback: { ...callback, passOn: { ...callback.passOn, attempts, at: now + wait } } },
+      now,
+    );
+  }
+  const user = callback.user ?? document.userId;
+  const { reason, since } = callback;
+  const next = kept({ ...document, callback: null }, words.kept);
+  const asked: Conversation = told.waits
+    ? { ...next, speaker: { kind: 'waiting', since, reason, ticket: told.ticket, user } }
+    : withDialog(next, user, { ...emptyDialog, handover: { ticket: told.ticket, since: now } });
+  return progress(says(asked, null, null, words.replies, now), now);
 }
 
 /** A message that was left needs nobody any more. */

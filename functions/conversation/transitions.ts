@@ -456,6 +456,8 @@ function nextWake(document: Conversation, now: number): number | null {
   const delivery = document.outbox[0];
   if (delivery) times.push(Math.max(delivery.retryAt, document.delivering?.until ?? now, now) + policy.wakeGrace);
   if (unlogged(document).length > 0) times.push(now + policy.logGrace);
+  const { passOn } = document.callback ?? {};
+  if (passOn) times.push(Math.max(passOn.at, now));
   const over = expiry({ speaker: document.speaker, updatedAt: now });
   if (over) times.push(Math.max(over.at, now));
   return times.length === 0 ? null : Math.min(...times);

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Reply } from '../conversation/document.ts';
+import { policy } from '../conversation/policy.ts';
 import { isForPerson } from '../conversation/transitions.ts';
-import { Rejected } from '../services/failure.ts';
+import { Rejected, Unavailable } from '../services/failure.ts';
 import { understood } from './intent.ts';
 import type { HubEvent, Outside, Question, Skill, SkillAnswer } from './skill.ts';
 
@@ -76,10 +77,9 @@ export async function callPerson(
   const { bot, conversationId, turn, now } = question;
   const { customerId, text, locale } = turn;
   if (outside.queue || outside.hub) return await queue(question, outside, phrase, reason ?? 'not_understood');
-  const ticket = await outside.desk.openTicket(
-    { customerId, conversationId, text, reason: reason ?? 'not_understood' },
-    keyOf(question),
-  );
+  const told = { customerId, conversationId, text, reason: reason ?? 'not_understood' };
+  const ticket = await reached(() => outside.desk.openTicket(told, keyOf(question)));
+  if (ticket === null) return leave(question, told.reason, true);
   return {
     replies: [bot.reply(locale, phrase, { ticket }, [bot.say(locale, 'ask_bot')])],
     dialog: { ...withBot(question), handover: { ticket, since: now } },
@@ -96,20 +96,44 @@ async function queue(question: Question, outside: Outside, phrase: string, reaso
     const { user: _, ...speaker } = question.speaker;
     return { replies: [bot.reply(turn.locale, phrase, { ticket: speaker.ticket })], dialog, speaker };
   }
-  // Who was told a reference keeps it.
-  const callback = question.callback ?? { since: now, reason, ticket, user: turn.userId };
-  if (!bot.desk.isOpen(now))
-    return {
-      replies: [bot.reply(turn.locale, 'desk_closed', { ticket: callback.ticket })],
-      dialog,
-      callback,
-    };
+  if (!bot.desk.isOpen(now)) return leave(question, reason);
   const speaker = { kind: 'waiting', since: now, reason, ticket, user: turn.userId } as const;
   const said = bot.reply(turn.locale, phrase, { ticket });
   if (!outside.hub) return { replies: [said, place(question, await outside.queue?.ahead(now))], dialog, speaker };
-  await outside.hub.tell?.({ ...toldHub(question, 'handoff.initiate'), ticket, reason }, keyOf(question));
+  const initiate = { ...toldHub(question, 'handoff.initiate'), ticket, reason };
+  const isTold = await reached(async () => {
+    await outside.hub?.tell?.(initiate, keyOf(question));
+    return true;
+  });
+  if (isTold === null) return leave(question, reason, true);
   const asked: Reply[] = outside.hub.tell ? [] : [{ text: '', handoff: { reason, ticket, text: turn.text } }];
   return { replies: [said, place(question, null), ...asked], dialog, speaker };
+}
+
+/**
+ * Nobody can be reached: what was said is kept, and the bot goes on. `isAway`: another desk, which is told once it is there again.
+ */
+function leave(question: Question, reason: string, isAway = false): SkillAnswer {
+  const { bot, turn, now } = question;
+  const { text, customerId, userId: user } = turn;
+  // Who was told a reference keeps it.
+  const callback = question.callback ?? { since: now, reason, ticket: referenceOf(question), user };
+  const passOn = { text, customerId, at: now + policy.passOnWaits[0]!, attempts: 0 };
+  return {
+    replies: [bot.reply(turn.locale, 'desk_closed', { ticket: callback.ticket })],
+    dialog: withBot(question),
+    callback: isAway ? { ...callback, passOn } : callback,
+  };
+}
+
+/** Null where the other side is away. */
+async function reached<T>(work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Unavailable) return null;
+    throw error;
+  }
 }
 
 /** What another desk is told of a turn. */

@@ -1,9 +1,10 @@
 import type { InvocationContext, Timer } from '@azure/functions';
 import type { Conversation } from '../conversation/document.ts';
 import type { ConversationId } from '../conversation/identifier.ts';
-import { expire, type Words } from '../conversation/speaker.ts';
+import { expire, unpassed, type Words } from '../conversation/speaker.ts';
 import type { Expiry } from '../conversation/transitions.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { passOn } from '../queues/pass-on.ts';
 import { currentBot, keptOf } from '../services/bot.ts';
 import { change, dueConversations, notify } from '../services/conversations.ts';
 import { repeatErasures } from '../services/erasure.ts';
@@ -44,17 +45,19 @@ function expiryWords({ locale, speaker }: Conversation): (what: Expiry['what']) 
 
 async function wakeOne(id: ConversationId): Promise<void> {
   try {
-    const wakeUps = await change<conversation.WakeUp[]>(id, {
+    const { wakeUps, left } = await change<{ wakeUps: conversation.WakeUp[]; left: Conversation | null }>(id, {
       transition: (document) => {
         const now = Date.now();
         const next =
           document &&
           (expire(document, currentBot().desk.isOpen(now), expiryWords(document), now) ??
             conversation.wake(document, now));
-        return [next, next ? conversation.wakeUps(next, now) : []];
+        const left = next && unpassed(next, now) ? next : null;
+        return [next, { wakeUps: next ? conversation.wakeUps(next, now) : [], left }];
       },
     });
     await notify(id, wakeUps);
+    if (left) await passOn(left);
   } catch (error) {
     log('error', 'a conversation was not woken; the next sweep tries again', {
       conversationId: id,

@@ -106,6 +106,26 @@ describe('another desk over webhooks', () => {
     assert.equal((await hub(id, { type: 'message', text: 'too late' })).body.code, 'not_yours');
   });
 
+  test('that is away is told later what was left for it', async () => {
+    const { platform } = fixture;
+    const id = unique('hub');
+    answer = 503;
+    const asked = await say(platform, id, 'Talk to a person');
+    assert.match(asked.body.replies[0].text, /I've kept what you said/);
+    assert.equal(
+      (await say(platform, id, 'what are your opening hours?')).body.intent.name,
+      'store_hours',
+      'the bot goes on',
+    );
+    answer = 204;
+    // Half a minute, and the next sweep.
+    await eventually(async () => of(id).some(({ body }) => body.type === 'handoff.initiate'), 60);
+    const { speaker } = (await request(platform, 'GET', `/api/conversations/${id}/replies`)).body;
+    assert.equal(speaker.kind, 'waiting');
+    assert.equal(of(id).length, 1);
+    await say(platform, id, 'Back to the bot');
+  });
+
   test('is believed by its signature alone', async () => {
     const id = unique('hub');
     await say(fixture.platform, id, 'Talk to a person');

@@ -421,6 +421,33 @@ describe('a person', () => {
     assert.deepEqual([later.wakes, later.wakeAt], [0, logged.wakeAt! + policy.waitingLook]);
   });
 
+  test('of another desk that was away is told again, later each time, and once', () => {
+    const passOn = { text: 'call 555', customerId: null, at: 50, attempts: 0 };
+    const left = waiting({ speaker: { kind: 'bot' }, callback: { since: 5, reason: 'agent', ticket: 'A1', passOn } });
+    assert.equal(speaker.unpassed(left, 49), null);
+    assert.equal(speaker.unpassed(left, 50)?.ticket, 'A1');
+    const told = { ticket: 'T-1', waits: false };
+    const ticket = speaker.passedOn(left, { ticket: 'A1' }, told, words('passed on'), 60)!;
+    assert.deepEqual([ticket.callback, ticket.dialog.handover], [null, { ticket: 'T-1', since: 60 }]);
+    assert.deepEqual(last(ticket), [{ text: 'passed on' }]);
+    assert.equal(speaker.passedOn(ticket, { ticket: 'A1' }, told, words('passed on'), 61), null, 'once');
+    const hub = speaker.passedOn(left, { ticket: 'A1' }, { ticket: 'A1', waits: true }, words('passed on'), 60)!;
+    assert.equal(hub.speaker.kind, 'waiting');
+    let away = left;
+    const waits: number[] = [];
+    for (let now = 50; waits.length < 6; now = away.callback!.passOn!.at) {
+      away = speaker.passedOn(away, { ticket: 'A1' }, null, words('x'), now)!;
+      waits.push(away.callback!.passOn!.at - now);
+      assert.equal(away.wakeAt, away.callback!.passOn!.at, 'the sweep looks then');
+    }
+    assert.deepEqual(waits, [30_000, 60_000, 300_000, 900_000, 900_000, 900_000]);
+    // Whoever asked anew meanwhile is not told of twice.
+    assert.equal(
+      speaker.passedOn({ ...left, speaker: waiting().speaker }, { ticket: 'A1' }, told, words('x'), 60),
+      null,
+    );
+  });
+
   test('what only a person needed is masked, whoever ends it', () => {
     const world = new World();
     world.document = waiting({ channel: world.document.channel });

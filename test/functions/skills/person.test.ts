@@ -178,3 +178,17 @@ test('where nobody is at the desk a message is left, under the reference that wa
   const unknown = await person.run(alone({ speaker }), own({ queue: { ahead: async () => null } }));
   assert.match(unknown.replies[0]!.text, /as soon as possible/);
 });
+
+test('another desk that is away is told later: the message is taken at once, and the bot goes on', async () => {
+  const away = async () => {
+    throw new Unavailable('desk', 'down');
+  };
+  const tickets = { queue: null, hub: null, desk: { openTicket: away } };
+  const hub = { queue: null, hub: { tell: away } };
+  for (const outside of [tickets, hub]) {
+    const { callback, speaker, dialog, replies } = await person.run(alone(), own(outside));
+    assert.deepEqual([speaker, dialog.handover], [undefined, null]);
+    assert.equal(callback!.passOn!.text, 'see here');
+    assert.match(replies[0]!.text, new RegExp(`kept what you said \\(reference ${callback!.ticket}`));
+  }
+});
