@@ -348,6 +348,19 @@ describe('a conversation with a person', () => {
   });
 });
 
+describe('while the models are away', () => {
+  test('a person is still called: the offer leads through nothing that is down', async () => {
+    const { platform } = fixture;
+    await platform.running.inference!.kill();
+    const id = await waiting();
+    assert.equal((await staff('Mina', 'POST', `${of(id)}/take`, {})).status, 204);
+    assert.deepEqual((await say(platform, id, 'is anybody there?')).body.replies, []);
+    await staff('Mina', 'POST', `${of(id)}/messages`, words('I am.'));
+    assert.equal((await heard(id)).at(-1)!.text, 'I am.');
+    await platform.startInference();
+  });
+});
+
 describe('the doors of the staff', () => {
   const own = routes.filter(({ role }) => role !== undefined);
   const path = (route: string) =>
