@@ -218,7 +218,7 @@ export interface AnsweredTurn extends Turn {
   /** Somebody of the staff said the replies, or had the platform say them; the text is blank then. */
   by?: Agent;
   /** What was done with these words: who took it, handed it over, gave it back, or lost it, and when, is in the call log so. */
-  step?: 'take' | 'pass' | 'back' | 'unanswered' | 'idle';
+  step?: 'take' | 'pass' | 'back' | 'dismiss' | 'unanswered' | 'idle';
   /** What a conversation with a person ended as (desk.json). */
   wrapUp?: string;
   /** What the customer thought of a conversation with a person, 1 to 5. */

@@ -141,9 +141,9 @@ export function passedOn(
 }
 
 /** A message that was left needs nobody any more. */
-export function dismiss(document: Conversation, words: Pick<Words, 'kept'>, now: number): Outcome {
+export function dismiss(document: Conversation, agent: Agent, words: Pick<Words, 'kept'>, now: number): Outcome {
   if (!document.callback) return { kind: 'again', document };
-  const next = { ...document, callback: null };
+  const next = says({ ...document, callback: null }, agent, null, [], now, { step: 'dismiss' });
   return done(document.speaker.kind === 'bot' ? kept(next, words.kept) : next, now);
 }
 

@@ -25,6 +25,8 @@ if (values.help) {
 }
 const seconds = Number(values.seconds);
 
+const CONVERSATIONS = 500;
+
 await Promise.all([buildFunctions(), buildInference()]);
 const models = await ensureBotModels(join(root, '.local/models'), () => {});
 const folder = await mkdtemp(join(tmpdir(), 'maru-bench-'));
@@ -93,8 +95,6 @@ const text = [
 await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/turns.md'), text);
 console.log(`\n${text}\nWritten to docs/benchmarks/turns.md`);
-
-const CONVERSATIONS = 500;
 
 /** Operations and bytes as counted at the emulator; request units by Azure's prices for these. */
 function operationRows(): string[] {

@@ -60,7 +60,8 @@ async function customer(): Promise<{
       await page.getByText(text, { exact: true }).first().waitFor();
     },
     async sees(text) {
-      await page.getByText(text).last().waitFor();
+      // Not what is there for screen readers alone, which comes and goes.
+      await page.locator('.webchat__bubble__content', { hasText: text }).last().waitFor();
     },
   };
 }
@@ -236,6 +237,51 @@ describe('the desk in two browsers', () => {
       'the bot is silent',
     );
     await mina.page.getByRole('button', { name: 'Give back to the bot' }).click();
+    await mina.context.close();
+  });
+
+  test('by the keyboard alone: found, taken, answered, handed back', async () => {
+    const { page, say, sees } = await customer();
+    await say('I want to talk to a person');
+    await sees(/in the queue/);
+    const mina = await staff('Mina Agent');
+    const { keyboard } = mina.page;
+    await mina.page.locator('.list a.row').first().waitFor();
+    /** Tab until what has the focus says this. */
+    const tabTo = async (text: string) => {
+      for (let count = 0; count < 40; count += 1) {
+        await keyboard.press('Tab');
+        const focused = await mina.page.evaluate(() => {
+          const { activeElement } = document;
+          // Not what only holds others.
+          if (!activeElement?.matches('a, button, input, textarea, summary')) return '';
+          return `${activeElement.textContent} ${activeElement.getAttribute('aria-label') ?? ''}`;
+        });
+        if (focused.includes(text)) return;
+      }
+      assert.fail(`no way to "${text}" by the keyboard`);
+    };
+    await tabTo('directline');
+    await keyboard.press('Enter');
+    await mina.page.getByRole('button', { name: 'Take it' }).waitFor();
+    await tabTo('Take it');
+    await keyboard.press('Enter');
+    await box(mina.page).waitFor();
+    await sees('Mina Agent is here');
+    // The box has the focus at once.
+    await keyboard.type('With no mouse');
+    // The customer sees that somebody writes.
+    await page
+      .locator('.webchat__typing-indicator, [class*="typing-indicator"], [class*="typingIndicator"]')
+      .first()
+      .waitFor();
+    await keyboard.press('Enter');
+    await sees('With no mouse');
+    await tabTo('Close');
+    await keyboard.press('Enter');
+    await tabTo('Solved');
+    await keyboard.press('Enter');
+    await sees(/How was it, from 1/);
     await mina.context.close();
   });
 

@@ -105,9 +105,11 @@ export const close = staffRoute(
 export const dismiss = staffRoute(
   'admin.dismiss',
   operation('A message that was left needs nobody any more'),
-  async (request) => {
+  async (request, principal) => {
     await readJson(request, schemas.nothing);
-    return await step(request, (document) => speaker.dismiss(document, { kept: keptOf(currentBot()) }, Date.now()));
+    return await step(request, (document) =>
+      speaker.dismiss(document, agentOf(principal), { kept: keptOf(currentBot()) }, Date.now()),
+    );
   },
 );
 

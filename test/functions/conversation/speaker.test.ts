@@ -409,8 +409,13 @@ describe('a person', () => {
       assert.deepEqual(last(over), [{ text: 'waiting' }]);
       assert.equal(over.recent.at(-1)!.by, undefined, 'the bot says it');
       assert.equal(over.recent[0]!.text, 'call 555');
-      const dismissed = (speaker.dismiss(over, words('x'), now) as { document: Conversation }).document;
+      const dismissed = (speaker.dismiss(over, MINA, words('x'), now) as { document: Conversation }).document;
       assert.equal(dismissed.callback, null);
+      assert.deepEqual(
+        [dismissed.recent.at(-1)!.by, dismissed.recent.at(-1)!.step],
+        [MINA, 'dismiss'],
+        'who did it is known',
+      );
       assert.equal(dismissed.recent[0]!.text, 'call ###', 'nobody comes any more');
       const came = (speaker.take(over, MINA, words('x'), now) as { document: Conversation }).document;
       assert.equal(came.speaker.kind === 'person' && came.speaker.ticket, 'A1');

@@ -58,6 +58,11 @@ export function Turn({ turn, conversationId, content }: Props) {
           ))}
         </div>
       )}
+      {by && replies.length === 0 && !wrapUp && (
+        <p class="mark">
+          {by.name}: {say('dismiss')}
+        </p>
+      )}
       {wrapUp && (
         <p class="mark">
           {say('ended')} {wrapped ? own(wrapped.title) : wrapUp}
