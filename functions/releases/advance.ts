@@ -9,7 +9,7 @@ import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, stage, stagingLog } from '../services/slots.ts';
 import { log } from '../services/telemetry.ts';
-import { type Judgement, judge, worseThan } from './judgement.ts';
+import { type Judgement, judge, type Known, worseThan } from './judgement.ts';
 import { labelOf, type ReleaseLabel, releaseOf } from './label.ts';
 import { tell } from './notify.ts';
 import {
@@ -246,15 +246,22 @@ async function check(release: Release): Promise<Release> {
       if (!passed) wrong.push(`${name} case ${index}: ${labels[index]} instead of ${output.label}`);
     }
   }
-  const checks: Checks = { golden, comparison: await compare(), judgement: await judged() };
+  const checks: Checks = {
+    golden,
+    comparison: await compare(),
+    judgement: await judgedIntents(),
+    faq: await judgedFaq(),
+  };
   // Another image may have been staged meanwhile: these were its answers then.
   const served = await servedRelease(staging!);
   if (served !== release.release) throw new Rejected('staging', `the slot serves ${served ?? 'something else'} by now`);
   const failed = (reason: string) => ({ ...fail(release, reason, Date.now()), checks });
   if (wrong.length > 0) return failed(`${wrong.length} golden cases fail: ${wrong.slice(0, 5).join('; ')}`);
-  const { comparison, judgement } = checks;
+  const { comparison, judgement, faq } = checks;
   const worse = judgement ? worseThan(judgement, { inside, outside }) : null;
   if (worse) return failed(worse);
+  const worseFaq = faq ? worseThan(faq, { inside, outside }) : null;
+  if (worseFaq) return failed(`the FAQ: ${worseFaq}`);
   if (comparison && comparison.same / comparison.compared < least)
     return failed(
       `${comparison.compared - comparison.same} of ${comparison.compared} logged utterances are answered otherwise than in production`,
@@ -263,17 +270,37 @@ async function check(release: Release): Promise<Release> {
     return failed(
       `answers take ${comparison.stagingP95.toFixed(0)} ms (p95), in production ${comparison.productionP95.toFixed(0)} ms`,
     );
-  const told = judgement
-    ? `, of ${judgement.inside + judgement.outside} judged utterances ${judgement.better} better, ${judgement.worse} worse, ${judgement.changed} changed`
-    : '';
+  const told = `${toldOf(judgement, 'judged utterances')}${toldOf(faq, 'questions to the FAQ')}`;
   const note = `${golden.passed} golden cases${told}${comparison ? `, ${comparison.same} of ${comparison.compared} logged utterances as in production` : ''}`;
   return move(release, 'ready', Date.now(), { checks, note, reason: null });
 }
 
-/** Production and the staged release on the bot's held-out utterances and on labelled turns; null where there are none, or no production. */
-async function judged(): Promise<Judgement | null> {
-  const { INFERENCE_URL: production, STAGING_URL: staging, INTENT_MODEL: model } = settings();
-  const known = [...(await heldOut()), ...(await labelledTurns(LABELLED, Date.now() - LABELLED_MS))].slice(0, JUDGED);
+function toldOf(judgement: Judgement | null | undefined, what: string): string {
+  if (!judgement) return '';
+  const { inside, outside, better, worse, changed } = judgement;
+  return `, of ${inside + outside} ${what} ${better} better, ${worse} worse, ${changed} changed`;
+}
+
+/** Production and the staged release on the bot's held-out utterances and on labelled turns. */
+async function judgedIntents(): Promise<Judgement | null> {
+  const { intents } = await heldOut();
+  const labelled = await labelledTurns(LABELLED, Date.now() - LABELLED_MS);
+  return await judged(settings().INTENT_MODEL, [...intents, ...labelled]);
+}
+
+/** And on ways to ask the FAQ; null where production has no model of it. */
+async function judgedFaq(): Promise<Judgement | null> {
+  const { faq } = await heldOut();
+  return await judged(
+    settings().FAQ_MODEL,
+    faq.map(({ text, entry }) => ({ text, intent: entry })),
+  );
+}
+
+/** Null where there is nothing to judge by, or no such model in production, or in the release. */
+async function judged(model: string, all: readonly Known[]): Promise<Judgement | null> {
+  const { INFERENCE_URL: production, STAGING_URL: staging } = settings();
+  const known = all.slice(0, JUDGED);
   if (known.length === 0) return null;
   const before: string[] = [];
   const after: string[] = [];
@@ -286,8 +313,14 @@ async function judged(): Promise<Judgement | null> {
       throw error;
     });
     if (!answers) break;
+    const staged = await classify(staging!, model, texts).catch((error: Error) => {
+      // A bot may have no FAQ any more; without its intents it would not get here.
+      if (model !== settings().INTENT_MODEL && error instanceof Rejected && error.status === 404) return null;
+      throw error;
+    });
+    if (!staged) break;
     before.push(...answers.labels);
-    after.push(...(await classify(staging!, model, texts)).labels);
+    after.push(...staged.labels);
   }
   return after.length === 0 ? null : judge(known.slice(0, after.length), before, after);
 }

@@ -62,6 +62,8 @@ export interface Checks {
   } | null;
   /** With production, on utterances that people have judged; null or absent where there are none. */
   judgement?: Judgement | null;
+  /** Of the FAQ's model; null: production or the release has none. */
+  faq?: Judgement | null;
 }
 
 /** Where a release may go from each state. */

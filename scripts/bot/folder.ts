@@ -8,7 +8,7 @@ import { desk } from '../../functions/dialog/desk.ts';
 import { entity } from '../../functions/dialog/entity.ts';
 import { action, flow, problemsOf } from '../../functions/dialog/flow.ts';
 import { slow } from '../check/expression.ts';
-import { heldOutProblems, readHeldOut } from './held-out.ts';
+import { faqHeldOutProblems, heldOutProblems, readHeldOut } from './held-out.ts';
 
 /**
  * A bot's folder, read and checked: what is wrong is said with its file and line, and what to do. `npm start`, `npm run train`,
@@ -95,6 +95,8 @@ export function readBotFolder(folder: string): BotFolder {
   if (problems.length > 0 || !success) return { folder, content: null, problems };
   check(data, blame);
   for (const { file, ...problem } of heldOutProblems(readHeldOut(folder), data))
+    problems.push({ file: shown(folder, file), ...problem });
+  for (const { file, ...problem } of faqHeldOutProblems(folder, data))
     problems.push({ file: shown(folder, file), ...problem });
   return { folder, content: problems.length > 0 ? null : data, problems };
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import papaparse from 'papaparse';
+import { z } from 'zod';
 import { type Content, NONE, utteranceKey } from '../../functions/dialog/bot.ts';
 
 /** Where a bot's folder holds what its models are judged by: CSV files with the columns `text` and `intent`. */
@@ -28,6 +29,53 @@ export function readHeldOut(folder: string): HeldOutRow[] {
       file: `${FOLDER}/${name}`,
       line: index + 2,
     }));
+  });
+}
+
+/** What the FAQ's model is judged by (`held-out/faq.json`): other ways to ask, by entry, and what no entry answers, by kind. */
+const textsByLanguage = z.record(z.string(), z.array(z.string().min(1)));
+export const faqHeldOut = z.looseObject({
+  questions: z.record(z.string(), textsByLanguage),
+  off_topic: z.record(z.string(), textsByLanguage).default({}),
+});
+const FAQ_FILE = `${FOLDER}/faq.json`;
+
+/** Its rows; none where there is no such file. Throws what is wrong with its shape. */
+export function readFaqHeldOut(folder: string): { text: string; entry: string }[] {
+  if (!existsSync(join(folder, FAQ_FILE))) return [];
+  const { questions, off_topic: none } = faqHeldOut.parse(JSON.parse(readFileSync(join(folder, FAQ_FILE), 'utf8')));
+  const rows = (entry: string, all: Record<string, string[]>) =>
+    Object.values(all)
+      .flat()
+      .map((text) => ({ text, entry }));
+  return [
+    ...Object.entries(questions).flatMap(([entry, all]) => rows(entry, all)),
+    ...Object.values(none).flatMap((all) => rows(NONE, all)),
+  ];
+}
+
+/** What is wrong with it, as below. */
+export function faqHeldOutProblems(
+  folder: string,
+  { faq }: Content,
+): { file: string; line: number | null; message: string }[] {
+  const problem = (message: string) => ({ file: FAQ_FILE, line: null, message });
+  let rows: ReturnType<typeof readFaqHeldOut>;
+  try {
+    rows = readFaqHeldOut(folder);
+  } catch (error) {
+    return [problem(`has another shape: ${error instanceof Error ? error.message.split('\n')[0] : error}`)];
+  }
+  const known = new Set([NONE, ...faq.map(({ name }) => name)]);
+  const trained = new Set(
+    faq.flatMap(({ question, other_ways: ways }) =>
+      [...Object.values(question), ...Object.values(ways).flat()].map(utteranceKey),
+    ),
+  );
+  return rows.flatMap(({ text, entry }) => {
+    if (!known.has(entry)) return [problem(`there is no entry "${entry}" in faq.json`)];
+    if (trained.has(utteranceKey(text))) return [problem(`"${text}" is trained on too: it can't judge what it made`)];
+    return [];
   });
 }
 

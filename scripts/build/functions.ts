@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../../functions/dialog/bot.ts';
 import { botFolder, RETAILER, served } from '../bot/folder.ts';
-import { readHeldOut } from '../bot/held-out.ts';
+import { readFaqHeldOut, readHeldOut } from '../bot/held-out.ts';
 import { draft, REQUIRE, replace, root } from './bundle.ts';
 import { buildConsole } from './console.ts';
 import { pack } from './pack.ts';
@@ -51,7 +51,7 @@ export async function buildFunctions({
   });
   await writeContent(out, content);
   // Read by releases alone: beside the content, which every cold start reads.
-  const judged = readHeldOut(bot).map(({ text, intent }) => ({ text, intent }));
+  const judged = { intents: readHeldOut(bot).map(({ text, intent }) => ({ text, intent })), faq: readFaqHeldOut(bot) };
   await writeFile(join(out, 'held-out.json'), JSON.stringify(judged));
   await cp(join(root, 'host.json'), join(out, 'host.json'));
   await writeFile(

@@ -36,12 +36,16 @@ try {
       console.log(
         `${' '.repeat(13)}${time(step.at)}  ${step.state.padEnd(11)}  ${[step.note, step.by && `by ${step.by}`].filter(Boolean).join('  ')}`,
       );
-    if (checks?.judgement) {
-      const { inside, outside, before, after, better, worse, changed } = checks.judgement;
+    for (const [what, judgement] of [
+      ['judged by people', checks?.judgement],
+      ['questions to the FAQ', checks?.faq],
+    ] as const) {
+      if (!judgement) continue;
+      const { inside, outside, before, after, better, worse, changed } = judgement;
       const pair = (from: number, to: number, of: number) =>
         of === 0 ? '–' : `${((100 * to) / of).toFixed(1)}% (production ${((100 * from) / of).toFixed(1)}%)`;
       console.log(
-        `${' '.repeat(13)}judged by people: right ${pair(before.right, after.right, inside)}, of no intent and refused ${pair(before.refused, after.refused, outside)}; ${better} better, ${worse} worse, ${changed} changed`,
+        `${' '.repeat(13)}${what}: right ${pair(before.right, after.right, inside)}, of none and refused ${pair(before.refused, after.refused, outside)}; ${better} better, ${worse} worse, ${changed} changed`,
       );
     }
     if (checks?.comparison)

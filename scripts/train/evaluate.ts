@@ -1,9 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
 import { type Manifest, manifest } from '../../inference-container/models/manifest.ts';
 import type { Classification } from '../../inference-container/tasks/classification.ts';
+import { faqHeldOut } from '../bot/held-out.ts';
 import { openClassifier } from './classifier.ts';
 import { said } from './command.ts';
 import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
@@ -20,12 +20,6 @@ const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged tex
 
 Ends with one line of JSON, so that a script can compare two models.
 `;
-
-const textsByLanguage = z.record(z.string(), z.array(z.string().min(1)));
-const askedFile = z.looseObject({
-  questions: z.record(z.string(), textsByLanguage),
-  off_topic: z.record(z.string(), textsByLanguage).default({}),
-});
 
 /** Of the changes to the utterances. */
 const SEED = 1;
@@ -78,7 +72,7 @@ async function evaluateRetrieval(folder: string, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => {
     throw new DatasetError(`${file} can't be read`);
   });
-  const { data } = askedFile.safeParse(parsed(text));
+  const { data } = faqHeldOut.safeParse(parsed(text));
   if (!data) throw new DatasetError(`${file} has no questions: {questions: {entry: {language: [...]}}, off_topic: …}`);
   const { classifier, description } = await opened(folder);
   const known = new Set(description.labels);

@@ -302,7 +302,7 @@ describe('beside production, on logged utterances', () => {
       label: 'greet',
       answeredAt: Date.now(),
     };
-    useHeldOut(known);
+    useHeldOut({ intents: known, faq: [] });
     try {
       await turns().items.create(label);
       await goLive({ answers: knows(8, 8) });
@@ -312,6 +312,24 @@ describe('beside production, on logged utterances', () => {
       const dull = await drive(await push({ answers: knows(4, 8) }));
       assert.equal(dull.state, 'failed');
       assert.match(dull.reason!, /of 11 utterances that people have judged 36\.4% are right, in production 72\.7%/);
+      // And what its FAQ would lose: to questions that it had answered, and to those that are none of its.
+      const asked = Array.from({ length: 10 }, (_, at) => ({ text: `asked ${at}`, entry: at < 5 ? 'wifi' : 'none' }));
+      useHeldOut({ intents: known, faq: asked });
+      const finds = (count: number) =>
+        Object.fromEntries([
+          ...asked.slice(5).map(({ text }) => [text, 'none']),
+          ...asked.slice(0, count).map(({ text }) => [text, 'wifi']),
+        ]);
+      await goLive({ answers: { ...knows(8, 8), ...finds(5) } });
+      const forgetful = await drive(await push({ answers: { ...knows(8, 8), ...finds(1) } }));
+      assert.equal(forgetful.state, 'failed');
+      assert.match(
+        forgetful.reason!,
+        /^the FAQ: of 5 utterances that people have judged 20\.0% are right, in production 100\.0%/,
+      );
+      const talkative = await drive(await push({ answers: { ...knows(8, 8), ...finds(10) } }));
+      assert.match(talkative.reason!, /^the FAQ: of 5 that are of no intent 0\.0% are refused, in production 100\.0%/);
+      useHeldOut({ intents: known, faq: [] });
       const better = await drive(await push({ answers: { ...knows(9, 8), [label.text]: 'greet' } }));
       assert.equal(better.state, 'ready');
       assert.deepEqual(better.checks?.judgement, {
@@ -326,7 +344,7 @@ describe('beside production, on logged utterances', () => {
       assert.match(better.steps.at(-1)!.note!, /of 21 judged utterances 2 better, 0 worse, 2 changed/);
       assert.doesNotMatch(JSON.stringify([careless, dull, better, told]), /labelled by|greet 1|strange/);
     } finally {
-      useHeldOut([]);
+      useHeldOut({ intents: [], faq: [] });
       await turns().item(label.id, 'c').delete();
     }
   });
@@ -334,7 +352,7 @@ describe('beside production, on logged utterances', () => {
   test('production goes away while it is judged: what was asked by then counts', async () => {
     const known = Array.from({ length: 150 }, (_, index) => ({ text: `greet ${index}`, intent: 'greet' }));
     const knows = { ...answers, ...Object.fromEntries(known.map(({ text }) => [text, 'greet'])) };
-    useHeldOut(known);
+    useHeldOut({ intents: known, faq: [] });
     try {
       await goLive({ answers: knows });
       const digest = await push({ answers });
@@ -346,7 +364,7 @@ describe('beside production, on logged utterances', () => {
       assert.match(release.reason!, /of 100 utterances that people have judged 0\.0% are right, in production 100\.0%/);
     } finally {
       production.rule = () => 'pass';
-      useHeldOut([]);
+      useHeldOut({ intents: [], faq: [] });
     }
   });
 

@@ -338,7 +338,7 @@ describe('from an empty registry to production and back', () => {
     assert.match(text, new RegExp(`superseded +.* ${digests.first.slice(7, 19)} +intents 1\\.0\\.1`));
     assert.match(
       text,
-      /judged by people: right \d+\.\d% \(production \d+\.\d%\), of no intent and refused .*%\); \d+ better, \d+ worse/,
+      /judged by people: right \d+\.\d% \(production \d+\.\d%\), of none and refused .*%\); \d+ better, \d+ worse/,
     );
   });
 

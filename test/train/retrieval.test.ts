@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import faq from '../../functions/bot/held-out/faq.json' with { type: 'json' };
 import { utteranceKey } from '../../functions/dialog/bot.ts';
 import { faqOf } from '../../scripts/bot/faq.ts';
 import { openClassifier } from '../../scripts/train/classifier.ts';
@@ -9,7 +10,6 @@ import { confidenceOf, fitConfidence } from '../../scripts/train/retrieval/confi
 import type { TrainedRetriever } from '../../scripts/train/retrieval/metrics.ts';
 import { type Entry, trainRetrieval } from '../../scripts/train/retrieval/train.ts';
 import { content } from '../bot.ts';
-import faq from '../data/faq.json' with { type: 'json' };
 import { call, serve, sha256 } from '../inference-container/fixture.ts';
 import { sentenceEncoder } from '../inference-container/models.ts';
 import { evaluateCommand, manifestOf, refused, run, trainCommand, useFolder, wordTokenizer } from './fixture.ts';
@@ -52,7 +52,7 @@ describe("the shop's FAQ", () => {
 
   test('finds what is asked in words of others, and refuses what nobody answers: the figures that docs/understanding.md says', async () => {
     const { code, stdout, stderr } = await run(
-      evaluateCommand('--model', out, '--data', join(import.meta.dirname, '../data/faq.json')),
+      evaluateCommand('--model', out, '--data', join(import.meta.dirname, '../../functions/bot/held-out/faq.json')),
     );
     assert.equal(code, 0, stderr);
     const { threshold, languages } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
