@@ -45,6 +45,7 @@ export const postMessage = route(
       'invalid_message',
       'not_found',
       'idempotency_conflict',
+      'push_off',
       'inbox_full',
       'too_many_requests',
       'unavailable',
@@ -73,10 +74,7 @@ export const postMessage = route(
       givenId: body.userId,
       customerId: customerId(body.customerId ?? ''),
     };
-    if (body.push && !settings().REPLIES_URL)
-      throw new Problem('invalid_message', 'push: this deployment has no REPLIES_URL.', {
-        errors: [{ field: 'push', reason: 'this deployment has no REPLIES_URL' }],
-      });
+    if (body.push && !settings().REPLIES_URL) throw new Problem('push_off');
     const channel = { kind: 'api' as const, ...(body.push && { push: given }) };
     const { kind } = await accept(id, turn, user, channel);
     const seconds = waitOf(request);

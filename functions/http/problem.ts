@@ -30,6 +30,11 @@ export const problems = {
     title: 'This key was used with another message',
     hint: 'Use a new Idempotency-Key for a new message.',
   },
+  push_off: {
+    status: 409,
+    title: 'Nothing is pushed from here',
+    hint: 'Ask for the replies (…/replies), or set REPLIES_URL.',
+  },
   taken: {
     status: 409,
     title: 'A colleague has this conversation',

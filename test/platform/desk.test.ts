@@ -255,6 +255,13 @@ describe('a conversation with a person', () => {
     );
   });
 
+  test('where nothing is pushed, who asks for it is told', async () => {
+    const id = unique('desk');
+    const body = { userId: 'u', text: 'thanks', push: true };
+    const refused = await request(fixture.platform, 'POST', `/api/conversations/${id}/messages`, body);
+    assert.deepEqual([refused.status, refused.body.code], [409, 'push_off']);
+  });
+
   test('a cursor of a conversation that was erased since begins anew', async () => {
     const { platform } = fixture;
     const id = unique('desk');
