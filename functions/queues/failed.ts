@@ -28,6 +28,8 @@ export function failed(
       skill: 'apology',
       understanding,
       outcome: 'failed',
+      // A person of another desk was not told of it: who wrote it must not take it for read.
+      ...(document.speaker.kind === 'person' && { notice: true as const }),
       timings: {},
     },
   };

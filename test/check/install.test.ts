@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,17 @@ test('every package of the lock file is known by its bytes, and comes from the r
     wrong.map(([name]) => name),
     [],
   );
+});
+
+test('npm has nothing to warn of but the Node that runs it: no package is deprecated, and none lacks a peer', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Locked>;
+  };
+  const deprecated = Object.entries(packages).filter(([, locked]) => 'deprecated' in locked);
+  assert.deepEqual(deprecated, []);
+  // Fails for a peer that is missing or of another version, and for what is no package of the lock file.
+  const { status, stderr } = spawnSync('npm', ['ls', '--all'], { cwd: root, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
 });
 
 test('what is installed is below 1 GB, on a disk of 4 KB blocks', async () => {

@@ -27,4 +27,18 @@ test('a turn that could not reach a person is not offered one, and any other is'
   assert.equal(suggestions('person'), undefined);
   assert.deepEqual(suggestions('orders'), ['Talk to a person']);
   assert.deepEqual(suggestions(null), ['Talk to a person']);
+  // What a person was not told of is said to who wrote it, though the bot is silent.
+  assert.equal(failed({ ...opened, active: null }, turn, null, 'down').apology.notice, undefined);
+  const agent = { id: 'hub', name: 'Hana' };
+  const speaker = {
+    kind: 'person',
+    agent,
+    since: 0,
+    reason: '',
+    ticket: '',
+    unanswered: null,
+    spoke: 0,
+    last: 0,
+  } as const;
+  assert.equal(failed({ ...opened, speaker }, turn, null, 'down').apology.notice, true);
 });
