@@ -76,6 +76,6 @@ function answer(given: string, { speaker, said }: Conversation, turns: AnsweredT
   };
 }
 
-export function whoSpeaks(speaker: Speaker) {
+function whoSpeaks(speaker: Speaker) {
   return speaker.kind === 'person' ? { kind: 'person', name: speaker.agent.name } : { kind: speaker.kind };
 }

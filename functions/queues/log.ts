@@ -53,19 +53,19 @@ async function write(document: Conversation, { sender: _, ...turn }: AnsweredTur
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),
   });
-  // A person's words answer no turn: they would hide how long those take.
-  if (turn.by) return;
   // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
-  log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
-    conversationId: document.id,
-    turnId: turn.id,
-    outcome: turn.outcome,
-    ms: turn.answeredAt - turn.acceptedAt,
-    skill: turn.skill,
-    intent: turn.understanding?.intent,
-    score: turn.understanding?.score,
-    model: turn.understanding?.model.version,
-  });
+  // Words that answer no turn are none: they would hide how long turns take.
+  if (turn.givenId !== '')
+    log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
+      conversationId: document.id,
+      turnId: turn.id,
+      outcome: turn.outcome,
+      ms: turn.answeredAt - turn.acceptedAt,
+      skill: turn.skill,
+      intent: turn.understanding?.intent,
+      score: turn.understanding?.score,
+      model: turn.understanding?.model.version,
+    });
   const reason = turn.outcome === 'failed' ? turn.lastError : turn.deliveryError;
   if (reason === undefined || (turn.outcome !== 'failed' && !turn.deliveryError)) return;
   await recordIncident({

@@ -52,3 +52,22 @@ test('a wake-up has its version, the first where none is written; what a newer b
   });
   assert.throws(() => wakeUpMessage.parse({ version: 1 }));
 });
+
+test('a document of the second version has the bot as its speaker, and its turns their numbers; what an older build adds has the next', () => {
+  const { speaker: _, callback: __, said: ___, ...second } = { ...opened, version: 2 };
+  const turns = ['a', 'b'].map((id) => ({ id, text: id }));
+  const read = upcast({ ...second, recent: turns } as unknown as Conversation);
+  assert.deepEqual([read.version, read.speaker, read.callback, read.said], [VERSION, { kind: 'bot' }, null, 2]);
+  assert.deepEqual(
+    read.recent.map(({ ordinal }) => ordinal),
+    [1, 2],
+  );
+  assert.deepEqual(upcast(read), read, 'once');
+  const touched = {
+    ...read,
+    said: 9,
+    recent: [{ ...read.recent[0]!, ordinal: 9 }, turns[1]],
+  } as unknown as Conversation;
+  const again = upcast(touched);
+  assert.deepEqual([again.said, again.recent.map(({ ordinal }) => ordinal)], [10, [9, 10]]);
+});

@@ -89,3 +89,38 @@ test('what was logged of a conversation that was erased meanwhile is taken out a
   assert.equal((await conversations.item(id, id).read()).statusCode, 404);
   assert.deepEqual(await logged(id), []);
 });
+
+test('words of a person that the channel refused are an incident too, and are no turn that was answered', async () => {
+  const { logTurns } = await import('../../../functions/queues/log.ts');
+  const document = await conversation('refused', 1);
+  const by = { id: 'mina', name: 'Mina' };
+  const [turn] = document.recent;
+  const words = {
+    ...turn!,
+    givenId: '',
+    text: '',
+    by,
+    replies: [{ text: 'call 010-1234-5678' }],
+    deliveryError: '403',
+  };
+  await cosmos.client
+    .database('maru')
+    .container('conversations')
+    .items.upsert({ ...document, recent: [words] });
+  const lines: string[] = [];
+  const { info } = console;
+  console.info = (line: string) => void lines.push(line);
+  try {
+    await logTurns({ conversationId: document.id }, {} as never);
+  } finally {
+    console.info = info;
+  }
+  const incidents = await cosmos.client.database('maru').container('incidents').items.readAll().fetchAll();
+  const found = incidents.resources.filter((one) => one.conversationId === document.id);
+  assert.deepEqual(
+    found.map((one) => [one.kind, one.reason]),
+    [['delivery_failed', '403']],
+  );
+  assert.ok(!lines.some((line) => line.includes('"message":"turn"')));
+  assert.doesNotMatch(JSON.stringify(await logged(document.id)), /1234-5678/);
+});

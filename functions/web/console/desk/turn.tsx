@@ -13,7 +13,7 @@ export function Turn({ turn, conversationId, content }: Props) {
   const wrapped = content?.wrapUp.find(({ name }) => name === wrapUp);
   return (
     <div class="turn">
-      {!by && (
+      {!by && (text !== '' || attachments.length > 0 || refused) && (
         <div class="said customer">
           <span class="who">
             {say('customer')} <time>{clock(at)}</time>
