@@ -47,6 +47,11 @@ app.timer('wake', {
   handler: async (timer, context) => (await import('./timers/wake.ts')).wake(timer, context),
 });
 
+app.timer('count-statistics', {
+  schedule: '45 */5 * * * *',
+  handler: async (timer, context) => (await import('./timers/statistics.ts')).countAll(timer, context),
+});
+
 app.timer('watch-releases', {
   schedule: '30 * * * * *',
   handler: async (timer, context) => (await import('./timers/releases.ts')).watchReleases(timer, context),

@@ -10,6 +10,8 @@ param insightsName string
 // Who deploys; blank: nobody.
 param deployerId string
 param deployerType string
+// Whether the console may swap: releasers do it then by the app's identity, each in the audit log.
+param consoleSwaps bool
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -175,5 +177,37 @@ resource gatewayStager 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: gatewayPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: stager.id
+  }
+}
+
+// Swaps for releasers in the console, where that is asked for: each is in the audit log.
+resource swapper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (consoleSwaps) {
+  name: guid(resourceGroup().id, 'maru-swapper')
+  properties: {
+    roleName: 'Maru swapper ${suffix}'
+    description: 'Swaps the slots of the model server.'
+    type: 'CustomRole'
+    assignableScopes: [resourceGroup().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Web/sites/slotsswap/action'
+          'Microsoft.Web/sites/slots/slotsswap/action'
+          'Microsoft.Web/sites/operationresults/read'
+          'Microsoft.Web/sites/slots/operationresults/read'
+        ]
+        notActions: []
+      }
+    ]
+  }
+}
+
+resource gatewaySwapper 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (consoleSwaps) {
+  scope: site
+  name: guid(site.id, gatewayPrincipalId, 'maru-swapper')
+  properties: {
+    principalId: gatewayPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: swapper.id
   }
 }

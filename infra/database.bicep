@@ -80,7 +80,13 @@ resource turns 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/userId/?' }, { path: '/answeredAt/?' }, { path: '/ordinal/?' }]
+        includedPaths: [
+          { path: '/userId/?' }
+          { path: '/answeredAt/?' }
+          { path: '/ordinal/?' }
+          { path: '/understanding/intent/?' }
+          { path: '/feedback/rating/?' }
+        ]
         excludedPaths: [{ path: '/*' }]
       }
     }
@@ -149,6 +155,41 @@ resource incidents 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       indexingPolicy: {
         indexingMode: 'consistent'
         includedPaths: [{ path: '/at/?' }, { path: '/userId/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
+resource statistics 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'statistics'
+  properties: {
+    resource: {
+      id: 'statistics'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/hourAt/?' }, { path: '/dayAt/?' }, { path: '/staleAt/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
+// Who of the staff saw, changed, released or erased what.
+resource audit 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'audit'
+  properties: {
+    resource: {
+      id: 'audit'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/at/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

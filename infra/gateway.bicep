@@ -37,6 +37,7 @@ param consoleClientId string
 @secure()
 param consoleSessionKey string
 param consoleEasyAuth bool
+param consoleSwaps bool
 param desk string
 param publicUrl string
 
@@ -130,6 +131,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       CONSOLE_ISSUER: consoleIssuer
       CONSOLE_CLIENT_ID: consoleClientId
       CONSOLE_SESSION_KEY: consoleSessionKey
+      CONSOLE_SWAPS: string(consoleSwaps)
       // What App Service's own sign-in shows the registration: the app's identity, by its federated credential.
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
       CALL_LOG_DAYS: string(callLogDays)

@@ -101,6 +101,8 @@ param newSessionKey string = newGuid()
 
 @description('App Service signs in for the console (Easy Auth), and not the app itself.')
 param consoleEasyAuth bool = false
+@description('Lets releasers swap the slots from the console, by the gateway\'s identity. Off, whoever has the right swaps by npm run swap.')
+param consoleSwaps bool = false
 
 @description('Who answers where a person is asked for: console is our own desk, tickets the shop has its own.')
 @allowed(['console', 'tickets'])
@@ -246,6 +248,7 @@ module gateway 'gateway.bicep' = {
     consoleClientId: consoleClientId
     consoleSessionKey: empty(consoleSessionKey) ? newSessionKey : consoleSessionKey
     consoleEasyAuth: consoleEasyAuth
+    consoleSwaps: consoleSwaps
     desk: desk
     publicUrl: publicUrl
   }
@@ -257,6 +260,7 @@ module access 'access.bicep' = {
   params: {
     suffix: suffix
     gatewayPrincipalId: identity.outputs.gatewayPrincipalId
+    consoleSwaps: consoleSwaps
     inferencePrincipalId: identity.outputs.inferencePrincipalId
     storageName: storage.outputs.name
     cosmosName: database.outputs.name

@@ -219,6 +219,8 @@ export interface AnsweredTurn extends Turn {
   by?: Agent;
   /** What was done with these words: who took it, handed it over, gave it back, or lost it, and when, is in the call log so. */
   step?: 'take' | 'pass' | 'back' | 'dismiss' | 'unanswered' | 'idle';
+  /** With this turn a person was asked for, here or at another desk: why. */
+  handover?: string;
   /** What a conversation with a person ended as (desk.json). */
   wrapUp?: string;
   /** What the customer thought of a conversation with a person, 1 to 5. */

@@ -277,6 +277,20 @@ function undeliverable(document: Conversation, reason: string): Conversation {
   return { ...document, recent, outbox: document.outbox.slice(1), delivering: null };
 }
 
+/** What could not be delivered is tried once more, at an operator's wish. Null: it is not here any more, or is under way. */
+export function redeliver(document: Conversation, turnId: TurnId, now: number): Conversation | null {
+  const isThere = document.recent.some(({ id, deliveryError }) => id === turnId && deliveryError !== undefined);
+  if (!isThere) return null;
+  const recent = document.recent.map((turn) => {
+    if (turn.id !== turnId) return turn;
+    const { deliveryError: _, ...rest } = turn;
+    // What comes of it is recorded, too.
+    return { ...rest, logged: false };
+  });
+  const delivery: Delivery = { turnId, sent: 0, attempts: 0, retryAt: now };
+  return progress({ ...document, recent, outbox: [...document.outbox, delivery] }, now);
+}
+
 /** The answered turns that the call log does not have and that will not change any more. */
 export function unlogged(document: Conversation): AnsweredTurn[] {
   const sending = new Set(document.outbox.map((delivery) => delivery.turnId));
@@ -387,6 +401,7 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
     understanding: answer.understanding,
     ...(answer.meant === undefined ? {} : { meant: answer.meant }),
     ...(answer.rating === undefined ? {} : { rating: answer.rating }),
+    ...handoverOf(document, turn, answer),
     ...(answer.notice && { notice: answer.notice }),
     logged: false,
     deliveredAt: null,
@@ -401,6 +416,17 @@ function settle(document: Conversation, turn: Turn, answer: Answer, now: number)
   const spoken = { ...next, speaker: answer.speaker ?? speaker, callback: answer.callback ?? next.callback };
   const isOver = speaker.kind !== 'bot' && spoken.speaker.kind === 'bot' && !spoken.callback;
   return progress(withDialog(isOver ? kept(spoken, answer.kept) : spoken, turn.userId, answer.dialog), now);
+}
+
+/** Why a person was asked for, where this answer says that one was. */
+function handoverOf(document: Conversation, turn: Turn, answer: Answer): Pick<AnsweredTurn, 'handover'> {
+  const { speaker, callback, dialog, understanding } = answer;
+  if (document.speaker.kind === 'bot' && speaker?.kind === 'waiting') return { handover: speaker.reason };
+  if (callback) return { handover: callback.reason };
+  // By a ticket of the shop's.
+  if (dialog.handover && !dialogOf(document, turn.userId).handover)
+    return { handover: understanding?.intent ?? 'not_understood' };
+  return {};
 }
 
 /** The document without what only a person needed: texts as they were written, and what the staff said of somebody. */

@@ -4,6 +4,7 @@ import { currentBot } from '../services/bot.ts';
 import { rate } from '../services/call-log.ts';
 import { readConversation } from '../services/conversations.ts';
 import { settings } from '../services/settings.ts';
+import { markStale } from '../services/statistics.ts';
 import { conversationOf, turnKeyOf } from './conversations.ts';
 import { Problem } from './problem.ts';
 import { json, readJson, route } from './route.ts';
@@ -28,7 +29,11 @@ export const postFeedback = route(
     const kept =
       comment !== undefined && settings().MASK_PERSONAL_DETAILS ? mask(comment, currentBot().personalDetails) : comment;
     const feedback = { rating, ...(kept === undefined ? {} : { comment: kept }), at: Date.now() };
-    if (await rate(id, turnId(key), feedback)) return json(200, { turnId: key, feedback });
+    const answeredAt = await rate(id, turnId(key), feedback);
+    if (answeredAt !== null) {
+      await markStale(answeredAt, Date.now());
+      return json(200, { turnId: key, feedback });
+    }
     // The call log is written a moment after the answer: that moment is not "not found".
     const document = await readConversation(id);
     if (document && [...document.inbox, ...document.recent].some((turn) => turn.id === turnId(key)))

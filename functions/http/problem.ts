@@ -50,6 +50,16 @@ export const problems = {
     title: 'The bot is just finishing something in this conversation',
     hint: 'Send the same request again after the seconds in Retry-After.',
   },
+  not_repeatable: {
+    status: 409,
+    title: 'Nothing of this can be tried again',
+    hint: 'Acknowledge it; its reason says what to do.',
+  },
+  swap_refused: {
+    status: 409,
+    title: 'The slots may not be swapped now',
+    hint: 'Its reason says what to do.',
+  },
   length_required: {
     status: 411,
     title: 'The body did not arrive: its length is missing',

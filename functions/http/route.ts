@@ -116,6 +116,11 @@ export function read<T>(field: string, value: string, schema: z.ZodType<T>): T {
   throw new Problem('invalid_message', `${field}: ${reason}.`, { errors: [{ field, reason }] });
 }
 
+/** All parameters of the query, by their schema. Throws the problem `invalid_message`. */
+export function readQuery<T>(request: HttpRequest, schema: z.ZodType<T>): T {
+  return validate(Object.fromEntries(request.query), schema);
+}
+
 /** Reads a JSON body within the limits of the edge. Throws problems of the catalogue. */
 export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): Promise<T> {
   return parseJson(await readText(request), schema);

@@ -18,6 +18,7 @@ export interface Route {
 /** The console: its pages, its sign-in, and what it does. */
 const desk = 'api/admin/desk';
 const one = `${desk}/{conversationId}`;
+const incident = 'api/admin/incidents';
 const console: readonly Route[] = [
   {
     name: 'console',
@@ -42,6 +43,73 @@ const console: readonly Route[] = [
   },
   staff('admin-sign-out', 'POST', 'api/admin/sign-out', 'viewer', async () => (await import('./sign-in.ts')).signOut),
   staff('admin-me', 'GET', 'api/admin/me', 'viewer', async () => (await import('./admin/me.ts')).getMe),
+  staff('today', 'GET', 'api/admin/today', 'viewer', async () => (await import('./admin/today.ts')).getToday),
+  staff('turns', 'GET', 'api/admin/turns', 'viewer', async () => (await import('./admin/turns.ts')).getTurns),
+  staff(
+    'turns-export',
+    'GET',
+    'api/admin/turns/export',
+    'editor',
+    async () => (await import('./admin/turns.ts')).exportTurns,
+  ),
+  staff(
+    'conversation',
+    'GET',
+    'api/admin/conversations/{conversationId}',
+    'viewer',
+    async () => (await import('./admin/turns.ts')).getConversation,
+  ),
+  staff('admin-incidents', 'GET', incident, 'viewer', async () => (await import('./admin/incidents.ts')).getIncidents),
+  staff(
+    'incident-acknowledge',
+    'POST',
+    `${incident}/{incidentId}/acknowledge`,
+    'releaser',
+    async () => (await import('./admin/incidents.ts')).acknowledge,
+  ),
+  staff(
+    'incident-repeat',
+    'POST',
+    `${incident}/{incidentId}/repeat`,
+    'releaser',
+    async () => (await import('./admin/incidents.ts')).repeat,
+  ),
+  staff(
+    'admin-releases',
+    'GET',
+    'api/admin/releases',
+    'viewer',
+    async () => (await import('./admin/releases.ts')).getReleases,
+  ),
+  staff(
+    'release-swap',
+    'POST',
+    'api/admin/releases/swap',
+    'releaser',
+    async () => (await import('./admin/releases.ts')).postSwap,
+  ),
+  staff(
+    'release-rollback',
+    'POST',
+    'api/admin/releases/rollback',
+    'releaser',
+    async () => (await import('./admin/releases.ts')).postRollback,
+  ),
+  staff(
+    'people-export',
+    'POST',
+    'api/admin/people/export',
+    'admin',
+    async () => (await import('./admin/people.ts')).exportPerson,
+  ),
+  staff(
+    'people-erase',
+    'POST',
+    'api/admin/people/erase',
+    'admin',
+    async () => (await import('./admin/people.ts')).erasePerson,
+  ),
+  staff('audit', 'GET', 'api/admin/audit', 'admin', async () => (await import('./admin/audit.ts')).getAudit),
   staff('desk', 'GET', desk, 'agent', async () => (await import('./admin/desk.ts')).getDesk),
   staff(
     'desk-content',

@@ -5,6 +5,7 @@ import { currentBot, keptOf } from '../services/bot.ts';
 import { logTurn, removeTurns } from '../services/call-log.ts';
 import { change } from '../services/conversations.ts';
 import { recordIncident } from '../services/incidents.ts';
+import { markStale } from '../services/statistics.ts';
 import { log } from '../services/telemetry.ts';
 import { onWakeUp } from './wake-up.ts';
 
@@ -53,6 +54,7 @@ async function write(document: Conversation, { sender: _, ...turn }: AnsweredTur
     conversationId: document.id,
     channel: channel.kind === 'api' ? 'api' : String(channel.reference.channelId),
   });
+  await markStale(turn.answeredAt, Date.now());
   // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
   // Words that answer no turn are none: they would hide how long turns take.
   if (turn.givenId !== '')

@@ -30,6 +30,7 @@ export function poisonWorker(queue: string) {
       conversationId: message.success ? message.data.conversationId : null,
       turnId: null,
       userId: null,
+      ...(release.success && { release: { digest: release.data.digest, repository: release.data.repository } }),
       reason,
       acceptedAt: Date.now(),
       at: Date.now(),

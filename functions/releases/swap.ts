@@ -25,13 +25,19 @@ const HELD_MS = 5 * 60_000;
  */
 export async function swapIn(by: string, progress: (text: string) => void): Promise<Release> {
   const listed = await listReleases(50);
+  const staged = await stagedRelease(listed);
+  return await holding(staged, () => swapHeld(staged, listed, by, progress));
+}
+
+/** What a swap would make live. Throws {@link SwapRefused} where that is not allowed now. */
+export async function stagedRelease(listed: Release[]): Promise<Release> {
   const staged = await runs('staging', listed);
   if (!staged) throw new SwapRefused('the staging slot runs no release; push one:  npm run release -- <model folder>');
   if (staged.state !== 'ready')
     throw new SwapRefused(
       `the release in the staging slot is ${staged.state}${staged.reason ? ` (${staged.reason.split('\n')[0]})` : ''}; only one that is ready may go live`,
     );
-  return await holding(staged, () => swapHeld(staged, listed, by, progress));
+  return staged;
 }
 
 async function swapHeld(
@@ -123,16 +129,7 @@ export async function rollBack(
   by: string,
   progress: (text: string) => void,
 ): Promise<{ from: Release; to: Release | null }> {
-  const listed = await listReleases(50);
-  const live = await runs('production', listed);
-  if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
-  const before = await runs('staging', listed);
-  if (!before && (await imageOf('staging')))
-    throw new SwapRefused('the staging slot runs an image that is no release; release what was live once more');
-  if (before && !['superseded', 'rolled-back'].includes(before.state))
-    throw new SwapRefused(
-      `the staging slot runs ${named(before)}, which is ${before.state} and was not live before; release what was live once more`,
-    );
+  const { live, before } = await returnable(await listReleases(50));
   return await holding(live, async () => {
     const label = before ? await labelIn(before) : null;
     if (before) {
@@ -149,6 +146,20 @@ export async function rollBack(
     }
     return { from, to };
   });
+}
+
+/** What would be rolled back, and to what; `before` is null for what was built in. Throws {@link SwapRefused} where that is not allowed now. */
+export async function returnable(listed: Release[]): Promise<{ live: Release; before: Release | null }> {
+  const live = await runs('production', listed);
+  if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
+  const before = await runs('staging', listed);
+  if (!before && (await imageOf('staging')))
+    throw new SwapRefused('the staging slot runs an image that is no release; release what was live once more');
+  if (before && !['superseded', 'rolled-back'].includes(before.state))
+    throw new SwapRefused(
+      `the staging slot runs ${named(before)}, which is ${before.state} and was not live before; release what was live once more`,
+    );
+  return { live, before: before ?? null };
 }
 
 /** The release whose image a slot is to run. */

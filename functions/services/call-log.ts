@@ -1,6 +1,7 @@
 import type { AnsweredTurn } from '../conversation/document.ts';
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
-import { Conflict, Documents } from './documents.ts';
+import type { Counted } from '../statistics/rollup.ts';
+import { Conflict, Documents, type SqlParameter } from './documents.ts';
 
 /** One turn in the call log (container `turns`, partition key = conversationId). */
 export interface LoggedTurn extends Omit<AnsweredTurn, 'sender'> {
@@ -17,6 +18,8 @@ export interface Feedback {
 }
 
 const documents = new Documents<LoggedTurn>('turns');
+/** Documents of one answer of the database, where many are asked for. */
+const PAGE = 1_000;
 
 /** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
 export async function logTurn(turn: LoggedTurn): Promise<void> {
@@ -32,11 +35,11 @@ export async function removeTurns(conversationId: ConversationId, turnIds: Itera
   for (const id of turnIds) await documents.remove(id, conversationId);
 }
 
-/** Keeps the newest rating of a turn. False: the call log has no such turn. */
-export async function rate(conversationId: ConversationId, turnId: TurnId, feedback: Feedback): Promise<boolean> {
-  return await documents.change<boolean>(
+/** Keeps the newest rating of a turn. When that was answered; null: the call log has no such turn. */
+export async function rate(conversationId: ConversationId, turnId: TurnId, feedback: Feedback): Promise<number | null> {
+  return await documents.change<number | null>(
     turnId,
-    { transition: (turn) => [turn && { ...turn, feedback }, turn !== null] },
+    { transition: (turn) => [turn && { ...turn, feedback }, turn?.answeredAt ?? null] },
     { partition: conversationId, races: 5 },
   );
 }
@@ -47,12 +50,8 @@ export async function readTurn(conversationId: ConversationId, id: TurnId): Prom
 
 /** Turns of a conversation before the one of an ordinal, oldest first. */
 export async function olderTurns(id: ConversationId, before: number, limit: number): Promise<LoggedTurn[]> {
-  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal < @before ORDER BY c.ordinal DESC`;
-  const parameters = [
-    { name: '@id', value: id },
-    { name: '@before', value: before },
-  ];
-  return (await documents.query(query, parameters, limit)).reverse();
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.ordinal < @before ORDER BY c.ordinal DESC`;
+  return (await documents.query(query, [{ name: '@before', value: before }], { limit, partition: id })).reverse();
 }
 
 /** Turns of a conversation from the one behind an ordinal on, oldest first. */
@@ -63,13 +62,12 @@ export async function turnsAfter(
   limit: number,
 ): Promise<LoggedTurn[]> {
   // Of this conversation alone: one of the same id before it may still be in the log.
-  const query = `SELECT TOP ${limit} * FROM c WHERE c.conversationId = @id AND c.ordinal > @ordinal AND c.answeredAt >= @begun ORDER BY c.ordinal`;
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.ordinal > @ordinal AND c.answeredAt >= @begun ORDER BY c.ordinal`;
   const parameters = [
-    { name: '@id', value: id },
     { name: '@ordinal', value: ordinal },
     { name: '@begun', value: begun },
   ];
-  return await documents.query(query, parameters, limit);
+  return await documents.query(query, parameters, { limit, partition: id });
 }
 
 /** The last logged turns that the model answered. */
@@ -77,19 +75,47 @@ export async function lastTurns(limit: number): Promise<{ id: TurnId; text: stri
   // What the staff says, and pictures, have no text: among so many there are enough.
   const top = limit * 4;
   const query = `SELECT TOP ${top} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
-  const turns = await documents.query<{ id: TurnId; text: string }>(query, [], top);
+  const turns = await documents.query<{ id: TurnId; text: string }>(query, [], { limit: top });
   return turns.filter(({ text }) => text).slice(0, limit);
 }
 
 /** The last logged turns whose meaning a person has said. */
 export async function labelledTurns(limit: number, since: number): Promise<{ text: string; intent: string }[]> {
   const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
-  const turns = await documents.query<{ text: string; label: string }>(
-    query,
-    [{ name: '@since', value: since }],
+  const turns = await documents.query<{ text: string; label: string }>(query, [{ name: '@since', value: since }], {
     limit,
-  );
+  });
   return turns.filter(({ text }) => text).map(({ text, label }) => ({ text, intent: label }));
+}
+
+/** What statistics count of the turns that were answered in a time. */
+export async function countedTurns(from: number, to: number, limit: number): Promise<Counted[]> {
+  const query = `SELECT TOP ${limit} c.acceptedAt, c.answeredAt, c.channel, c.content, c.feedback, c.givenId, c.handover, c.locale, c.outcome, c.rating, c.skill, c.timings, c.understanding, c.userId, c["by"] FROM c WHERE c.answeredAt >= @from AND c.answeredAt < @to ORDER BY c.answeredAt`;
+  const parameters = [
+    { name: '@from', value: from },
+    { name: '@to', value: to },
+  ];
+  return await documents.query(query, parameters, { limit: PAGE });
+}
+
+/** What customers wrote, answered between two moments (both are in), the newest first. */
+export async function turnsWhere(
+  conditions: readonly string[],
+  parameters: SqlParameter[],
+  { low, high }: { low: number; high: number },
+  limit: number,
+): Promise<LoggedTurn[]> {
+  // Neither the staff's words nor what the bot says by itself.
+  const asked = ["c.givenId != ''", 'NOT IS_DEFINED(c["by"])', ...conditions].join(' AND ');
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.answeredAt >= @low AND c.answeredAt <= @high AND ${asked} ORDER BY c.answeredAt DESC`;
+  const all = [...parameters, { name: '@low', value: low }, { name: '@high', value: high }];
+  return await documents.query(query, all, { limit });
+}
+
+/** When the oldest turn of the log was answered; null: there is none. */
+export async function firstLogged(): Promise<number | null> {
+  const query = 'SELECT TOP 1 VALUE c.answeredAt FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt';
+  return (await documents.query<number>(query, [], { limit: 1 }))[0] ?? null;
 }
 
 /** What users said, and what they then tapped of what was offered for it, the newest first: other ways to say that. */
@@ -99,5 +125,5 @@ export async function meantTurns(
 ): Promise<Pick<LoggedTurn, 'id' | 'text' | 'meant' | 'locale' | 'understanding'>[]> {
   // By time, which is indexed: what else is asked is looked for in those days alone.
   const query = `SELECT TOP ${limit} c.id, c.text, c.meant, c.locale, c.understanding FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.meant) ORDER BY c.answeredAt DESC`;
-  return await documents.query(query, [{ name: '@since', value: since }], limit);
+  return await documents.query(query, [{ name: '@since', value: since }], { limit });
 }

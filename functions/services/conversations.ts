@@ -25,7 +25,7 @@ export async function change<T, P = undefined>(id: ConversationId, step: Step<Co
 export async function dueConversations(now: number, limit: number): Promise<ConversationId[]> {
   // `> 0` also leaves out null, which must not be compared with a number.
   const query = `SELECT TOP ${limit} c.id FROM c WHERE c.wakeAt > 0 AND c.wakeAt <= @now ORDER BY c.wakeAt`;
-  const rows = await documents.query<{ id: ConversationId }>(query, [{ name: '@now', value: now }], limit);
+  const rows = await documents.query<{ id: ConversationId }>(query, [{ name: '@now', value: now }], { limit });
   return rows.map(({ id }) => id);
 }
 
@@ -39,7 +39,7 @@ export async function deskConversations(limit: number): Promise<Listed[]> {
     documents.query<Listed>(
       `SELECT TOP ${limit} ${fields} FROM c WHERE ${condition} AND ${time} > 0 ORDER BY ${time}`,
       [],
-      limit,
+      { limit },
     );
   // Each by itself: however many wait, nobody loses sight of those that they have.
   const lists = await Promise.all([

@@ -5,6 +5,8 @@ import { credential } from './identity.ts';
 import { settings } from './settings.ts';
 import { type ContainerName, containers } from './stores.ts';
 
+export type { SqlParameter };
+
 /** A document with the ETag that guards its next write. */
 export interface Versioned<D> {
   document: D;
@@ -110,11 +112,22 @@ export class Documents<D extends { id: string }> {
     }
   }
 
-  /** What a query finds; `limit`: at most so many, where the query says TOP itself. */
-  async query<R = D>(query: string, parameters: SqlParameter[] = [], limit?: number): Promise<R[]> {
+  /** What a query finds. */
+  async query<R = D>(
+    query: string,
+    parameters: SqlParameter[] = [],
+    { limit, partition }: QueryOptions = {},
+  ): Promise<R[]> {
     const { resources } = await guard((options) =>
       this.#container.items
-        .query<R>({ query, parameters }, { ...options, ...(limit ? { maxItemCount: limit } : {}) })
+        .query<R>(
+          { query, parameters },
+          {
+            ...options,
+            ...(limit ? { maxItemCount: limit } : {}),
+            ...(partition === undefined ? {} : { partitionKey: partition }),
+          },
+        )
         .fetchAll(),
     );
     return resources.map((row) => (typeof row === 'object' && row !== null ? strip(row) : row));
@@ -163,6 +176,13 @@ export class Documents<D extends { id: string }> {
     if (days === null) return document;
     return { ...document, ttl: (typeof days === 'number' ? days : settings()[days]) * DAY_SECONDS };
   }
+}
+
+interface QueryOptions {
+  /** At most so many, where the query says TOP itself. */
+  limit?: number;
+  /** In one partition alone: else all of them are asked, and a partition key that is not indexed is looked for in each document. */
+  partition?: string;
 }
 
 interface Options<D> {

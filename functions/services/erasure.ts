@@ -40,7 +40,7 @@ const documents = {
   notes: new Documents<Notes>('notes'),
   lessons: new Documents<Lesson>('lessons'),
   erasures: new Documents<Erasure>('erasures'),
-} satisfies Record<Exclude<ContainerName, 'releases' | 'staff'>, unknown>;
+} satisfies Record<Exclude<ContainerName, 'releases' | 'staff' | 'statistics' | 'audit'>, unknown>;
 
 export interface Removed {
   conversations: number;
@@ -63,7 +63,7 @@ export async function eraseUser(id: UserId, now: number): Promise<Removed | null
 /** Repeats the erasures that are due. */
 export async function repeatErasures(now: number): Promise<void> {
   const query = 'SELECT TOP 100 * FROM c WHERE c.repeatAt > 0 AND c.repeatAt <= @now ORDER BY c.repeatAt';
-  for (const { id, at } of await documents.erasures.query(query, [{ name: '@now', value: now }], 100)) {
+  for (const { id, at } of await documents.erasures.query(query, [{ name: '@now', value: now }], { limit: 100 })) {
     try {
       await erase(id, at);
     } catch (error) {

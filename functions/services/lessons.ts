@@ -30,5 +30,5 @@ export async function keepLesson(lesson: Lesson): Promise<void> {
 
 /** The last lessons, the newest first. */
 export async function lastLessons(limit: number): Promise<Lesson[]> {
-  return await documents.query(`SELECT TOP ${limit} * FROM c WHERE c.at > 0 ORDER BY c.at DESC`, [], limit);
+  return await documents.query(`SELECT TOP ${limit} * FROM c WHERE c.at > 0 ORDER BY c.at DESC`, [], { limit });
 }

@@ -45,6 +45,8 @@ export const releaseMessage = z.object({
   repository: z.string().max(255),
   /** When it was pushed, where the registry said so. */
   at: z.number().default(0),
+  /** Somebody has asked in the console for it to go live, or to be rolled back: by the entry of the audit log. */
+  swap: z.object({ kind: z.enum(['in', 'back']), entry: z.uuid() }).optional(),
 });
 
 /** Wakes the worker of a release after some milliseconds. Throws {@link Unavailable}. */

@@ -6,5 +6,5 @@ export const releases = new Documents<Release>('releases');
 
 /** The newest releases first. */
 export async function listReleases(limit: number): Promise<Release[]> {
-  return await releases.query(`SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC`, [], limit);
+  return await releases.query(`SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC`, [], { limit });
 }

@@ -85,6 +85,8 @@ const schema = z.object({
   CONSOLE_CLIENT_SECRET: z.string().optional(),
   /** What sessions are sealed with: the same for all instances. */
   CONSOLE_SESSION_KEY: z.string().min(32).optional(),
+  /** Whether a releaser may swap the slots from the console: the app's identity then needs the right to (infra/access.bicep). */
+  CONSOLE_SWAPS: z.stringbool().default(false),
   /** Set by App Service where its own sign-in is on. */
   WEBSITE_AUTH_ENABLED: z.stringbool().default(false),
   /**

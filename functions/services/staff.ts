@@ -26,7 +26,7 @@ export async function seeStaff(member: Omit<Member, 'seenAt'>, now: number): Pro
 /** Who is here now and answers customers. */
 export async function agentsHere(now: number): Promise<Agent[]> {
   const query = `SELECT TOP ${MOST} c.id, c.name, c.roles FROM c WHERE c.seenAt > @since ORDER BY c.seenAt DESC`;
-  const members = await documents.query<Member>(query, [{ name: '@since', value: now - HERE }], MOST);
+  const members = await documents.query<Member>(query, [{ name: '@since', value: now - HERE }], { limit: MOST });
   return members
     .filter(({ roles }) => roles.includes('agent') || roles.includes('admin'))
     .map(({ id, name }) => ({ id, name }));

@@ -50,7 +50,7 @@ export const containers = {
   turns: {
     partitionKey: '/conversationId',
     days: 'CALL_LOG_DAYS',
-    indexed: ['/userId/?', '/answeredAt/?', '/ordinal/?'],
+    indexed: ['/userId/?', '/answeredAt/?', '/ordinal/?', '/understanding/intent/?', '/feedback/rating/?'],
     user: {
       holds: 'the call log: texts with personal details masked, replies, intents, timings, feedback',
       found: 'c.userId = @user',
@@ -95,6 +95,24 @@ export const containers = {
       found: 'c.userId = @user',
       is: 'whole',
       exported: true,
+    },
+  },
+  statistics: {
+    partitionKey: '/id',
+    days: 800,
+    indexed: ['/hourAt/?', '/dayAt/?', '/staleAt/?'],
+    user: null,
+  },
+  audit: {
+    partitionKey: '/id',
+    days: 400,
+    indexed: ['/at/?'],
+    user: {
+      holds:
+        'which of the staff looked at, exported or erased what, and when; a user by the hash of the id, and no text of theirs',
+      found: null,
+      is: 'whole',
+      exported: false,
     },
   },
   releases: {

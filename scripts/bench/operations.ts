@@ -2,11 +2,13 @@ import type { Server } from 'node:http';
 
 /** What a service was asked for, by operation and container. */
 export interface Operation {
-  operation: 'read' | 'replace' | 'create' | 'upsert' | 'query' | 'delete';
+  operation: 'read' | 'replace' | 'create' | 'upsert' | 'query' | 'plan' | 'delete';
   container: string;
   count: number;
   /** Of the documents that went either way. */
   bytes: number;
+  /** Request units, as the stand-in counts them. */
+  units: number;
 }
 
 const PATH = /^\/dbs\/[^/]+\/colls\/([^/]+)\/docs/;
@@ -19,9 +21,12 @@ export function countOperations(server: Server): Map<string, Operation> {
     if (!container) return;
     const operation = operationOf(request.method ?? '', request.headers);
     const key = `${operation} ${container}`;
-    const counted = found.get(key) ?? { operation, container, count: 0, bytes: 0 };
+    const counted = found.get(key) ?? { operation, container, count: 0, bytes: 0, units: 0 };
     found.set(key, counted);
     counted.count += 1;
+    response.once('finish', () => {
+      counted.units += Number(response.getHeader('x-ms-request-charge') ?? 0);
+    });
     if (operation === 'read' || operation === 'query') {
       const end = response.end.bind(response);
       response.end = ((chunk?: string | Buffer, ...rest: []) => {
@@ -37,16 +42,7 @@ function operationOf(method: string, headers: Record<string, string | string[] |
   if (method === 'GET') return 'read';
   if (method === 'PUT') return 'replace';
   if (method === 'DELETE') return 'delete';
+  if (headers['x-ms-cosmos-is-query-plan-request']) return 'plan';
   if (`${headers['x-ms-documentdb-isquery']}`.toLowerCase() === 'true') return 'query';
   return `${headers['x-ms-documentdb-is-upsert']}`.toLowerCase() === 'true' ? 'upsert' : 'create';
-}
-
-/**
- * Request units of one operation on documents of so many KB, by Azure's published prices: a point read 1 a KB, twice that under
- * strong consistency; a write about 5 a KB with next to nothing indexed; a query that finds little at least 2.5.
- */
-export function requestUnits(operation: Operation['operation'], kilobytes: number): number {
-  const size = Math.max(1, Math.ceil(kilobytes));
-  if (operation === 'read') return 2 * size;
-  return operation === 'query' ? Math.max(2.5, 2 * size) : 5 * size;
 }

@@ -11,7 +11,7 @@ import { buildInference } from '../build/inference.ts';
 import { ensureBotModels } from '../local/bot-models.ts';
 import { type Platform, startPlatform } from '../local/platform.ts';
 import { freePorts } from '../local/ports.ts';
-import { countOperations, type Operation, requestUnits } from './operations.ts';
+import { countOperations, type Operation } from './operations.ts';
 import { machine, percentile } from './report.ts';
 import type { Load, Measured } from './turns-load.ts';
 
@@ -75,8 +75,8 @@ await rm(folder, { recursive: true, force: true });
 const text = [
   '# Turns',
   '',
-  `${machine()}. Everything runs on it: gateway, inference container, Azurite, the Cosmos DB emulator and the load (one`,
-  `process for emulator, channel and shop; the load is a thread of it). HTTP API with \`Prefer: wait\`, ${seconds} s a row, inline skills.`,
+  `${machine()}. Everything runs on it: gateway, inference container, Azurite, the stand-in of Cosmos DB and the load (one`,
+  `process for stand-ins, channel and shop; the load is a thread of it). HTTP API with \`Prefer: wait\`, ${seconds} s a row, inline skills.`,
   '',
   '| load | turns/s answered | p50 ms | p99 ms | failed | CPU % of the emulator and load process |',
   '|---|---|---|---|---|---|',
@@ -96,7 +96,7 @@ await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
 await writeFile(join(root, 'docs/benchmarks/turns.md'), text);
 console.log(`\n${text}\nWritten to docs/benchmarks/turns.md`);
 
-/** Operations and bytes as counted at the emulator; request units by Azure's prices for these. */
+/** Operations, bytes and request units as counted at the stand-in (scripts/local/cosmos/request-units.ts). */
 function operationRows(): string[] {
   if (!operations) return [];
   const { turns, found } = operations;
@@ -104,9 +104,9 @@ function operationRows(): string[] {
   const lines = found
     .filter(({ count }) => count / turns >= 0.05)
     .sort((a, b) => b.count - a.count)
-    .map(({ operation, container, count, bytes }) => {
+    .map(({ operation, container, count, bytes, units: all }) => {
       const kilobytes = bytes / count / 1_024;
-      const units = (requestUnits(operation, kilobytes) * count) / turns;
+      const units = all / turns;
       sum += units;
       return `| ${operation} | ${container} | ${(count / turns).toFixed(2)} | ${kilobytes.toFixed(1)} | ${units.toFixed(0)} |`;
     });

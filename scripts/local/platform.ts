@@ -7,7 +7,7 @@ import { environment } from '../../inference-container/environment.ts';
 import { RETAILER } from '../bot/folder.ts';
 import { type AppService, startAppService } from './app-service.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
-import { COSMOS_KEY, startCosmos } from './cosmos.ts';
+import { COSMOS_DATABASE, COSMOS_KEY, startCosmos } from './cosmos.ts';
 import { type DirectLine, startDirectLine } from './direct-line.ts';
 import { type Entra, startEntra } from './entra.ts';
 import { type Identity, startIdentity } from './identity.ts';
@@ -110,7 +110,9 @@ export async function startPlatform({
     const azurite = await startAzurite(ports, join(folder, 'azurite'), logs);
     started.push(azurite);
     step('database');
-    const cosmos = keepRunning(await startCosmos(ports.cosmos, 'maru', keep ? join(folder, 'cosmos.json') : null));
+    const cosmos = keepRunning(
+      await startCosmos(ports.cosmos, COSMOS_DATABASE, keep ? join(folder, 'cosmos.db') : null),
+    );
     step('shop, channel and identity');
     const shop = keepRunning(await startShop(ports.shop));
     const identity = keepRunning(await startIdentity(ports.identity));
@@ -183,6 +185,7 @@ export async function startPlatform({
             INFERENCE_RESOURCE_GROUP: appService.group,
             INFERENCE_SITE: appService.site,
             RELEASE_START_SECONDS: '60',
+            CONSOLE_SWAPS: 'true',
           }
         : {}),
       ...(registryUrl ? { REGISTRY_URL: registryUrl, REGISTRY_WEBHOOK_SECRET: WEBHOOK_SECRET } : {}),

@@ -511,7 +511,8 @@ describe('what goes wrong', () => {
     const kill = async () => {
       await platform.running.gateway!.kill();
       for (const door of [registry, arm, staging]) door.rule = () => 'pass';
-      const item = platform.cosmos.client.database('maru').container('releases').item(digest.replace(':', '-'));
+      const id = digest.replace(':', '-');
+      const item = platform.cosmos.client.database('maru').container('releases').item(id, id);
       const { resource } = await item.read<Release>();
       if (resource?.claim) await item.replace({ ...resource, claim: { ...resource.claim, until: 0 } });
     };

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { ACTIONS } from '../../services/audit.ts';
 import { ROLES } from '../../services/sign-in.ts';
-import { controlFree, reply, TEXT_LIMIT, turnKey } from '../schemas.ts';
+import { OUTCOMES } from '../../statistics/rollup.ts';
+import { controlFree, customer as customerOfShop, reply, TEXT_LIMIT, turnKey, user, userSpace } from '../schemas.ts';
 
 /** The shapes of the console's API. Ids of conversations and turns are those that are stored, which say nothing of whose they are. */
 const stored = (kind: string) => z.string().regex(new RegExp(`^${kind}\\.[\\w-]{43}$`), `must be the id of a ${kind}`);
@@ -176,3 +178,267 @@ export const waitHeaders = z.object({
     .optional()
     .meta({ description: 'How long to wait for another: `wait=20`, up to 30 s (RFC 7240).' }),
 });
+
+const day = z
+  .string()
+  .regex(/^20\d\d-\d\d-\d\d$/, 'must be a day such as 2026-11-28')
+  .refine((text) => !Number.isNaN(Date.parse(`${text}T00:00:00Z`)), 'must be a day of the calendar')
+  .meta({ example: '2026-11-28' });
+const name = controlFree
+  .min(1)
+  .max(100)
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+/** A number as it stands in an address. */
+const number = (shape: z.ZodNumber) =>
+  z
+    .string()
+    .max(20)
+    .regex(/^\d+(\.\d+)?$/, 'must be a number')
+    .transform(Number)
+    .pipe(shape);
+const moment = number(z.number().int().max(8.64e15)).meta({ description: 'Milliseconds since the epoch.' });
+
+export const todayQuery = z.object({
+  from: day.optional(),
+  to: day.optional(),
+  channel: name.optional(),
+  locale: name.optional(),
+});
+
+const figures = z
+  .object({
+    turns: z.int(),
+    people: z.int().meta({ description: 'Different ones, within about 3 %.' }),
+    outcomes: z.record(z.enum(OUTCOMES), z.int()),
+    up: z.int(),
+    down: z.int(),
+    rated: z.int(),
+    stars: z.number().nullable(),
+    p50: z.number().nullable().meta({ description: 'Milliseconds from acceptance to the answer.' }),
+    p95: z.number().nullable(),
+  })
+  .meta({ id: 'Figures' });
+const counted = z.object({ name: z.string(), turns: z.int() });
+
+export const today = z
+  .object({
+    now: z.number(),
+    timeZone: z.string(),
+    from: z.string(),
+    to: z.string(),
+    by: z.enum(['hour', 'day']),
+    total: figures,
+    before: figures.meta({ description: 'Of as many whole weeks before.' }),
+    series: z.array(figures.extend({ at: z.number() })),
+    intents: z.array(z.object({ intent: z.string(), turns: z.int(), before: z.int() })),
+    hops: z.array(z.object({ hop: z.string(), p50: z.number(), p95: z.number() })),
+    models: z.array(counted),
+    contents: z.array(counted),
+    channels: z.array(z.string()),
+    locales: z.array(z.string()),
+    waiting: z.int().nullable().meta({ description: 'How many customers wait for a person; null: not known now.' }),
+    incidents: z.int().meta({ description: 'Which nobody has seen to.' }),
+    releases: z.array(z.object({ id: z.string(), state: z.string(), since: z.number(), models: z.array(z.string()) })),
+  })
+  .meta({ id: 'Today' });
+
+export const turnsQuery = z.object({
+  from: moment.optional(),
+  to: moment.optional(),
+  intent: name.optional(),
+  minScore: number(z.number().min(0).max(1)).optional(),
+  maxScore: number(z.number().min(0).max(1)).optional(),
+  outcome: z.enum(OUTCOMES).optional(),
+  locale: name.optional(),
+  channel: name.optional(),
+  model: name.optional(),
+  feedback: z.enum(['up', 'down']).optional(),
+  text: name.optional().meta({ description: 'Part of what was written.' }),
+  after: z
+    .string()
+    .regex(/^\d{1,16}(~turn\.[\w-]{43}){0,50}$/, 'must be the `next` of another page')
+    .optional()
+    .meta({ description: 'The `next` of the page before.' }),
+});
+export const exportQuery = turnsQuery.extend({ format: z.enum(['csv', 'jsonl']) });
+
+const loggedTurn = z
+  .object({
+    conversationId: z.string(),
+    turnId: z.string(),
+    at: z.number(),
+    channel: z.string(),
+    locale: z.string(),
+    text: z.string(),
+    pictures: z.int(),
+    reply: z.string(),
+    outcome: z.enum(OUTCOMES).nullable(),
+    skill: z.string(),
+    intent: z.string().optional(),
+    score: z.number().optional(),
+    model: z.string().optional(),
+    feedback: z.object({ rating: z.enum(['up', 'down']), comment: z.string().nullable() }).optional(),
+    handover: z.string().optional(),
+  })
+  .meta({ id: 'LoggedTurn' });
+
+export const turns = z
+  .object({
+    turns: z.array(loggedTurn),
+    next: z.string().nullable().meta({ description: 'Where the list goes on, also when nothing was found so far.' }),
+    searched: z.number().meta({ description: 'Back to when the log was searched.' }),
+  })
+  .meta({ id: 'LoggedTurns' });
+
+export const conversationQuery = z.object({ before: number(z.number().int().max(1e12)).optional() });
+
+export const loggedConversation = z
+  .object({
+    conversationId: z.string(),
+    turns: z.array(
+      loggedTurn.extend({
+        ordinal: z.int(),
+        ms: z.number(),
+        replies: z.array(z.object({ text: z.string(), suggestions: z.array(z.string()), cards: z.array(z.string()) })),
+        by: agent.optional(),
+        step: z.string().optional(),
+        wrapUp: z.string().optional(),
+        stars: z.number().optional(),
+        deliveryError: z.string().optional(),
+        lastError: z.string().optional(),
+        meant: z.string().optional(),
+        top: z.array(z.object({ intent: z.string(), score: z.number() })),
+        wishes: z.array(
+          z.object({ intent: z.string(), entry: z.string().nullable(), score: z.number(), negated: z.boolean() }),
+        ),
+        faq: z.object({ entry: z.string(), score: z.number() }).nullable(),
+        modelName: z.string().nullable(),
+        content: z.string().nullable(),
+        timings: z.record(z.string(), z.number()),
+        traceId: z.string(),
+      }),
+    ),
+    more: z.boolean(),
+  })
+  .meta({ id: 'LoggedConversation' });
+
+const done = z.object({ by: agent, at: z.number() });
+
+export const incidentsQuery = z.object({
+  kind: z.enum(['turn_failed', 'delivery_failed', 'poison_message']).optional(),
+  open: z.enum(['true', 'false']).optional().meta({ description: '`true`: only those that nobody has seen to.' }),
+  before: moment.optional(),
+});
+export const incident = z.object({
+  incidentId: z.string().regex(/^[\w-]{1,100}(\.[\w-]{1,100}){0,4}$/, 'must be the id of an incident'),
+});
+export const incidents = z
+  .object({
+    incidents: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['turn_failed', 'delivery_failed', 'poison_message']),
+        conversationId: z.string().nullable(),
+        turnId: z.string().nullable(),
+        release: z.string().optional(),
+        reason: z.string(),
+        at: z.number(),
+        acknowledged: done.optional(),
+        repeated: done.optional(),
+        repeatable: z.boolean(),
+      }),
+    ),
+    next: z.number().nullable(),
+  })
+  .meta({ id: 'ListedIncidents' });
+
+export const person = z
+  .strictObject({
+    userId: user.shape.userId.optional(),
+    channel: userSpace.shape.channel,
+    customerId: customerOfShop.shape.customerId.optional(),
+  })
+  .refine(
+    ({ userId, customerId }) => (userId === undefined) !== (customerId === undefined),
+    'needs either userId or customerId',
+  )
+  .meta({ id: 'Person', description: 'A user of a channel, or a customer of the shop.' });
+export const personExport = z.object({ users: z.array(z.looseObject({})) }).meta({ id: 'PersonExport' });
+export const personErased = z
+  .object({
+    removed: z.object({
+      users: z.int(),
+      conversations: z.int(),
+      turns: z.int(),
+      incidents: z.int(),
+      attachments: z.int(),
+    }),
+  })
+  .meta({ id: 'PersonErased' });
+
+export const auditQuery = z.object({ before: moment.optional() });
+export const audit = z
+  .object({
+    entries: z.array(
+      z.object({
+        id: z.string(),
+        at: z.number(),
+        by: agent,
+        action: z.enum(ACTIONS),
+        of: z.string().nullable(),
+        before: z.unknown().optional(),
+        after: z.unknown().optional(),
+        state: z.enum(['begun', 'done', 'refused']),
+        note: z.string().optional(),
+      }),
+    ),
+    next: z.number().nullable(),
+  })
+  .meta({ id: 'Audit' });
+
+const judgement = z.looseObject({}).nullable();
+const possible = z.object({ release: z.string().nullable(), refusal: z.string().nullable() });
+export const releases = z
+  .object({
+    releases: z.array(
+      z.object({
+        id: z.string(),
+        digest: z.string(),
+        state: z.string(),
+        since: z.number(),
+        pushedAt: z.number(),
+        models: z.array(z.string()),
+        steps: z.array(
+          z.object({ state: z.string(), at: z.number(), by: z.string().nullable(), note: z.string().nullable() }),
+        ),
+        checks: z
+          .object({
+            golden: z.object({ passed: z.int(), failed: z.int() }),
+            comparison: z
+              .object({ compared: z.int(), same: z.int(), stagingP95: z.number(), productionP95: z.number() })
+              .nullable(),
+            judgement: judgement.optional(),
+            faq: judgement.optional(),
+          })
+          .nullable(),
+        reason: z.string().nullable(),
+      }),
+    ),
+    swap: possible.meta({ description: 'What would go live.' }),
+    rollback: possible.meta({ description: 'What would be rolled back.' }),
+    last: z
+      .object({
+        action: z.enum(ACTIONS),
+        by: agent,
+        at: z.number(),
+        state: z.enum(['begun', 'done', 'refused']),
+        note: z.string().nullable(),
+      })
+      .nullable()
+      .meta({ description: 'The last swap of the hour.' }),
+  })
+  .meta({ id: 'ListedReleases' });
+
+export const swap = z
+  .strictObject({ release: z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be the id of a release') })
+  .meta({ id: 'Swap', description: 'The release that the caller saw: what would go live, or be rolled back.' });

@@ -1,12 +1,31 @@
 import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { LocationProvider, lazy, Route, Router } from 'preact-iso';
+import { LocationProvider, lazy, Route, Router, useLocation } from 'preact-iso';
 import { api, type Schemas } from './api.ts';
 import { online, signedOut } from './live.ts';
 import { language, say, speak } from './texts.ts';
 
 const Desk = lazy(() => import('./desk/desk.tsx').then(({ Desk }) => Desk));
+const Today = lazy(() => import('./today/today.tsx').then(({ Today }) => Today));
+const Conversations = lazy(() => import('./conversations/conversations.tsx').then((page) => page.Conversations));
+const Conversation = lazy(() => import('./conversations/conversation.tsx').then((page) => page.Conversation));
+const Incidents = lazy(() => import('./incidents/incidents.tsx').then(({ Incidents }) => Incidents));
+const Releases = lazy(() => import('./releases/releases.tsx').then(({ Releases }) => Releases));
+const People = lazy(() => import('./people/people.tsx').then(({ People }) => People));
+
+/** The pages, and who may open them: whoever has the role, and admins. */
+const PAGES = [
+  { path: 'today', title: 'today' },
+  { path: 'desk', title: 'desk', role: 'agent' },
+  { path: 'conversations', title: 'list' },
+  { path: 'incidents', title: 'incidents' },
+  { path: 'releases', title: 'releases' },
+  { path: 'people', title: 'people', role: 'admin' },
+] as const;
+
+const mayOpen = ({ roles }: Schemas['Me'], role?: Schemas['Me']['roles'][number]) =>
+  role === undefined || roles.includes(role) || roles.includes('admin');
 
 type State = { kind: 'asking' } | { kind: 'nobody' } | { kind: 'here'; me: Schemas['Me'] } | { kind: 'lost' };
 const state = signal<State>({ kind: 'asking' });
@@ -36,15 +55,30 @@ function Console() {
       </p>
     );
   if (now.kind === 'nobody') return <SignIn />;
-  const isAgent = now.me.roles.some((role) => role === 'agent' || role === 'admin');
+  return <Pages me={now.me} />;
+}
+
+function Pages({ me }: { me: Schemas['Me'] }) {
+  const { path } = useLocation();
+  const current = path.split('/')[2];
+  // Agents are here to answer; everybody else to look.
+  const isAgent = me.roles.includes('agent') && !me.roles.includes('admin');
+  const First = isAgent ? Desk : Today;
+  const closed = PAGES.find((page) => page.path === current && 'role' in page && !mayOpen(me, page.role));
   return (
     <>
       <header>
         <h1>{document.body.dataset.bot}</h1>
         <nav aria-label={say('console')}>
-          <a href="/console/desk" aria-current="page">
-            {say('desk')}
-          </a>
+          {PAGES.filter((page) => mayOpen(me, 'role' in page ? page.role : undefined)).map(({ path, title }) => (
+            <a
+              key={path}
+              href={`/console/${path}`}
+              aria-current={(current ?? (isAgent ? 'desk' : 'today')) === path ? 'page' : undefined}
+            >
+              {say(title)}
+            </a>
+          ))}
         </nav>
         <span class="grow" />
         {!online.value && (
@@ -60,28 +94,35 @@ function Console() {
         >
           {say('language')}
         </button>
-        <span class="me">{now.me.name}</span>
+        <span class="me">{me.name}</span>
         <button type="button" class="quiet" onClick={() => void signOut()}>
           {say('signOut')}
         </button>
       </header>
-      {isAgent ? (
-        <Router>
-          <Route path="/console/desk" component={Desk} me={now.me} />
-          <Route path="/console/desk/:id" component={Desk} me={now.me} />
-          <Route default component={Desk} me={now.me} />
-        </Router>
+      {closed ? (
+        <p class="notice">
+          {say('noRole')} “{'role' in closed ? closed.role : ''}”
+        </p>
       ) : (
-        <p class="notice">{say('noRole')}</p>
+        <Router>
+          <Route path="/console/today" component={Today} />
+          <Route path="/console/desk" component={Desk} me={me} />
+          <Route path="/console/desk/:id" component={Desk} me={me} />
+          <Route path="/console/conversations" component={Conversations} me={me} />
+          <Route path="/console/conversations/:id" component={Conversation} />
+          <Route path="/console/incidents" component={Incidents} me={me} />
+          <Route path="/console/releases" component={Releases} me={me} />
+          <Route path="/console/people" component={People} />
+          <Route default component={First} me={me} />
+        </Router>
       )}
     </>
   );
 }
 
 function SignIn() {
-  const back = location.pathname.startsWith('/console/desk') ? location.pathname : '/console/desk';
-  // The ids of conversations have dots, which no address to come back to may have.
-  const to = /^[\w/-]+$/.test(back) ? back : '/console/desk';
+  // The ids of conversations have dots, which no address to come back to may have: their list it is, then.
+  const to = /^\/console(?:\/[\w-]+)*/.exec(location.pathname)?.[0] ?? '/console';
   return (
     <main class="sign-in">
       <h1>

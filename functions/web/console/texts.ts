@@ -8,13 +8,13 @@ const texts = {
   desk: { en: 'Desk', ko: '상담' },
   signIn: { en: 'Sign in', ko: '로그인' },
   signInWhy: {
-    en: 'The console is for the service staff. Sign in to see who waits.',
-    ko: '콘솔은 상담 직원용이에요. 로그인하면 대기 고객을 볼 수 있어요.',
+    en: 'The console is for the people who look after the bot and its customers.',
+    ko: '콘솔은 챗봇과 고객을 돌보는 직원용이에요.',
   },
   signOut: { en: 'Sign out', ko: '로그아웃' },
   noRole: {
-    en: 'You have signed in, but your roles do not allow this page. Ask an admin for the role “agent”.',
-    ko: '로그인했지만 이 페이지를 볼 권한이 없어요. 관리자에게 "agent" 역할을 요청하세요.',
+    en: 'You have signed in, but your roles do not allow this page. Ask an admin for the role',
+    ko: '로그인했지만 이 페이지를 볼 권한이 없어요. 관리자에게 다음 역할을 요청하세요:',
   },
   language: { en: '한국어', ko: 'English' },
   waiting: { en: 'Waiting', ko: '대기 중' },
@@ -82,8 +82,108 @@ const texts = {
   picture: { en: 'Picture', ko: '사진' },
   withPerson: { en: 'with', ko: '상담:' },
   lost: { en: 'No connection; trying again …', ko: '연결이 끊겼어요. 다시 시도하는 중이에요…' },
-  failed: { en: 'That did not work', ko: '처리하지 못했어요' },
+  failed: { en: 'Failed', ko: '실패' },
   justNow: { en: 'just now', ko: '방금' },
+  today: { en: 'Today', ko: '오늘' },
+  yesterday: { en: 'Yesterday', ko: '어제' },
+  week: { en: '7 days', ko: '7일' },
+  month: { en: '28 days', ko: '28일' },
+  incidents: { en: 'Incidents', ko: '장애' },
+  releases: { en: 'Releases', ko: '배포' },
+  people: { en: 'People and data', ko: '개인정보' },
+  time: { en: 'Time', ko: '시간' },
+  from: { en: 'From', ko: '시작' },
+  to: { en: 'To', ko: '끝' },
+  all: { en: 'All', ko: '전체' },
+  figures: { en: 'Figures', ko: '지표' },
+  turns: { en: 'Messages', ko: '메시지' },
+  people_count: { en: 'People', ko: '고객 수' },
+  answered: { en: 'Answered', ko: '답변함' },
+  not_understood: { en: 'Not understood', ko: '이해 못 함' },
+  handed_over: { en: 'Handed over', ko: '상담원 연결' },
+  person: { en: 'With a person', ko: '상담원 대화' },
+  thumbs: { en: 'Thumbs up / down', ko: '좋아요 / 싫어요' },
+  stars: { en: 'Stars for persons', ko: '상담 별점' },
+  open_incidents: { en: 'Open incidents', ko: '미처리 장애' },
+  beside: { en: 'Changes are against the week before. Time zone', ko: '증감은 지난주와 비교한 값이에요. 시간대' },
+  byHour: { en: 'By the hour', ko: '시간별' },
+  byDay: { en: 'By the day', ko: '일별' },
+  chart: { en: 'Messages over time, as in the table below', ko: '시간에 따른 메시지 수 (아래 표와 같아요)' },
+  asTable: { en: 'As a table', ko: '표로 보기' },
+  topIntents: { en: 'Top intents', ko: '많이 묻는 의도' },
+  change: { en: 'Change', ko: '증감' },
+  hops: { en: 'Where the time goes', ko: '구간별 시간' },
+  hop: { en: 'Hop', ko: '구간' },
+  allHops: { en: 'accepted → answered', ko: '접수 → 답변' },
+  inUse: { en: 'In use', ko: '사용 중' },
+  content: { en: 'content', ko: '콘텐츠' },
+  nothingYet: { en: 'Nothing yet.', ko: '아직 없어요.' },
+  loading: { en: 'Loading …', ko: '불러오는 중…' },
+  found: { en: 'messages', ko: '건' },
+  more: { en: 'Show more', ko: '더 보기' },
+  searchedTo: { en: 'Searched back to', ko: '여기까지 찾았어요:' },
+  nothingFound: { en: 'Nothing fits these filters.', ko: '조건에 맞는 메시지가 없어요.' },
+  text: { en: 'Text', ko: '내용' },
+  outcome: { en: 'Outcome', ko: '결과' },
+  feedback: { en: 'Feedback', ko: '평가' },
+  moreFilters: { en: 'More filters', ko: '필터 더 보기' },
+  minScore: { en: 'Score from %', ko: '점수 최소 %' },
+  maxScore: { en: 'Score to %', ko: '점수 최대 %' },
+  model: { en: 'Model', ko: '모델' },
+  search: { en: 'Search', ko: '찾기' },
+  clear: { en: 'Clear', ko: '초기화' },
+  skill: { en: 'Skill', ko: '스킬' },
+  meant: { en: 'Said before', ko: '앞서 한 말' },
+  trace: { en: 'Trace', ko: '추적 ID' },
+  guesses: { en: 'What was understood', ko: '이해한 내용' },
+  wishes: { en: 'Wishes', ko: '요청' },
+  kind: { en: 'Kind', ko: '종류' },
+  turn_failed: { en: 'A message failed', ko: '메시지 처리 실패' },
+  delivery_failed: { en: 'A reply was not delivered', ko: '답변 전송 실패' },
+  poison_message: { en: 'A poison message', ko: '처리 불가 큐 메시지' },
+  onlyOpen: { en: 'Only open ones', ko: '미처리만' },
+  noIncidents: { en: 'No incidents.', ko: '장애가 없어요.' },
+  seenTo: { en: 'seen to by', ko: '처리:' },
+  repeated: { en: 'tried again by', ko: '재시도:' },
+  acknowledge: { en: 'Acknowledge', ko: '처리 완료' },
+  repeat: { en: 'Try again', ko: '다시 시도' },
+  noReleases: { en: 'No model was released yet.', ko: '아직 배포한 모델이 없어요.' },
+  swap: { en: 'Make it live', ko: '운영에 반영' },
+  rollback: { en: 'Roll back', ko: '되돌리기' },
+  swapSure: { en: 'Customers are answered by this from then on:', ko: '이제부터 고객에게 이 모델로 답해요:' },
+  rollbackSure: {
+    en: 'What was live before answers customers again, and not this:',
+    ko: '이전 모델로 돌아가고, 이 모델은 내려와요:',
+  },
+  golden: { en: 'Golden cases', ko: '골든 케이스' },
+  sameAsProduction: { en: 'As in production', ko: '운영과 같음' },
+  steps: { en: 'Steps', ko: '단계' },
+  peopleTitle: { en: 'What is kept of somebody', ko: '보관 중인 개인정보' },
+  peopleWhy: {
+    en: 'Export gives everything that is kept. Erasing can not be taken back.',
+    ko: '내보내면 보관 중인 모든 정보를 받을 수 있어요. 삭제하면 되돌릴 수 없어요.',
+  },
+  who: { en: 'Who', ko: '누구' },
+  userOfApi: { en: 'A user of the HTTP API', ko: 'HTTP API 사용자' },
+  userOfChannel: { en: 'A user of a channel', ko: '채널 사용자' },
+  customerOfShop: { en: 'A customer of the shop', ko: '쇼핑몰 고객' },
+  id: { en: 'Id', ko: 'ID' },
+  export: { en: 'Export', ko: '내보내기' },
+  erase: { en: 'Erase', ko: '삭제' },
+  exported: { en: 'Exported.', ko: '내보냈어요.' },
+  erased: { en: 'Erased:', ko: '삭제했어요:' },
+  eraseSure: {
+    en: 'Everything that is kept of this person goes, for good.',
+    ko: '이 사람의 모든 정보가 영구히 삭제돼요.',
+  },
+  writeId: { en: 'Write the id once more', ko: 'ID를 다시 입력하세요' },
+  audit: { en: 'Who did what', ko: '감사 기록' },
+  what: { en: 'What', ko: '작업' },
+  of: { en: 'To', ko: '대상' },
+  result: { en: 'Result', ko: '결과' },
+  begun: { en: 'begun', ko: '시작됨' },
+  done: { en: 'done', ko: '완료' },
+  refused: { en: 'refused', ko: '거부됨' },
   nothing: { en: 'No answer is named so', ko: '그런 이름의 답변이 없어요' },
 } as const;
 
@@ -120,6 +220,31 @@ export function ago(ms: number): string {
 
 export function clock(at: number): string {
   return new Intl.DateTimeFormat(language.value, { hour: 'numeric', minute: '2-digit' }).format(at);
+}
+
+export function day(at: number): string {
+  return new Intl.DateTimeFormat(language.value, { month: 'short', day: 'numeric' }).format(at);
+}
+
+/** A day and a time. */
+export function moment(at: number): string {
+  return new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(language.value).format(value);
+}
+
+/** Of a share, 0–1. */
+export function percent(share: number): string {
+  const digits = share > 0 && share < 0.1 ? 1 : 0;
+  return new Intl.NumberFormat(language.value, { style: 'percent', maximumFractionDigits: digits }).format(share);
+}
+
+/** Milliseconds, as short as they can be read. */
+export function duration(ms: number | null): string {
+  if (ms === null) return '–';
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
 /** A text in the staff's language, or in whatever it is there. */

@@ -1,0 +1,132 @@
+import type { HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { Release } from '../../releases/release.ts';
+import { returnable, SwapRefused, stagedRelease } from '../../releases/swap.ts';
+import { beginAudit, endAudit, listAudit } from '../../services/audit.ts';
+import { sendRelease } from '../../services/queues.ts';
+import { listReleases } from '../../services/releases.ts';
+import { settings } from '../../services/settings.ts';
+import type { Principal } from '../../services/sign-in.ts';
+import { log } from '../../services/telemetry.ts';
+import { Problem } from '../problem.ts';
+import { json, readJson, staffRoute } from '../route.ts';
+import * as schemas from './schemas.ts';
+import { agentOf } from './speak.ts';
+
+const LIMIT = 50;
+/** Entries of the audit log that are looked through for the last swap, and how long its end is shown, in milliseconds. */
+const ENTRIES = 50;
+const SHOWN_MS = 60 * 60_000;
+/** How long what the slots run is taken for what they run, in milliseconds: everybody who looks shares it. */
+const FRESH_MS = 10_000;
+
+type Kind = 'in' | 'back';
+
+/** GET /api/admin/releases */
+export const getReleases = staffRoute(
+  'admin.releases',
+  {
+    summary: 'Releases of models, the newest first, with what was measured of each, and whether slots may be swapped',
+    answers: { 200: { description: 'The releases.', schema: schemas.releases } },
+    problems: ['unavailable'],
+  },
+  async () => {
+    const now = Date.now();
+    const [listed, entries] = await Promise.all([listReleases(LIMIT), listAudit(now + 60_000, ENTRIES)]);
+    const last = entries.find(({ action, at }) => action.startsWith('release.') && now - at < SHOWN_MS);
+    return json(200, {
+      releases: listed.map(({ id, digest, state, since, pushedAt, models, steps, checks, reason }) => ({
+        id,
+        digest,
+        state,
+        since,
+        pushedAt,
+        models: models.map(({ name, version }) => `${name} ${version}`),
+        steps: steps.map(({ state, at, by, note }) => ({ state, at, by: by ?? null, note: note ?? null })),
+        checks,
+        reason,
+      })),
+      swap: await possible('in', listed, now),
+      rollback: await possible('back', listed, now),
+      last: last ? { action: last.action, by: last.by, at: last.at, state: last.state, note: last.note ?? null } : null,
+    });
+  },
+);
+
+/** POST /api/admin/releases/swap */
+export const postSwap = swapRoute('in', 'Make the staged release live');
+
+/** POST /api/admin/releases/rollback */
+export const postRollback = swapRoute('back', 'Swap back to what was live before');
+
+function swapRoute(kind: Kind, summary: string) {
+  return staffRoute(
+    `admin.release-${kind}`,
+    {
+      summary,
+      description:
+        'It takes minutes: the list says how far it is. Production is checked afterwards, and swapped back if it does not serve well.',
+      body: schemas.swap,
+      answers: { 202: { description: 'It is under way.' } },
+      problems: ['swap_refused', 'unavailable'],
+    },
+    (request, principal) => begin(kind, request, principal),
+  );
+}
+
+async function begin(kind: Kind, request: HttpRequest, principal: Principal): Promise<HttpResponseInit> {
+  const { release: asked } = await readJson(request, schemas.swap);
+  const listed = await listReleases(LIMIT);
+  memory.clear();
+  const { release, refusal } = await possible(kind, listed, Date.now());
+  if (refusal !== null) throw new Problem('swap_refused', refusal);
+  // Something else was pushed since the page was looked at.
+  if (release !== asked) throw new Problem('swap_refused', 'The slots run something else by now: look once more.');
+  const { digest, repository } = listed.find(({ id }) => id === release)!;
+  const entry = await beginAudit(agentOf(principal), kind === 'in' ? 'release.swap' : 'release.rollback', asked);
+  try {
+    await sendRelease({ digest, repository, swap: { kind, entry: entry.id } });
+  } catch (error) {
+    await endAudit(entry.id, { state: 'refused', note: 'the queue could not be reached' });
+    throw error;
+  }
+  return { status: 202 };
+}
+
+interface Possible {
+  release: string | null;
+  /** Why not. */
+  refusal: string | null;
+}
+
+const memory = new Map<string, { until: number; possible: Promise<Possible> }>();
+
+async function possible(kind: Kind, listed: Release[], now: number): Promise<Possible> {
+  if (!settings().CONSOLE_SWAPS)
+    return {
+      release: null,
+      refusal:
+        'The console may not swap in this deployment (CONSOLE_SWAPS): whoever has the right to swaps by npm run swap.',
+    };
+  // Another state of a release is another question.
+  const key = JSON.stringify([kind, listed.map(({ id, state }) => [id, state])]);
+  const known = memory.get(key);
+  if (known && known.until > now) return await known.possible;
+  const found = ask(kind, listed);
+  memory.clear();
+  memory.set(key, { until: now + FRESH_MS, possible: found });
+  return await found;
+}
+
+async function ask(kind: Kind, listed: Release[]): Promise<Possible> {
+  try {
+    const release = kind === 'in' ? await stagedRelease(listed) : (await returnable(listed)).live;
+    if ((release.claim?.until ?? 0) > Date.now())
+      return { release: null, refusal: 'Slots are being swapped right now.' };
+    return { release: release.id, refusal: null };
+  } catch (error) {
+    if (error instanceof SwapRefused)
+      return { release: null, refusal: `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.` };
+    log('warn', 'the slots could not be asked what they run', { error: String(error) });
+    return { release: null, refusal: 'What the slots run can not be asked right now.' };
+  }
+}
