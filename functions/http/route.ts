@@ -118,7 +118,9 @@ export function read<T>(field: string, value: string, schema: z.ZodType<T>): T {
 
 /** All parameters of the query, by their schema. Throws the problem `invalid_message`. */
 export function readQuery<T>(request: HttpRequest, schema: z.ZodType<T>): T {
-  return validate(Object.fromEntries(request.query), schema);
+  const parsed = schema.safeParse(Object.fromEntries(request.query));
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error);
 }
 
 /** Reads a JSON body within the limits of the edge. Throws problems of the catalogue. */
@@ -146,11 +148,15 @@ function validate<T>(value: unknown, schema: z.ZodType<T>): T {
   if (parsed.success) return parsed.data;
   const large = parsed.error.issues.find((issue) => issue.code === 'too_big' && issue.path[0] === 'text');
   if (large) throw new Problem('message_too_large', `text: ${large.message}.`);
-  const errors: FieldError[] = parsed.error.issues.slice(0, 10).map((issue) => ({
+  throw invalid(parsed.error);
+}
+
+function invalid(error: z.ZodError): Problem {
+  const errors: FieldError[] = error.issues.slice(0, 10).map((issue) => ({
     field: issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 5).join(', ') : '(body)'),
     reason: issue.message.slice(0, 200),
   }));
-  throw new Problem(
+  return new Problem(
     'invalid_message',
     errors.map(({ field, reason }) => `${field.slice(0, 80)}: ${reason}.`).join(' '),
     { errors },

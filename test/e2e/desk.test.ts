@@ -1,44 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { root, usePlatform } from '../platform/fixture.ts';
+import { usePlatform } from '../platform/fixture.ts';
+import { accessible, outside, pictured, refused, staff as signedIn, theBrowser, thrown, watch } from './browser.ts';
 
-let browser: Browser;
-/** What any page asked for outside of this machine, was refused by its policy, or threw. */
-const outside: string[] = [];
-const refused: string[] = [];
-const thrown: string[] = [];
-
-const fixture = usePlatform({}, async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-    ],
-  });
-});
-after(() => browser?.close());
-
-function watch(page: Page): Page {
-  page.on('request', (request) => {
-    const { hostname, protocol } = new URL(request.url());
-    if (protocol.startsWith('http') && !['127.0.0.1', 'localhost'].includes(hostname)) outside.push(request.url());
-  });
-  page.on('console', (message) => {
-    if (/Content Security Policy|Trusted/.test(message.text())) refused.push(message.text());
-  });
-  page.on('pageerror', (error) => thrown.push(error.message));
-  page.setDefaultTimeout(20_000);
-  return page;
-}
+const fixture = usePlatform();
+const staff = (name: string, more: Parameters<Browser['newContext']>[0] = {}) => signedIn(fixture.platform, name, more);
 
 /** A customer in the chat page. */
 async function customer(): Promise<{
@@ -47,7 +15,7 @@ async function customer(): Promise<{
   sees(text: string | RegExp): Promise<void>;
 }> {
   const page = watch(
-    await (await browser.newContext({ locale: 'en-US', viewport: { width: 420, height: 800 } })).newPage(),
+    await (await (await theBrowser()).newContext({ locale: 'en-US', viewport: { width: 420, height: 800 } })).newPage(),
   );
   await page.goto(`${fixture.platform.gateway}/chat`);
   const box = page.getByRole('textbox');
@@ -66,20 +34,6 @@ async function customer(): Promise<{
   };
 }
 
-/** Somebody of the staff who has signed in. */
-async function staff(
-  name: string,
-  more: Parameters<Browser['newContext']>[0] = {},
-): Promise<{ page: Page; context: BrowserContext }> {
-  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1200, height: 800 }, ...more });
-  const page = watch(await context.newPage());
-  await page.goto(`${fixture.platform.gateway}/console/desk`);
-  await page.locator('.sign-in a').click();
-  await page.getByRole('link', { name }).click();
-  await page.waitForURL('**/console/desk');
-  return { page, context };
-}
-
 const open = async (page: Page) => {
   // Who has asked last waits longest from now on.
   await page
@@ -90,14 +44,6 @@ const open = async (page: Page) => {
   await page.locator('.log').waitFor();
 };
 const box = (page: Page) => page.locator('.composer textarea');
-
-async function accessible(page: Page, what: string): Promise<void> {
-  // By the browser's own door: the page's policy lets no other script in.
-  const violations = await page.evaluate(
-    `(() => { ${axe.source}; return axe.run(document).then((r) => r.violations.map(({ id, nodes }) => id + ' ' + nodes.map((n) => n.html).join(' ').slice(0, 300))); })()`,
-  );
-  assert.deepEqual(violations, [], what);
-}
 
 const picture = (color: string) =>
   sharp({ create: { width: 40, height: 30, channels: 3, background: color } })
@@ -191,10 +137,7 @@ describe('the desk in two browsers', () => {
     await mina.page.getByRole('button', { name: 'Add note' }).click();
     await jun.page.getByText('was very patient').waitFor();
     await accessible(mina.page, 'a conversation');
-    if (process.env.PICTURES) {
-      await mkdir(join(root, 'docs/pictures'), { recursive: true });
-      await mina.page.screenshot({ path: join(root, 'docs/pictures/desk.png') });
-    }
+    await pictured(mina.page, 'desk');
 
     await mina.page.getByRole('button', { name: 'Close' }).click();
     await mina.page.getByText('Teach the bot this answer').click();
@@ -332,7 +275,7 @@ describe('the desk in two browsers', () => {
     await accessible(phone.page, 'a conversation on a phone');
     const overflow = await phone.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     assert.equal(overflow, false, 'nothing is cut off');
-    if (process.env.PICTURES) await phone.page.screenshot({ path: join(root, 'docs/pictures/desk-phone.png') });
+    await pictured(phone.page, 'desk-phone');
     await phone.page.getByRole('button', { name: '← 대화 목록' }).click();
     await phone.page.locator('.list').waitFor();
     await phone.page.getByRole('button', { name: '로그아웃' }).click();
@@ -361,7 +304,7 @@ describe('the desk in two browsers', () => {
   });
 
   test('the first page is small, and is kept by its contents', async () => {
-    const context = await browser.newContext();
+    const context = await (await theBrowser()).newContext();
     const page = watch(await context.newPage());
     let bytes = 0;
     const lasting: string[] = [];

@@ -179,10 +179,16 @@ export const waitHeaders = z.object({
     .meta({ description: 'How long to wait for another: `wait=20`, up to 30 s (RFC 7240).' }),
 });
 
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
 const day = z
   .string()
   .regex(/^20\d\d-\d\d-\d\d$/, 'must be a day such as 2026-11-28')
-  .refine((text) => !Number.isNaN(Date.parse(`${text}T00:00:00Z`)), 'must be a day of the calendar')
+  // The parser takes the 30th of February for the 2nd of March.
+  .refine((text) => isDay(text), 'must be a day of the calendar')
   .meta({ example: '2026-11-28' });
 const name = controlFree
   .min(1)

@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { AnsweredTurn, Conversation } from '../../../functions/conversation/document.ts';
 import { conversationId, turnId, userId } from '../../../functions/conversation/identifier.ts';
 import { open } from '../../../functions/conversation/transitions.ts';
-import { serveBot } from '../../../functions/services/bot.ts';
-import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
-import { bot } from '../../bot.ts';
+import { useDatabase } from '../database.ts';
 
-let cosmos: Awaited<ReturnType<typeof startCosmos>>;
-before(async () => {
-  cosmos = await startCosmos(0, 'maru', null);
-  Object.assign(process.env, {
-    COSMOS_ENDPOINT: cosmos.url,
-    COSMOS_KEY,
-    STORAGE_CONNECTION: 'unused',
-    INFERENCE_URL: 'http://127.0.0.1:9',
-    SHOP_URL: 'http://127.0.0.1:9',
-  });
-});
-after(() => cosmos.close());
-serveBot(bot);
+const database = useDatabase();
 
 const answered = (key: string): AnsweredTurn => ({
   id: turnId(key),
@@ -51,13 +37,13 @@ async function conversation(given: string, turns: number): Promise<Conversation>
     ...open(conversationId('api', given), userId('api', 'u'), { kind: 'api' }, 'en', 0),
     recent: Array.from({ length: turns }, (_, at) => answered(`${given}-${at}`)),
   };
-  await cosmos.client.database('maru').container('conversations').items.create(document);
+  await database.container('conversations').items.create(document);
   return document;
 }
 
 const logged = async (id: string) => {
   const query = { query: 'SELECT * FROM c WHERE c.conversationId = @id', parameters: [{ name: '@id', value: id }] };
-  return (await cosmos.client.database('maru').container('turns').items.query(query).fetchAll()).resources;
+  return (await database.container('turns').items.query(query).fetchAll()).resources;
 };
 
 test('two workers at once log every turn once, and take nothing away that the other has made room of', async () => {
@@ -76,10 +62,10 @@ test('two workers at once log every turn once, and take nothing away that the ot
 test('what was logged of a conversation that was erased meanwhile is taken out again', async () => {
   const { logTurns } = await import('../../../functions/queues/log.ts');
   const { id } = await conversation('erased', 3);
-  const conversations = cosmos.client.database('maru').container('conversations');
+  const conversations = database.container('conversations');
   // After the first of its turns is written, and before they are marked: the emulator does one thing after the other.
   let gone = false;
-  cosmos.server.prependListener('request', (request) => {
+  database.server().prependListener('request', (request) => {
     if (gone || request.method !== 'POST' || !request.url?.endsWith('/turns/docs')) return;
     gone = true;
     void conversations.item(id, id).delete();
@@ -103,10 +89,7 @@ test('words of a person that the channel refused are an incident too, and are no
     replies: [{ text: 'call 010-1234-5678' }],
     deliveryError: '403',
   };
-  await cosmos.client
-    .database('maru')
-    .container('conversations')
-    .items.upsert({ ...document, recent: [words] });
+  await database.container('conversations').items.upsert({ ...document, recent: [words] });
   const lines: string[] = [];
   const { info } = console;
   console.info = (line: string) => void lines.push(line);
@@ -115,7 +98,7 @@ test('words of a person that the channel refused are an incident too, and are no
   } finally {
     console.info = info;
   }
-  const incidents = await cosmos.client.database('maru').container('incidents').items.readAll().fetchAll();
+  const incidents = await database.container('incidents').items.readAll().fetchAll();
   const found = incidents.resources.filter((one) => one.conversationId === document.id);
   assert.deepEqual(
     found.map((one) => [one.kind, one.reason]),

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { conversationId, userId } from '../../../functions/conversation/identifier.ts';
 import { open } from '../../../functions/conversation/transitions.ts';
-import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
+import { useDatabase } from '../database.ts';
 
-let cosmos: Awaited<ReturnType<typeof startCosmos>>;
-before(async () => {
-  cosmos = await startCosmos(0, 'maru', null);
-  Object.assign(process.env, {
-    COSMOS_ENDPOINT: cosmos.url,
-    COSMOS_KEY,
-    STORAGE_CONNECTION: 'unused',
-    INFERENCE_URL: 'http://127.0.0.1:9',
-    SHOP_URL: 'http://127.0.0.1:9',
-  });
-});
-after(() => cosmos.close());
+useDatabase();
 
 const [ann, ben] = [userId('api', 'ann'), userId('api', 'ben')];
 const by = { id: 'mina', name: 'Mina' };

@@ -1,31 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { Conversation, Speaker } from '../../../functions/conversation/document.ts';
 import { conversationId, userId } from '../../../functions/conversation/identifier.ts';
 import { open } from '../../../functions/conversation/transitions.ts';
-import { serveBot } from '../../../functions/services/bot.ts';
-import { COSMOS_KEY, startCosmos } from '../../../scripts/local/cosmos.ts';
-import { bot } from '../../bot.ts';
+import { useDatabase } from '../database.ts';
 
-let cosmos: Awaited<ReturnType<typeof startCosmos>>;
-before(async () => {
-  cosmos = await startCosmos(0, 'maru', null);
-  Object.assign(process.env, {
-    COSMOS_ENDPOINT: cosmos.url,
-    COSMOS_KEY,
-    STORAGE_CONNECTION: 'unused',
-    INFERENCE_URL: 'http://127.0.0.1:9',
-    SHOP_URL: 'http://127.0.0.1:9',
-  });
-  serveBot(bot);
-});
-after(() => cosmos.close());
+const database = useDatabase();
 
 test('the sweep takes a conversation from who does not answer, and ends one in which nobody writes', async () => {
   const { wake } = await import('../../../functions/timers/wake.ts');
   const agent = { id: 'mina', name: 'Mina' };
   const person = { kind: 'person', agent, since: 1, reason: 'person', ticket: 'A1', spoke: 1, last: 1 } as const;
-  const container = cosmos.client.database('maru').container('conversations');
+  const container = database.container('conversations');
   const swept = async (given: string, speaker: Speaker): Promise<Conversation> => {
     const id = conversationId('api', given);
     await container.items.create({ ...open(id, userId('api', 'u'), { kind: 'api' }, 'en', 0), speaker, wakeAt: 1 });

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { conversationId } from '../../functions/conversation/identifier.ts';
+import { pushFake } from '../platform/fake-server.ts';
+import { eventually, request, say, unique, usePlatform } from '../platform/fixture.ts';
+import { accessible, outside, pictured, refused, staff as signedIn, thrown } from './browser.ts';
+
+delete process.env.REGISTRY_URL;
+const fixture = usePlatform({ RELEASE_AGREEMENT: '0', RELEASE_LOSS: '1', RELEASE_LOSS_NONE: '1' }, undefined, {
+  slots: true,
+});
+
+const staff = (name: string, path: string, more = {}) => signedIn(fixture.platform, name, more, path);
+const PHONE = { locale: 'ko-KR', colorScheme: 'dark' as const, viewport: { width: 390, height: 844 } };
+
+/** On a phone, nothing is wider than it. */
+async function fits(page: Page, what: string): Promise<void> {
+  const [wide, there] = await page.evaluate<[number, number]>('[document.documentElement.scrollWidth, innerWidth]');
+  assert.ok(wide <= there, `${what}: ${wide} of ${there}`);
+}
+
+describe('the console in a browser', () => {
+  test('from the figures to a conversation that went wrong, to its turn', async () => {
+    const { platform } = fixture;
+    const id = unique('e2e');
+    for (const text of ['what are your opening hours?', 'asdfgh', 'where is my order MR-1001'])
+      await say(platform, id, text);
+    const { page } = await staff('Ada Admin', 'today');
+    const tile = (name: string) => page.locator('.tile', { has: page.getByText(name, { exact: true }) });
+    await eventually(async () => {
+      await page.reload();
+      await page.locator('.tiles').waitFor();
+      return (await tile('Messages').innerText()).includes('3');
+    }, 40);
+    assert.match(await tile('Not understood').innerText(), /1/);
+    await page.getByText('As a table').click();
+    await page.locator('.scroll table').waitFor();
+    await accessible(page, 'today');
+    await page.getByRole('link', { name: 'Not understood' }).click();
+    await page.waitForURL('**/console/conversations?**outcome=not_understood');
+    const row = page.locator('.turns a', { hasText: 'asdfgh' });
+    await row.waitFor();
+    await accessible(page, 'conversations');
+    await row.click();
+    await page.waitForURL(`**/console/conversations/${conversationId('api', id)}?turn=**`);
+    const turn = page.locator('.known li[aria-current]');
+    await turn.getByText('Not understood').waitFor();
+    assert.match(await turn.innerText(), /asdfgh[\s\S]*Skill[\s\S]*fallback/);
+    await page.locator('.known li', { hasText: 'store hours' }).first().waitFor();
+    await accessible(page, 'a conversation');
+    // The address alone leads there, too.
+    await page.reload();
+    await page.locator('.known li[aria-current]').waitFor();
+  });
+
+  test('filters stand in the address, and a search by keyboard alone finds', async () => {
+    const { page } = await staff('Vera Viewer', 'conversations');
+    await page.locator('.turns li').first().waitFor();
+    assert.equal(await page.getByRole('link', { name: 'CSV' }).count(), 0, 'who only looks takes no file');
+    await page.getByLabel('Text').focus();
+    await page.keyboard.type('opening');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**?text=opening');
+    await page.getByText('1 messages').waitFor();
+    await page.getByText('More filters').click();
+    await page.getByLabel('Score from %').fill('100');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('Nothing fits these filters.').waitFor();
+    await page.getByRole('link', { name: 'Clear' }).click();
+    await page.locator('.turns li').first().waitFor();
+  });
+
+  test('an incident is acknowledged; a customer\u2019s text in it is text', async () => {
+    const { platform } = fixture;
+    await platform.cosmos.client.database('maru').container('incidents').items.create({
+      id: 'poison.e2e',
+      kind: 'poison_message',
+      conversationId: null,
+      turnId: null,
+      userId: null,
+      reason: '<img src=x onerror=alert(1)> a wake-up in turns failed five times',
+      acceptedAt: Date.now(),
+      at: Date.now(),
+    });
+    const vera = await staff('Vera Viewer', 'incidents');
+    await vera.page.getByText('a wake-up in turns failed').waitFor();
+    assert.equal(await vera.page.getByRole('button', { name: 'Acknowledge' }).count(), 0);
+    const { page } = await staff('Rita Releaser', 'incidents');
+    await page.getByText('<img src=x').waitFor();
+    await accessible(page, 'incidents');
+    await pictured(page, 'console-incidents');
+    await page.getByRole('button', { name: 'Acknowledge' }).click();
+    await page.getByText('No incidents.').waitFor();
+    await page.getByLabel('Only open ones').uncheck();
+    await page.getByText(/seen to by Rita Releaser/).waitFor();
+  });
+
+  test('somebody is erased only after the id was written once more, and the audit log says by whom', async () => {
+    const { platform } = fixture;
+    const id = unique('forget');
+    await say(platform, id, 'what are your opening hours?');
+    const { page } = await staff('Ada Admin', 'people');
+    await page.getByLabel('Id', { exact: true }).fill(`user-of-${id}`);
+    await page.getByRole('button', { name: 'Erase' }).click();
+    const dialog = page.getByRole('dialog');
+    assert.ok(await dialog.getByRole('button', { name: 'Erase' }).isDisabled());
+    await dialog.getByLabel('Write the id once more').fill('something else');
+    assert.ok(await dialog.getByRole('button', { name: 'Erase' }).isDisabled());
+    await accessible(page, 'the dialog that asks again');
+    await dialog.getByLabel('Write the id once more').fill(`user-of-${id}`);
+    await dialog.getByRole('button', { name: 'Erase' }).click();
+    await page.getByText(/^Erased: 1/).waitFor();
+    await page.locator('tr', { hasText: 'user.erase' }).first().waitFor();
+    assert.match(await page.locator('tr', { hasText: 'user.erase' }).first().innerText(), /Ada Admin/);
+    await accessible(page, 'people and data');
+    await pictured(page, 'console-people');
+    assert.equal((await request(platform, 'GET', `/api/users/user-of-${id}/export`)).status, 404);
+  });
+
+  test('a release goes live and is rolled back, by who may; the reason stands where it may not be', async () => {
+    const { platform } = fixture;
+    const vera = await staff('Vera Viewer', 'releases');
+    const { page } = await staff('Rita Releaser', 'releases');
+    await page.getByText('The staging slot runs no release').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Make it live' }).isDisabled());
+    const answers = { 'what are your opening hours?': 'store_hours' };
+    const digest = await pushFake(platform.settings.REGISTRY_URL!, { answers, golden: answers });
+    await page.locator('.cards .card .line', { hasText: 'ready' }).waitFor({ timeout: 60_000 });
+    assert.equal(await vera.page.getByRole('button', { name: 'Make it live' }).count(), 0);
+    await accessible(page, 'releases');
+    await page.getByRole('button', { name: 'Make it live' }).and(page.locator(':enabled')).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Make it live' }).click();
+    await page.locator('.cards .card .line', { hasText: 'live' }).waitFor({ timeout: 60_000 });
+    await page.getByText(/Make it live · Rita Releaser .* done/).waitFor();
+    assert.ok((await platform.appService!.production) && digest);
+    await pictured(page, 'console-releases');
+    await page.getByRole('button', { name: 'Roll back' }).and(page.locator(':enabled')).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+    await page.locator('.cards .card .line', { hasText: 'rolled-back' }).waitFor({ timeout: 60_000 });
+    const { page: ada } = await staff('Ada Admin', 'people');
+    await ada.locator('tr', { hasText: 'release.rollback' }).first().waitFor();
+    assert.match(await ada.locator('tr', { hasText: 'release.swap' }).first().innerText(), /Rita Releaser/);
+  });
+
+  test('each page on a phone, in Korean and in the dark', async () => {
+    const { page } = await staff('Ada Admin', 'today', PHONE);
+    await page.locator('.tiles').waitFor();
+    await fits(page, 'today');
+    await accessible(page, 'today on a phone');
+    await pictured(page, 'console-today-phone');
+    for (const [path, there] of [
+      ['conversations', '.turns li'],
+      ['incidents', '.filters'],
+      ['releases', '.cards li'],
+      ['people', 'form'],
+    ] as const) {
+      await page.goto(`${fixture.platform.gateway}/console/${path}`);
+      await page.locator(there).first().waitFor();
+      await fits(page, path);
+      await accessible(page, `${path} on a phone`);
+    }
+    await page.goto(`${fixture.platform.gateway}/console/conversations`);
+    await page.locator('.turns a').first().click();
+    await page.locator('.known li').first().waitFor();
+    await fits(page, 'a conversation');
+  });
+
+  test('who has no right to a page is told which role it takes', async () => {
+    const { page } = await staff('Vera Viewer', 'people');
+    await page.getByText(/Ask an admin for the role “admin”/).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'People and data' }).count(), 0);
+  });
+
+  test('no page asked anybody outside, was refused by its policy, or threw', () => {
+    assert.deepEqual([outside, refused, thrown], [[], [], []]);
+  });
+});
