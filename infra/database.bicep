@@ -178,6 +178,23 @@ resource statistics 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containe
   }
 }
 
+// What the bot says: drafts, versions, and the pointer to what is live.
+resource content 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'content'
+  properties: {
+    resource: {
+      id: 'content'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/draftAt/?' }, { path: '/serial/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
 // Who of the staff saw, changed, released or erased what.
 resource audit 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database

@@ -46,7 +46,7 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01'
 }
 
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
-  for name in ['attachments', 'models', 'deployments']: {
+  for name in ['attachments', 'content', 'models', 'deployments']: {
     parent: blobService
     name: name
     properties: { publicAccess: 'None' }

@@ -60,6 +60,16 @@ export const problems = {
     title: 'The slots may not be swapped now',
     hint: 'Its reason says what to do.',
   },
+  content_changed: {
+    status: 409,
+    title: 'Somebody else has changed this since',
+    hint: 'Look at it once more.',
+  },
+  content_faulty: {
+    status: 409,
+    title: 'The drafts have mistakes',
+    hint: 'Correct what stands in `errors`.',
+  },
   length_required: {
     status: 411,
     title: 'The body did not arrive: its length is missing',

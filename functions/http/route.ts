@@ -1,6 +1,7 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import type { z } from 'zod';
 import { Unavailable } from '../services/failure.ts';
+import { followContent } from '../services/live-content.ts';
 import type { Principal, Role } from '../services/sign-in.ts';
 import { hop, log, startTelemetry } from '../services/telemetry.ts';
 import { limitAnonymous } from './limits.ts';
@@ -68,6 +69,7 @@ function wrapped(
 ): Route {
   const wrapped = async (request: HttpRequest, context: InvocationContext, role?: Role): Promise<HttpResponseInit> => {
     await startTelemetry();
+    await followContent();
     const parent = request.headers.get('traceparent') ?? context.traceContext?.traceParent ?? '';
     let answer: HttpResponseInit;
     try {

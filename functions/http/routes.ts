@@ -19,6 +19,8 @@ export interface Route {
 const desk = 'api/admin/desk';
 const one = `${desk}/{conversationId}`;
 const incident = 'api/admin/incidents';
+const content = 'api/admin/content';
+const contentItem = `${content}/items/{itemId}`;
 const console: readonly Route[] = [
   {
     name: 'console',
@@ -94,6 +96,44 @@ const console: readonly Route[] = [
     'api/admin/releases/rollback',
     'releaser',
     async () => (await import('./admin/releases.ts')).postRollback,
+  ),
+  staff('content', 'GET', content, 'viewer', async () => (await import('./admin/content.ts')).getContent),
+  staff('content-item', 'GET', contentItem, 'viewer', async () => (await import('./admin/content.ts')).getItem),
+  staff('content-edit', 'PUT', contentItem, 'editor', async () => (await import('./admin/content.ts')).putItem),
+  staff(
+    'content-discard',
+    'DELETE',
+    contentItem,
+    'editor',
+    async () => (await import('./admin/content.ts')).deleteDraft,
+  ),
+  staff(
+    'content-publish',
+    'POST',
+    `${content}/publish`,
+    'editor',
+    async () => (await import('./admin/content.ts')).publish,
+  ),
+  staff(
+    'content-versions',
+    'GET',
+    `${content}/versions`,
+    'viewer',
+    async () => (await import('./admin/content.ts')).getVersions,
+  ),
+  staff(
+    'content-version',
+    'GET',
+    `${content}/versions/{serial}`,
+    'viewer',
+    async () => (await import('./admin/content.ts')).getVersion,
+  ),
+  staff(
+    'content-revert',
+    'POST',
+    `${content}/versions/{serial}/revert`,
+    'editor',
+    async () => (await import('./admin/content.ts')).revert,
   ),
   staff(
     'people-export',

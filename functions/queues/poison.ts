@@ -4,6 +4,7 @@ import type { Conversation, Turn } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
 import { change, notify } from '../services/conversations.ts';
 import { recordIncident } from '../services/incidents.ts';
+import { followContent } from '../services/live-content.ts';
 import { releaseMessage, wakeUpMessage } from '../services/queues.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 import { failed } from './failed.ts';
@@ -16,6 +17,7 @@ import { failed } from './failed.ts';
 export function poisonWorker(queue: string) {
   return async (body: unknown, context: InvocationContext): Promise<void> => {
     await startTelemetry();
+    await followContent();
     const message = wakeUpMessage.safeParse(body);
     const release = releaseMessage.safeParse(body);
     const reason = message.success

@@ -1,4 +1,5 @@
 import type { InvocationContext } from '@azure/functions';
+import { followContent } from '../services/live-content.ts';
 import { type WakeUpMessage, wakeUpMessage } from '../services/queues.ts';
 import { hop, log, startTelemetry } from '../services/telemetry.ts';
 
@@ -9,6 +10,7 @@ import { hop, log, startTelemetry } from '../services/telemetry.ts';
 export function onWakeUp(name: string, worker: (message: WakeUpMessage) => Promise<void>) {
   return async (body: unknown, context: InvocationContext): Promise<void> => {
     await startTelemetry();
+    await followContent();
     const message = wakeUpMessage.parse(body);
     const waited = message.sentAt ? Date.now() - message.sentAt : 0;
     const attributes = {

@@ -6,6 +6,10 @@ import { Documents } from './documents.ts';
 export const ACTIONS = [
   'conversation.view',
   'turns.export',
+  'content.edit',
+  'content.discard',
+  'content.publish',
+  'content.revert',
   'incident.acknowledge',
   'incident.repeat',
   'release.swap',

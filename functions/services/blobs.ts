@@ -12,20 +12,21 @@ import { settings } from './settings.ts';
 const SIZE_LIMIT = 10 * 1024 * 1024;
 const TYPES = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 
-let container: ContainerClient | undefined;
+let service: BlobServiceClient | undefined;
 
-function blobs(): ContainerClient {
-  if (container) return container;
+export function blobService(): BlobServiceClient {
+  if (service) return service;
   const { STORAGE_CONNECTION: connection, STORAGE_CONNECTION__blobServiceUri: uri } = settings();
   const options = {
     retryOptions: { maxTries: 3, tryTimeoutInMs: 5_000, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
   };
-  const service = connection
+  service = connection
     ? BlobServiceClient.fromConnectionString(connection, options)
     : new BlobServiceClient(uri!, credential(), options);
-  container = service.getContainerClient('attachments');
-  return container;
+  return service;
 }
+
+const blobs = (): ContainerClient => blobService().getContainerClient('attachments');
 
 export const attachments: Outside['attachments'] = {
   async keep(conversationId, turn, index) {

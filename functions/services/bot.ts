@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mask } from '../conversation/mask.ts';
-import { Bot, content } from '../dialog/bot.ts';
+import { Bot, type Content, content } from '../dialog/bot.ts';
 import { settings } from './settings.ts';
 import { log } from './telemetry.ts';
 
@@ -12,6 +12,9 @@ const FILE = join(dirname(fileURLToPath(import.meta.url)), 'bot.json');
 const LOOK = 500;
 
 let current: Bot | undefined;
+/** What people have published (services/content.ts): it counts, whatever was deployed. */
+let published: Bot | null = null;
+let given: Content | null = null;
 let stamp = '';
 let looked = 0;
 
@@ -20,6 +23,7 @@ let looked = 0;
  * second; one that can't be read is not: the last good one stays.
  */
 export function currentBot(): Bot {
+  if (published) return published;
   const now = Date.now();
   if (current && now - looked < LOOK) return current;
   try {
@@ -37,11 +41,20 @@ export function currentBot(): Bot {
   return current;
 }
 
+/** Serves this one from now on; null: what was deployed. */
+export function publishedBot(bot: Bot | null): void {
+  published = bot;
+}
+
 /** Serves this one whatever stands beside the app: for tests, which run from the sources. */
 export function serveBot(bot: Bot): void {
   current = bot;
+  given = bot.content;
   looked = Number.POSITIVE_INFINITY;
 }
+
+/** All content of {@link serveBot}; null: it stands beside the app. */
+export const builtIn = (): Content | null => given;
 
 /** What is kept of a text: without personal details. */
 export function keptOf(bot: Bot): (text: string) => string {

@@ -40,7 +40,7 @@ const documents = {
   notes: new Documents<Notes>('notes'),
   lessons: new Documents<Lesson>('lessons'),
   erasures: new Documents<Erasure>('erasures'),
-} satisfies Record<Exclude<ContainerName, 'releases' | 'staff' | 'statistics' | 'audit'>, unknown>;
+} satisfies Record<Exclude<ContainerName, 'releases' | 'staff' | 'statistics' | 'audit' | 'content'>, unknown>;
 
 export interface Removed {
   conversations: number;

@@ -103,6 +103,12 @@ export const containers = {
     indexed: ['/hourAt/?', '/dayAt/?', '/staleAt/?'],
     user: null,
   },
+  content: {
+    partitionKey: '/id',
+    days: null,
+    indexed: ['/draftAt/?', '/serial/?'],
+    user: null,
+  },
   audit: {
     partitionKey: '/id',
     days: 400,
@@ -148,6 +154,8 @@ export const blobContainers = {
     user: { holds: 'pictures that the user sent', found: 'by folder', is: 'whole', exported: true },
     days: 30,
   },
+  /** What was published of the bot's content: `bundles/<version>.json`. */
+  content: { user: null, days: null },
   /** Model packages (MODEL_BLOB_URL of the inference container). */
   models: { user: null, days: null },
   /** The functions app's own package. */

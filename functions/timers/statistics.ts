@@ -1,4 +1,5 @@
 import type { InvocationContext, Timer } from '@azure/functions';
+import { followContent } from '../services/live-content.ts';
 import { countStatistics } from '../services/statistics.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 
@@ -8,6 +9,7 @@ const BUDGET_MS = 60_000;
 /** Every five minutes: counts the hours and days that are over, and those of which something came later. */
 export async function countAll(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
+  await followContent();
   const started = Date.now();
   let counted = 0;
   for (;;) {

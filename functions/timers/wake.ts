@@ -8,6 +8,7 @@ import { passOn } from '../queues/pass-on.ts';
 import { currentBot, keptOf } from '../services/bot.ts';
 import { change, dueConversations, notify } from '../services/conversations.ts';
 import { repeatErasures } from '../services/erasure.ts';
+import { followContent } from '../services/live-content.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 
 /** Documents of one query, and how long one sweep goes on querying: the next begins 15 s after it. */
@@ -20,6 +21,7 @@ const BUDGET_MS = 10_000;
  */
 export async function wake(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
+  await followContent();
   const started = Date.now();
   let count = 0;
   for (;;) {

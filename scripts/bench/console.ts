@@ -20,6 +20,7 @@ const HELP = `npm run bench:console: how soon each page of the console answers o
   --turns 200000   logged turns, over 90 days
   --look           keeps it open afterwards, to look at in a browser
   --write          into docs/benchmarks/console.md
+  --pictures       of each page, at a desk and on a phone, into docs/pictures
 
 The aim: each page's first answer under 1,000 ms, and under 20 reads for the page of figures however long the log is.
 `;
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     turns: { type: 'string', default: '200000' },
     look: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    pictures: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -141,6 +143,7 @@ try {
     const page = `# The console over a long call log\n\n\`npm run bench:console -- --write\`, on ${machine()}: ${turns.toLocaleString('en')} logged turns over ${DAYS} days, everything on this machine. Reads are\nrequests of the database; request units are estimated (scripts/local/cosmos/request-units.ts). The aims are ${AIM_MS.toLocaleString('en')} ms, and fewer than\n${AIM_READS} reads for the figures.\n\n${table}\n`;
     await writeFile(join(root, 'docs/benchmarks/console.md'), page);
   }
+  if (values.pictures) await takePictures(some.turns[3].conversationId);
   if (missed) {
     console.error('An aim was missed.');
     process.exitCode = 1;
@@ -155,3 +158,27 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 process.exit();
+
+/** In English and by day at a desk, in Korean and in the dark on a phone. */
+async function takePictures(conversation: string): Promise<void> {
+  const pages = ['today', 'conversations', `conversations/${conversation}`, 'incidents', 'people'];
+  for (const [suffix, more] of [
+    ['', { locale: 'en-US', viewport: { width: 1280, height: 900 } }],
+    ['-phone', { locale: 'ko-KR', viewport: { width: 390, height: 844 }, colorScheme: 'dark' as const }],
+  ] as const) {
+    const context = await browser.newContext({ timezoneId: 'Asia/Seoul', ...more });
+    const page = await context.newPage();
+    await page.goto(`${platform.gateway}/console`);
+    await page.locator('.sign-in a').click();
+    await page.getByRole('link', { name: 'Ada Admin' }).click();
+    for (const path of pages) {
+      await page.goto(`${platform.gateway}/console/${path}`);
+      await page.locator('main.page > *').nth(1).waitFor();
+      // Until charts are drawn and lists are there.
+      await page.waitForTimeout(1_000);
+      const name = path.includes('/') ? 'conversation' : path;
+      await page.screenshot({ path: join(root, `docs/pictures/console-${name}${suffix}.png`) });
+    }
+    await context.close();
+  }
+}

@@ -3,7 +3,8 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { Content } from '../../functions/dialog/bot.ts';
-import { botFolder, RETAILER, served } from '../bot/folder.ts';
+import { served } from '../../functions/dialog/check.ts';
+import { botFolder, RETAILER } from '../bot/folder.ts';
 import { readFaqHeldOut, readHeldOut } from '../bot/held-out.ts';
 import { draft, REQUIRE, replace, root } from './bundle.ts';
 import { buildConsole } from './console.ts';
@@ -84,9 +85,15 @@ function actionsOf(bot: string): Plugin {
 
 /** What the gateway serves of a bot; one that runs takes it over within a second (functions/services/bot.ts). */
 export async function writeContent(app: string, content: Content): Promise<void> {
-  const file = join(app, 'bot.json');
-  await writeFile(`${file}.${process.pid}`, JSON.stringify(served(content)));
-  await rename(`${file}.${process.pid}`, file);
+  // All of it is read by the console alone; what is served by every cold start.
+  for (const [name, value] of [
+    ['content.json', content],
+    ['bot.json', served(content)],
+  ] as const) {
+    const file = join(app, name);
+    await writeFile(`${file}.${process.pid}`, JSON.stringify(value));
+    await rename(`${file}.${process.pid}`, file);
+  }
 }
 
 function withoutSourceMap(text: string): string {

@@ -40,9 +40,8 @@ export async function startAzurite(
   const ready = async () => {
     const retryOptions = { maxTries: 1, tryTimeoutInMs: 1_000 };
     await QueueServiceClient.fromConnectionString(connection, { retryOptions }).getProperties();
-    await BlobServiceClient.fromConnectionString(connection, { retryOptions })
-      .getContainerClient('attachments')
-      .createIfNotExists();
+    const blobs = BlobServiceClient.fromConnectionString(connection, { retryOptions });
+    for (const name of ['attachments', 'content']) await blobs.getContainerClient(name).createIfNotExists();
     return true;
   };
   await waitFor('Azurite', spawned, ready);

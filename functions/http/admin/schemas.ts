@@ -448,3 +448,83 @@ export const releases = z
 export const swap = z
   .strictObject({ release: z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be the id of a release') })
   .meta({ id: 'Swap', description: 'The release that the caller saw: what would go live, or be rolled back.' });
+
+export const item = z.object({
+  itemId: z
+    .string()
+    .regex(/^(intent|faq|phrase|flow|entity)\.[\w-]{1,64}$/, 'must be the id of an item, such as intent.greeting'),
+});
+const problem = z.object({ item: z.string().nullable(), path: z.string(), message: z.string() });
+const draftInfo = z.object({ by: agent, at: z.number() });
+
+export const contentList = z
+  .object({
+    version: z.string(),
+    published: z.object({ at: z.number(), by: agent }).nullable().meta({ description: 'Null: as it was deployed.' }),
+    languages: z.array(z.object({ tag: z.string(), name: z.string() })),
+    items: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.string(),
+        name: z.string(),
+        draft: draftInfo.extend({ state: z.enum(['added', 'changed', 'removed']) }).optional(),
+      }),
+    ),
+    problems: z.array(problem),
+  })
+  .meta({ id: 'ContentList' });
+
+export const contentItem = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    name: z.string(),
+    live: z.unknown().meta({ description: 'Null: it is new.' }),
+    draft: draftInfo.extend({ value: z.unknown().meta({ description: 'Null: it goes.' }) }).nullable(),
+    etag: z
+      .string()
+      .nullable()
+      .meta({ description: 'What the next edit names: whoever has not seen this one is refused.' }),
+    history: z.array(draftInfo.extend({ value: z.unknown() })),
+  })
+  .meta({ id: 'ContentItem' });
+
+export const itemEdit = z
+  .strictObject({
+    value: z
+      .record(z.string().max(100), z.unknown())
+      .nullable()
+      .meta({ description: 'As in the bot\u2019s folder; null: the item goes.' }),
+    etag: z.string().max(100).nullable(),
+  })
+  .meta({ id: 'ItemEdit' });
+export const itemEdited = z.object({ etag: z.string(), problems: z.array(problem) }).meta({ id: 'ItemEdited' });
+export const discard = z.object({ etag: z.string().max(100).optional() });
+
+export const publication = z
+  .strictObject({
+    note: said.max(300),
+    drafts: z.int().min(1).meta({ description: 'How many there are: those that the caller has seen.' }),
+  })
+  .meta({ id: 'Publication' });
+
+const versionFields = {
+  serial: z.int(),
+  version: z.string(),
+  at: z.number(),
+  by: agent,
+  note: z.string(),
+  changed: z.array(z.string()),
+};
+export const version = z.object({ serial: z.string().regex(/^\d{1,9}$/, 'must be the number of a version') });
+export const versionsQuery = z.object({ before: number(z.number().int().max(1e9)).optional() });
+export const contentVersion = z.object(versionFields).meta({ id: 'ContentVersion' });
+export const contentVersions = z
+  .object({ versions: z.array(z.object(versionFields)), next: z.int().nullable() })
+  .meta({ id: 'ContentVersions' });
+export const contentDiff = z
+  .object({
+    ...versionFields,
+    differences: z.array(z.object({ item: z.string(), before: z.unknown(), after: z.unknown() })),
+  })
+  .meta({ id: 'ContentDiff' });

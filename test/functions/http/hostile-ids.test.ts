@@ -87,7 +87,7 @@ async function call(
   return (await handler(request, {})).status;
 }
 
-const CONTAINERS = 'conversations|users|turns|notes|lessons|incidents|releases|erasures|statistics|audit';
+const CONTAINERS = 'conversations|users|turns|notes|lessons|incidents|releases|erasures|statistics|audit|content';
 const DOCUMENT = /^(?:conversation|user|turn)\.[\w-]{43}$/;
 
 /** What the database may be asked: a container's documents, or one of them by an id that was made. */
