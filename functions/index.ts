@@ -48,7 +48,7 @@ app.timer('wake', {
 });
 
 app.timer('count-statistics', {
-  schedule: '45 */5 * * * *',
+  schedule: '15 1-59/5 * * * *',
   handler: async (timer, context) => (await import('./timers/statistics.ts')).countAll(timer, context),
 });
 

@@ -232,6 +232,8 @@ export interface AnsweredTurn extends Turn {
   /** When the channel took the replies; null while not sent, or for `api`. */
   deliveredAt: number | null;
   deliveryError?: string;
+  /** How many of the replies the channel has, where it did not take all of them. */
+  sent?: number;
   /** Milliseconds a hop took, by its name. */
   timings: Record<string, number>;
 }

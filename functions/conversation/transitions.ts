@@ -271,23 +271,24 @@ function taken(document: Conversation, { deliveredAt, ms }: { deliveredAt: numbe
 }
 
 /** The head of the outbox leaves: it can't be delivered. The call log says why, and the operator's list has it. */
-function undeliverable(document: Conversation, reason: string): Conversation {
+function undeliverable(document: Conversation, reason: string, sent = document.outbox[0]?.sent ?? 0): Conversation {
   const turnId = document.outbox[0]?.turnId;
-  const recent = document.recent.map((turn) => (turn.id === turnId ? { ...turn, deliveryError: reason } : turn));
+  const recent = document.recent.map((turn) => (turn.id === turnId ? { ...turn, deliveryError: reason, sent } : turn));
   return { ...document, recent, outbox: document.outbox.slice(1), delivering: null };
 }
 
-/** What could not be delivered is tried once more, at an operator's wish. Null: it is not here any more, or is under way. */
+/**
+ * What could not be delivered is tried once more, at an operator's wish, from the first reply on that the channel does not have. The same
+ * document: it is under way, or delivered. Null: it is not here any more.
+ */
 export function redeliver(document: Conversation, turnId: TurnId, now: number): Conversation | null {
-  const isThere = document.recent.some(({ id, deliveryError }) => id === turnId && deliveryError !== undefined);
-  if (!isThere) return null;
-  const recent = document.recent.map((turn) => {
-    if (turn.id !== turnId) return turn;
-    const { deliveryError: _, ...rest } = turn;
-    // What comes of it is recorded, too.
-    return { ...rest, logged: false };
-  });
-  const delivery: Delivery = { turnId, sent: 0, attempts: 0, retryAt: now };
+  const turn = document.recent.find(({ id }) => id === turnId);
+  if (!turn) return null;
+  if (turn.deliveryError === undefined) return document;
+  const { deliveryError: _, sent = 0, ...rest } = turn;
+  // What comes of it is recorded, too.
+  const recent = document.recent.map((one) => (one.id === turnId ? { ...rest, logged: false } : one));
+  const delivery: Delivery = { turnId, sent, attempts: 0, retryAt: now };
   return progress({ ...document, recent, outbox: [...document.outbox, delivery] }, now);
 }
 

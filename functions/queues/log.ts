@@ -46,7 +46,7 @@ function asKept({ text, replies, by }: AnsweredTurn): Pick<AnsweredTurn, 'text' 
 
 async function write(document: Conversation, { sender: _, ...turn }: AnsweredTurn): Promise<void> {
   const { channel } = document;
-  await logTurn({
+  const isNew = await logTurn({
     ...turn,
     // While a person has the conversation, the document has it as it was written.
     ...asKept(turn),
@@ -57,7 +57,7 @@ async function write(document: Conversation, { sender: _, ...turn }: AnsweredTur
   await markStale(turn.answeredAt, Date.now());
   // What alerts and the workbook count (infra/alerts.bicep, infra/workbook.json); no text of the user's.
   // Words that answer no turn are none: they would hide how long turns take.
-  if (turn.givenId !== '')
+  if (isNew && turn.givenId !== '')
     log(turn.outcome === 'failed' ? 'error' : 'info', 'turn', {
       conversationId: document.id,
       turnId: turn.id,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
 import type { Conversation, Turn } from '../conversation/document.ts';
 import * as conversation from '../conversation/transitions.ts';
+import { endAudit } from '../services/audit.ts';
 import { change, notify } from '../services/conversations.ts';
 import { recordIncident } from '../services/incidents.ts';
 import { followContent } from '../services/live-content.ts';
@@ -23,7 +24,9 @@ export function poisonWorker(queue: string) {
     const reason = message.success
       ? `a wake-up in ${queue} failed five times`
       : release.success
-        ? `the release ${release.data.digest} could not be moved on, five times; the timer tries again`
+        ? release.data.swap
+          ? `a swap of ${release.data.digest} could not be made, five times: see what production runs, and ask for it once more`
+          : `the release ${release.data.digest} could not be moved on, five times; the timer tries again`
         : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'} (${message.error.issues[0]?.code})`;
     log('error', 'poison message', { queue, reason, messageId: context.triggerMetadata?.id });
     await recordIncident({
@@ -32,11 +35,14 @@ export function poisonWorker(queue: string) {
       conversationId: message.success ? message.data.conversationId : null,
       turnId: null,
       userId: null,
-      ...(release.success && { release: { digest: release.data.digest, repository: release.data.repository } }),
+      ...(release.success &&
+        !release.data.swap && { release: { digest: release.data.digest, repository: release.data.repository } }),
       reason,
       acceptedAt: Date.now(),
       at: Date.now(),
     });
+    if (release.success && release.data.swap)
+      await endAudit(release.data.swap.entry, { state: 'refused', note: reason });
     if (!message.success) return;
     const { conversationId } = message.data;
     const wakeUps = await change<conversation.WakeUp[]>(conversationId, {

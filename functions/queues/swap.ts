@@ -1,11 +1,11 @@
 import { rollBack, SwapRefused, swapIn } from '../releases/swap.ts';
 import { endAudit, readAudit } from '../services/audit.ts';
-import { releases } from '../services/releases.ts';
+import { Rejected } from '../services/failure.ts';
 import { log } from '../services/telemetry.ts';
 
 /**
  * A swap that somebody has asked for in the console: the entry of the audit log is what was asked, how far it is, and what came of it. It
- * takes minutes, and its message may come again: one that was made is not made twice.
+ * takes minutes, and its message may come again: one that was made is brought to its end, and not made twice.
  */
 export async function swapFor(
   releaseId: string,
@@ -19,22 +19,16 @@ export async function swapFor(
     );
   };
   try {
-    if (await isMade(releaseId, kind)) return await endAudit(id, { state: 'done' });
     if (kind === 'in') {
-      const live = await swapIn(entry.by.name, progress);
+      const live = await swapIn(entry.by.name, progress, releaseId);
       await endAudit(id, { state: 'done', after: { live: live.id } });
     } else {
-      const { from, to } = await rollBack(entry.by.name, progress);
+      const { from, to } = await rollBack(entry.by.name, progress, releaseId);
       await endAudit(id, { state: 'done', before: { live: from.id }, after: { live: to?.id ?? null } });
     }
   } catch (error) {
-    if (!(error instanceof SwapRefused)) throw error;
+    // Whoever may not swap, may not the next time either.
+    if (!(error instanceof SwapRefused || error instanceof Rejected)) throw error;
     await endAudit(id, { state: 'refused', note: error.message });
   }
-}
-
-/** By a worker before this one, which could not say so any more. */
-async function isMade(releaseId: string, kind: 'in' | 'back'): Promise<boolean> {
-  const state = (await releases.read(releaseId))?.document.state;
-  return state === (kind === 'in' ? 'live' : 'rolled-back');
 }

@@ -22,10 +22,19 @@ const HELD_MS = 5 * 60_000;
 /**
  * Makes the staged release live: only one that is `ready` and that the staging slot runs. It is warmed first; afterwards
  * production must say that it serves it and give its golden answers, or the slots are swapped back. Throws {@link SwapRefused}.
+ * `asked`: this release and no other, by its id; what was swapped and not recorded is brought to an end.
  */
-export async function swapIn(by: string, progress: (text: string) => void): Promise<Release> {
+export async function swapIn(by: string, progress: (text: string) => void, asked?: string): Promise<Release> {
   const listed = await listReleases(50);
+  if (asked !== undefined) {
+    const production = await runs('production', listed);
+    // By a worker before this one, which did not come to an end.
+    if (production?.id === asked && ['ready', 'live'].includes(production.state))
+      return await holding(production, async () => settle(production, await labelIn(production), listed, by, progress));
+  }
   const staged = await stagedRelease(listed);
+  if (asked !== undefined && staged.id !== asked)
+    throw new SwapRefused('the staging slot runs another release than the one that was asked for');
   return await holding(staged, () => swapHeld(staged, listed, by, progress));
 }
 
@@ -50,9 +59,20 @@ async function swapHeld(
   const label = await labelIn(staged);
   progress(`Warming ${named(staged)}`);
   await verify(staged, label, settings().STAGING_URL!, 'staging');
-  const before = listed.find(({ state }) => state === 'live');
   progress('Swapping');
   await swapOnce((image) => image.endsWith(`@${staged.digest}`), progress);
+  return await settle(staged, label, listed, by, progress);
+}
+
+/** What comes after the slots were swapped: production is checked, and it is recorded, or swapped back. */
+async function settle(
+  staged: Release,
+  label: ReleaseLabel | null,
+  listed: Release[],
+  by: string,
+  progress: (text: string) => void,
+): Promise<Release> {
+  const before = listed.find(({ state, id }) => state === 'live' && id !== staged.id);
   progress('Checking production');
   try {
     await verify(staged, label, settings().INFERENCE_URL, 'production');
@@ -128,8 +148,14 @@ async function swapOnce(done: (image: string) => boolean, progress: (text: strin
 export async function rollBack(
   by: string,
   progress: (text: string) => void,
+  asked?: string,
 ): Promise<{ from: Release; to: Release | null }> {
-  const { live, before } = await returnable(await listReleases(50));
+  const listed = await listReleases(50);
+  const made = asked === undefined ? null : await isBack(asked, listed);
+  if (made) return await holding(made.from, () => settleBack(made.from, made.to, by, progress));
+  const { live, before } = await returnable(listed);
+  if (asked !== undefined && live.id !== asked)
+    throw new SwapRefused('production runs another release than the one that was to be rolled back');
   return await holding(live, async () => {
     const label = before ? await labelIn(before) : null;
     if (before) {
@@ -138,14 +164,33 @@ export async function rollBack(
     }
     progress('Swapping back');
     await swapOnce((image) => !image.endsWith(`@${live.digest}`), progress);
-    const from = await record(live, (release) => reached(release, 'rolled-back', by));
-    const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
-    if (before) {
-      progress('Checking production');
-      await verify(before, label, settings().INFERENCE_URL, 'production');
-    }
-    return { from, to };
+    return await settleBack(live, before, by, progress, label);
   });
+}
+
+async function settleBack(
+  live: Release,
+  before: Release | null,
+  by: string,
+  progress: (text: string) => void,
+  known?: ReleaseLabel | null,
+): Promise<{ from: Release; to: Release | null }> {
+  const from = await record(live, (release) => reached(release, 'rolled-back', by));
+  const to = before ? await record(before, (release) => reached(release, 'live', by)) : null;
+  if (before) {
+    const label = known === undefined ? await labelIn(before) : known;
+    progress('Checking production');
+    await verify(before, label, settings().INFERENCE_URL, 'production');
+  }
+  return { from, to };
+}
+
+/** Whether a release was swapped back already, by a worker that did not come to an end; something else that went live since is no such thing. */
+async function isBack(asked: string, listed: Release[]): Promise<{ from: Release; to: Release | null } | null> {
+  const [production, staging] = [await runs('production', listed), await runs('staging', listed)];
+  const from = listed.find(({ id }) => id === asked);
+  if (!from || staging?.id !== asked || !['live', 'rolled-back'].includes(from.state)) return null;
+  return { from, to: production ?? null };
 }
 
 /** What would be rolled back, and to what; `before` is null for what was built in. Throws {@link SwapRefused} where that is not allowed now. */

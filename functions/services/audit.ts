@@ -103,6 +103,13 @@ export async function readAudit(id: string): Promise<AuditEntry | null> {
   return (await documents.read(id))?.document ?? null;
 }
 
+/** The last entry of some actions since a time; null: there is none. */
+export async function lastAudit(actions: readonly Action[], since: number): Promise<AuditEntry | null> {
+  const named = actions.map((action) => `'${action}'`).join(', ');
+  const query = `SELECT TOP 1 * FROM c WHERE c.at > @since AND c.action IN (${named}) ORDER BY c.at DESC`;
+  return (await documents.query(query, [{ name: '@since', value: since }], { limit: 1 }))[0] ?? null;
+}
+
 /** Entries before a time, the newest first. */
 export async function listAudit(before: number, limit: number): Promise<AuditEntry[]> {
   const query = `SELECT TOP ${limit} * FROM c WHERE c.at < @before ORDER BY c.at DESC`;

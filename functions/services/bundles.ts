@@ -1,4 +1,3 @@
-import type { ContainerClient } from '@azure/storage-blob';
 import { type Content, content as shape } from '../dialog/bot.ts';
 import { blobService } from './blobs.ts';
 import { unavailable } from './failure.ts';
@@ -7,12 +6,10 @@ import { unavailable } from './failure.ts';
 const KEPT = 4;
 const TIMEOUT_MS = 20_000;
 
-let container: ContainerClient | undefined;
 const known = new Map<string, Content>();
 
 function blob(version: string) {
-  container ??= blobService().getContainerClient('content');
-  return container.getBlockBlobClient(`bundles/${version}.json`);
+  return blobService().getContainerClient('content').getBlockBlobClient(`bundles/${version}.json`);
 }
 
 /** Throws Unavailable. */

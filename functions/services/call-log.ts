@@ -21,13 +21,33 @@ const documents = new Documents<LoggedTurn>('turns');
 /** Documents of one answer of the database, where many are asked for. */
 const PAGE = 1_000;
 
-/** Writes a turn to the call log; repeated, it changes nothing but keeps feedback and label. */
-export async function logTurn(turn: LoggedTurn): Promise<void> {
+/** Writes a turn to the call log. False: it was there; then only what became of its delivery is taken over. */
+export async function logTurn(turn: LoggedTurn): Promise<boolean> {
   try {
     await documents.create(turn);
+    return true;
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
+  await documents.change(
+    turn.id,
+    {
+      transition: (known) => {
+        if (!known || (known.deliveredAt === turn.deliveredAt && known.deliveryError === turn.deliveryError))
+          return [null, undefined];
+        const { deliveryError: _, sent: __, ...rest } = known;
+        const { deliveredAt, deliveryError, sent, timings } = turn;
+        const delivery = {
+          deliveredAt,
+          ...(deliveryError !== undefined && { deliveryError }),
+          ...(sent !== undefined && { sent }),
+        };
+        return [{ ...rest, ...delivery, timings }, undefined];
+      },
+    },
+    { partition: turn.conversationId },
+  );
+  return false;
 }
 
 /** Removes turns from the call log. */

@@ -69,6 +69,17 @@ export async function readIncident(id: string): Promise<Incident | null> {
   return (await documents.read(id))?.document ?? null;
 }
 
+/** Nothing was tried again after all. */
+export async function unmarkRepeated(id: string): Promise<void> {
+  await documents.change(id, {
+    transition: (incident) => {
+      if (!incident) return [null, undefined];
+      const { repeated: _, ...rest } = incident;
+      return [rest, undefined];
+    },
+  });
+}
+
 /** That somebody has seen to it, or has had it tried again; done before, it stays as it was. Null: there is none. */
 export async function markIncident(
   id: string,

@@ -3,6 +3,7 @@ import { type Cell, rollUp, together } from '../statistics/rollup.ts';
 import { currentBot } from './bot.ts';
 import { countedTurns, firstLogged } from './call-log.ts';
 import { Documents } from './documents.ts';
+import { settings } from './settings.ts';
 
 /** What happened in an hour or a day (container `statistics`, partition key = id): counted from the call log, and as often as needed. */
 interface Statistics {
@@ -11,7 +12,8 @@ interface Statistics {
   /** When the hour begins, or the day: each has one of the two. */
   hourAt?: number;
   dayAt?: number;
-  cells: Cell[];
+  /** Null: it was never counted. */
+  cells: Cell[] | null;
   /** Something of it was written or rated after it was counted; null: it stands. */
   staleAt: number | null;
 }
@@ -55,10 +57,15 @@ export async function countStatistics(now: number): Promise<number> {
     hours.add(next);
     next += HOUR_MS;
   }
-  for (const at of await staleHours()) if (at < last) hours.add(at);
-  for (const at of hours) await countHour(at);
+  const stale = await staleOnes();
+  for (const { hourAt } of stale) if (hourAt !== undefined && hourAt < last) hours.add(hourAt);
   const timeZone = currentBot().content.about.time_zone;
-  for (const day of new Set([...hours].map((at) => dayOf(at, timeZone)))) await countDay(day, timeZone, now);
+  // Before its hours are counted: a run that ends in between leaves a day that the next one finds.
+  const days = new Set([...hours].map((at) => dayOf(at, timeZone)).filter((day) => isOver(day, timeZone, now)));
+  for (const day of days) await mark(dayId(day), { dayAt: boundsOf(day, timeZone).from }, now);
+  for (const { dayAt } of stale) if (dayAt !== undefined) days.add(dayOf(dayAt, timeZone));
+  for (const at of hours) await countHour(at);
+  for (const day of days) await countDay(day, timeZone);
   await progress.change('progress', {
     transition: (document) => [{ id: 'progress', through: Math.max(next, document?.through ?? 0) }, undefined],
   });
@@ -69,19 +76,29 @@ export async function countStatistics(now: number): Promise<number> {
 export async function markStale(at: number, now: number): Promise<void> {
   const hour = hourOf(at);
   if (hour >= hourOf(now)) return;
-  await documents.change(hourId(hour), {
-    transition: (document) => {
-      // One that is being counted for the first time right now may have been read before this was written.
-      if (!document) return [{ id: hourId(hour), hourAt: hour, cells: [], staleAt: now }, undefined];
-      return [document.staleAt === null ? { ...document, staleAt: now } : null, undefined];
-    },
+  // Where the log has begun to forget, what was counted is all that is known.
+  if (hour < now - (settings().CALL_LOG_DAYS - 1) * DAY_MS) return;
+  await mark(hourId(hour), { hourAt: hour }, now);
+}
+
+/**
+ * Written also where it is marked already, or was never counted: whoever counts it right now may have read the log before this was
+ * written, and must find another version.
+ */
+async function mark(id: string, begins: Pick<Statistics, 'hourAt' | 'dayAt'>, now: number): Promise<void> {
+  await documents.change(id, {
+    transition: (document) => [{ ...(document ?? { id, ...begins, cells: null }), staleAt: now }, undefined],
   });
 }
 
-async function staleHours(): Promise<number[]> {
-  const query = `SELECT TOP ${STALE} VALUE c.hourAt FROM c WHERE c.staleAt > 0 ORDER BY c.staleAt`;
-  return await documents.query<number>(query, [], { limit: STALE });
+type Begin = Pick<Statistics, 'hourAt' | 'dayAt'>;
+
+async function staleOnes(): Promise<Begin[]> {
+  const query = `SELECT TOP ${STALE} c.hourAt, c.dayAt FROM c WHERE c.staleAt > 0 ORDER BY c.staleAt`;
+  return await documents.query<Begin>(query, [], { limit: STALE });
 }
+
+const isOver = (day: string, timeZone: string, now: number): boolean => boundsOf(day, timeZone).to <= now - SETTLED;
 
 async function countHour(at: number): Promise<void> {
   await documents.change<undefined, Cell[]>(hourId(at), {
@@ -92,11 +109,10 @@ async function countHour(at: number): Promise<void> {
 }
 
 /** A day that is over, of its hours. */
-async function countDay(day: string, timeZone: string, now: number): Promise<void> {
+async function countDay(day: string, timeZone: string): Promise<void> {
   const { from, to } = boundsOf(day, timeZone);
-  if (to > now - SETTLED) return;
   await documents.change<undefined, Cell[]>(dayId(day), {
-    prepare: async () => together((await hoursBetween(from, to)).flatMap(({ cells }) => cells)),
+    prepare: async () => together((await hoursBetween(from, to)).flatMap(({ cells }) => cells ?? [])),
     transition: (_, cells) => [{ id: dayId(day), dayAt: from, cells, staleAt: null }, undefined],
   });
 }
@@ -134,18 +150,28 @@ export async function cellsOf(from: string, to: string, timeZone: string, now: n
   if (from === to) return await hoursOf(boundsOf(from, timeZone), now, end);
   const counted = await daysBetween(boundsOf(from, timeZone).from, boundsOf(to, timeZone).to);
   const periods: Period[] = [];
+  /** Days behind each other that are not counted as a whole, or not over within the time: they are put together of their hours. */
+  let open: { at: number; to: number }[] = [];
+  const close = async () => {
+    const [first, last] = [open[0], open.at(-1)];
+    if (!first || !last) return;
+    const hours = await hoursOf({ from: first.at, to: last.to }, now, end);
+    for (const { at, to } of open) {
+      const own = hours.filter((hour) => hour.at >= at && hour.at < to);
+      periods.push({ at, cells: together(own.flatMap(({ cells }) => cells)) });
+    }
+    open = [];
+  };
   for (let day = from; day <= to; day = plusDays(day, 1)) {
     const bounds = boundsOf(day, timeZone);
     if (bounds.from > end) break;
-    const known = counted.find(({ dayAt }) => dayAt === bounds.from);
-    // One that is not over within the time, or not counted yet, is put together of its hours.
-    const isRecent = now - bounds.to < RECENT;
-    const cells =
-      bounds.to <= end && (known || !isRecent)
-        ? (known?.cells ?? [])
-        : together((await hoursOf(bounds, now, end)).flatMap((hour) => hour.cells));
-    periods.push({ at: bounds.from, cells });
+    const known = counted.find(({ dayAt }) => dayAt === bounds.from)?.cells;
+    if (known && bounds.to <= end) {
+      await close();
+      periods.push({ at: bounds.from, cells: known });
+    } else open.push({ at: bounds.from, to: bounds.to });
   }
+  await close();
   return periods;
 }
 
@@ -154,8 +180,8 @@ async function hoursOf({ from, to }: { from: number; to: number }, now: number, 
   const periods: Period[] = [];
   for (let at = from; at < Math.min(to, end); at += HOUR_MS) {
     const isCut = at + HOUR_MS > end;
-    const known = counted.get(at);
-    const isUncounted = known === undefined && now - at < RECENT;
+    const known = counted.get(at) ?? null;
+    const isUncounted = known === null && now - at < RECENT;
     const cells =
       isCut && end < now ? await cut(at, end) : isCut || isUncounted ? await runningHour(at, now) : (known ?? []);
     periods.push({ at, cells });

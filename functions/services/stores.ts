@@ -101,7 +101,13 @@ export const containers = {
     partitionKey: '/id',
     days: 800,
     indexed: ['/hourAt/?', '/dayAt/?', '/staleAt/?'],
-    user: null,
+    user: {
+      holds:
+        'counts; of users how many there were, in a sketch that whoever has an id may ask whether that one can have been among few',
+      found: null,
+      is: 'part',
+      exported: false,
+    },
   },
   content: {
     partitionKey: '/id',

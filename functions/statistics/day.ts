@@ -15,6 +15,12 @@ export function boundsOf(day: string, timeZone: string): { from: number; to: num
   return { from, to: beginOf(plusDays(day, 1), timeZone) };
 }
 
+/** The same moment of the day some days before, where that day is as long. */
+export function sameTimeBefore(at: number, days: number, timeZone: string): number {
+  const day = dayOf(at, timeZone);
+  return beginOf(plusDays(day, -days), timeZone) + (at - beginOf(day, timeZone));
+}
+
 export function plusDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }

@@ -1,6 +1,7 @@
 /**
  * How many different people there were, without keeping who: a HyperLogLog sketch (Flajolet and others, 2007) of 1,024 registers, which
- * is right within about 3 % and can be put together with others. Nobody can be found in it.
+ * is right within about 3 % and can be put together with others. Nobody can be read out of it; whoever has somebody's id can say of a sketch of
+ * few people whether that one may be among them.
  */
 const BITS = 10;
 const REGISTERS = 1 << BITS;

@@ -6,7 +6,7 @@ import { log, startTelemetry } from '../services/telemetry.ts';
 /** How long one run goes on: the next begins five minutes after it. */
 const BUDGET_MS = 60_000;
 
-/** Every five minutes: counts the hours and days that are over, and those of which something came later. */
+/** Every five minutes, a minute after the hour first: counts the hours and days that are over, and those of which something came later. */
 export async function countAll(_timer: Timer, _context: InvocationContext): Promise<void> {
   await startTelemetry();
   await followContent();

@@ -110,8 +110,8 @@ describe('the console in a browser', () => {
     await dialog.getByLabel('Write the id once more').fill(`user-of-${id}`);
     await dialog.getByRole('button', { name: 'Erase' }).click();
     await page.getByText(/^Erased: 1/).waitFor();
-    await page.locator('tr', { hasText: 'user.erase' }).first().waitFor();
-    assert.match((await page.locator('tr', { hasText: 'user.erase' }).first().textContent())!, /Ada Admin/);
+    await page.locator('tr', { hasText: 'erased a user' }).first().waitFor();
+    assert.match((await page.locator('tr', { hasText: 'erased a user' }).first().textContent())!, /Ada Admin/);
     await accessible(page, 'people and data');
     assert.equal((await request(platform, 'GET', `/api/users/user-of-${id}/export`)).status, 404);
   });
@@ -135,10 +135,10 @@ describe('the console in a browser', () => {
     await pictured(page, 'console-releases');
     await page.getByRole('button', { name: 'Roll back' }).and(page.locator(':enabled')).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
-    await page.locator('.cards .card .line', { hasText: 'rolled-back' }).waitFor({ timeout: 60_000 });
+    await page.locator('.cards .card .line', { hasText: 'rolled back' }).waitFor({ timeout: 60_000 });
     const { page: ada } = await staff('Ada Admin', 'people');
-    await ada.locator('tr', { hasText: 'release.rollback' }).first().waitFor();
-    assert.match((await ada.locator('tr', { hasText: 'release.swap' }).first().textContent())!, /Rita Releaser/);
+    await ada.locator('tr', { hasText: 'rolled a release back' }).first().waitFor();
+    assert.match((await ada.locator('tr', { hasText: 'made a release live' }).first().textContent())!, /Rita Releaser/);
   });
 
   test('each page on a phone, in Korean and in the dark', async () => {

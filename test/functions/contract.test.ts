@@ -73,6 +73,14 @@ test('the built app registers every function with its trigger', () => {
     'people-export': 'httpTrigger POST api/admin/people/export anonymous',
     'release-rollback': 'httpTrigger POST api/admin/releases/rollback anonymous',
     'release-swap': 'httpTrigger POST api/admin/releases/swap anonymous',
+    content: 'httpTrigger GET HEAD api/admin/content anonymous',
+    'content-discard': 'httpTrigger DELETE api/admin/content/items/{itemId} anonymous',
+    'content-edit': 'httpTrigger PUT api/admin/content/items/{itemId} anonymous',
+    'content-item': 'httpTrigger GET HEAD api/admin/content/items/{itemId} anonymous',
+    'content-publish': 'httpTrigger POST api/admin/content/publish anonymous',
+    'content-revert': 'httpTrigger POST api/admin/content/versions/{serial}/revert anonymous',
+    'content-version': 'httpTrigger GET HEAD api/admin/content/versions/{serial} anonymous',
+    'content-versions': 'httpTrigger GET HEAD api/admin/content/versions anonymous',
     today: 'httpTrigger GET HEAD api/admin/today anonymous',
     turns: 'httpTrigger GET HEAD api/admin/turns anonymous',
     'turns-export': 'httpTrigger GET HEAD api/admin/turns/export anonymous',
@@ -113,7 +121,7 @@ test('the built app registers every function with its trigger', () => {
     'poison-skill-person': queue('skill-person-poison'),
     'poison-skill-images': queue('skill-images-poison'),
     wake: 'timerTrigger */15 * * * * *',
-    'count-statistics': 'timerTrigger 45 */5 * * * *',
+    'count-statistics': 'timerTrigger 15 1-59/5 * * * *',
     'watch-releases': 'timerTrigger 30 * * * * *',
   });
 });

@@ -522,6 +522,69 @@ describe('swapping', () => {
     );
   });
 
+  test('asked for in the console: this one and no other; made by a worker that died, it is brought to its end and not made twice', async () => {
+    const before = await live();
+    const digest = await push();
+    await drive(digest);
+    const quiet = () => undefined;
+    await assert.rejects(
+      swapIn('rita', quiet, `sha256-${'0'.repeat(64)}`),
+      /another release than the one that was asked for/,
+    );
+    assert.equal(digestOf(await imageOf('production')), before, 'nothing was swapped');
+    await assert.rejects(rollBack('rita', quiet, idOf(digest)), SwapRefused);
+    assert.equal(digestOf(await imageOf('production')), before);
+
+    // Swapped, and the worker died before it could say so.
+    await swap();
+    const { state } = await swapIn('rita', quiet, idOf(digest));
+    assert.equal(state, 'live');
+    assert.equal(digestOf(await imageOf('production')), digest, 'not swapped back by a second swap');
+    assert.deepEqual([(await read(digest)).state, (await read(before)).state], ['live', 'superseded']);
+    assert.equal((await read(digest)).steps.at(-1)?.by, 'rita');
+
+    await swap();
+    const { from, to } = await rollBack('rita', quiet, idOf(digest));
+    assert.deepEqual([from.state, to?.state], ['rolled-back', 'live']);
+    assert.equal(digestOf(await imageOf('production')), before);
+    // Its message once more.
+    await rollBack('rita', quiet, idOf(digest));
+    assert.equal(digestOf(await imageOf('production')), before);
+
+    // A message of long ago, when something else has gone live since.
+    const next = await push();
+    await drive(next);
+    await swapIn('lee', quiet);
+    await assert.rejects(rollBack('rita', quiet, idOf(before)), SwapRefused);
+    assert.equal(digestOf(await imageOf('production')), next);
+    await rollBack('lee', quiet);
+  });
+
+  test('a swap that the console asked for and that may not be made is refused with the reason, and poison ends it', async () => {
+    const { swapFor } = await import('../../functions/queues/swap.ts');
+    const { beginAudit, readAudit } = await import('../../functions/services/audit.ts');
+    const { poisonWorker } = await import('../../functions/queues/poison.ts');
+    const digest = await push();
+    await drive(digest);
+    const rita = { id: 'rita', name: 'Rita' };
+    const entry = await beginAudit(rita, 'release.swap', idOf(digest));
+    arm.rule = ({ path }) => (path.includes('slotsswap') ? refuses : 'pass');
+    await swapFor(idOf(digest), { kind: 'in', entry: entry.id });
+    const ended = (await readAudit(entry.id))!;
+    assert.equal(ended.state, 'refused');
+    assert.match(ended.note!, /you may not do this/);
+    arm.rule = () => 'pass';
+    await swapFor(idOf(digest), { kind: 'in', entry: entry.id });
+    assert.equal((await read(digest)).state, 'ready', 'its message once more does nothing');
+
+    const other = await beginAudit(rita, 'release.swap', idOf(digest));
+    const message = { digest, repository: REPOSITORY, swap: { kind: 'in', entry: other.id } };
+    await poisonWorker('releases')(message, {
+      triggerMetadata: { id: unique('poison') },
+    } as unknown as InvocationContext);
+    assert.equal((await readAudit(other.id))!.state, 'refused');
+  });
+
   test('production does not serve it well: swapped back, failed with the reason, operators told', async () => {
     const before = await live();
     const digest = await push({ wrongAt: production.port });

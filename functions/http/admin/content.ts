@@ -78,7 +78,7 @@ export const getItem = staffRoute(
     summary: 'An item as it is live, its draft, and what that was before',
     path: schemas.item,
     answers: { 200: { description: 'The item.', schema: schemas.contentItem } },
-    problems: ['not_found', 'unavailable'],
+    problems: ['invalid_message', 'not_found', 'unavailable'],
   },
   async (request) => {
     const id = itemOf(request);
@@ -214,7 +214,7 @@ export const getVersion = staffRoute(
     summary: 'What a version changed, item by item',
     path: schemas.version,
     answers: { 200: { description: 'The changes.', schema: schemas.contentDiff } },
-    problems: ['not_found', 'unavailable'],
+    problems: ['invalid_message', 'not_found', 'unavailable'],
   },
   async (request) => {
     const version = await versionOf(request);
@@ -231,7 +231,7 @@ export const revert = staffRoute(
     path: schemas.version,
     body: schemas.nothing,
     answers: { 200: { description: 'Live.', schema: schemas.contentVersion } },
-    problems: ['not_found', 'content_changed', 'unavailable'],
+    problems: ['invalid_message', 'not_found', 'content_changed', 'unavailable'],
   },
   async (request, principal) => {
     await readJson(request, schemas.nothing);

@@ -2,7 +2,13 @@ import type { HttpRequest } from '@azure/functions';
 import * as conversation from '../../conversation/transitions.ts';
 import { audited } from '../../services/audit.ts';
 import { change, notify } from '../../services/conversations.ts';
-import { type Incident, incidentsBefore, markIncident, readIncident } from '../../services/incidents.ts';
+import {
+  type Incident,
+  incidentsBefore,
+  markIncident,
+  readIncident,
+  unmarkRepeated,
+} from '../../services/incidents.ts';
 import { sendRelease } from '../../services/queues.ts';
 import { Problem } from '../problem.ts';
 import { json, read, readJson, readQuery, staffRoute } from '../route.ts';
@@ -77,7 +83,12 @@ export const repeat = staffRoute(
     await audited(by, 'incident.repeat', id, async () => {
       // First, so that what fails again finds that it was tried.
       await markIncident(id, 'repeated', { by, at: Date.now() });
-      return { result: await again(incident) };
+      try {
+        return { result: await again(incident) };
+      } catch (error) {
+        if (error instanceof Problem) await unmarkRepeated(id);
+        throw error;
+      }
     });
     return { status: 204 };
   },
@@ -101,7 +112,8 @@ async function again({ kind, conversationId, turnId, release }: Incident): Promi
       if (!document) return [null, null];
       if (kind === 'poison_message') return [null, conversation.wakeUps(document, now)];
       const next = conversation.redeliver(document, turnId!, now);
-      return [next, next && conversation.wakeUps(next, now)];
+      // Tried already, by whoever asked before: what is due is sent once more at the most.
+      return [next === document ? null : next, next && conversation.wakeUps(next, now)];
     },
   });
   if (wakeUps === null)

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { Release } from '../../releases/release.ts';
 import { returnable, SwapRefused, stagedRelease } from '../../releases/swap.ts';
-import { beginAudit, endAudit, listAudit } from '../../services/audit.ts';
+import { beginAudit, endAudit, lastAudit } from '../../services/audit.ts';
 import { sendRelease } from '../../services/queues.ts';
 import { listReleases } from '../../services/releases.ts';
 import { settings } from '../../services/settings.ts';
@@ -13,8 +13,7 @@ import * as schemas from './schemas.ts';
 import { agentOf } from './speak.ts';
 
 const LIMIT = 50;
-/** Entries of the audit log that are looked through for the last swap, and how long its end is shown, in milliseconds. */
-const ENTRIES = 50;
+/** How long the end of a swap is shown, in milliseconds. */
 const SHOWN_MS = 60 * 60_000;
 /** How long what the slots run is taken for what they run, in milliseconds: everybody who looks shares it. */
 const FRESH_MS = 10_000;
@@ -31,8 +30,11 @@ export const getReleases = staffRoute(
   },
   async () => {
     const now = Date.now();
-    const [listed, entries] = await Promise.all([listReleases(LIMIT), listAudit(now + 60_000, ENTRIES)]);
-    const last = entries.find(({ action, at }) => action.startsWith('release.') && now - at < SHOWN_MS);
+    const [listed, last] = await Promise.all([
+      listReleases(LIMIT),
+      lastAudit(['release.swap', 'release.rollback'], now - SHOWN_MS),
+    ]);
+    const [swap, rollback] = await Promise.all([possible('in', listed, now), possible('back', listed, now)]);
     return json(200, {
       releases: listed.map(({ id, digest, state, since, pushedAt, models, steps, checks, reason }) => ({
         id,
@@ -45,8 +47,8 @@ export const getReleases = staffRoute(
         checks,
         reason,
       })),
-      swap: await possible('in', listed, now),
-      rollback: await possible('back', listed, now),
+      swap,
+      rollback,
       last: last ? { action: last.action, by: last.by, at: last.at, state: last.state, note: last.note ?? null } : null,
     });
   },
@@ -98,7 +100,7 @@ interface Possible {
   refusal: string | null;
 }
 
-const memory = new Map<string, { until: number; possible: Promise<Possible> }>();
+const memory = new Map<Kind, { key: string; until: number; possible: Promise<Possible> }>();
 
 async function possible(kind: Kind, listed: Release[], now: number): Promise<Possible> {
   if (!settings().CONSOLE_SWAPS)
@@ -108,12 +110,11 @@ async function possible(kind: Kind, listed: Release[], now: number): Promise<Pos
         'The console may not swap in this deployment (CONSOLE_SWAPS): whoever has the right to swaps by npm run swap.',
     };
   // Another state of a release is another question.
-  const key = JSON.stringify([kind, listed.map(({ id, state }) => [id, state])]);
-  const known = memory.get(key);
-  if (known && known.until > now) return await known.possible;
+  const key = JSON.stringify(listed.map(({ id, state, claim }) => [id, state, claim?.by]));
+  const known = memory.get(kind);
+  if (known?.key === key && known.until > now) return await known.possible;
   const found = ask(kind, listed);
-  memory.clear();
-  memory.set(key, { until: now + FRESH_MS, possible: found });
+  memory.set(kind, { key, until: now + FRESH_MS, possible: found });
   return await found;
 }
 

@@ -3,7 +3,7 @@ import { waitingBefore } from '../../services/conversations.ts';
 import { openIncidents } from '../../services/incidents.ts';
 import { listReleases } from '../../services/releases.ts';
 import { cellsOf, type Period } from '../../services/statistics.ts';
-import { boundsOf, DAY_MS, dayOf, plusDays } from '../../statistics/day.ts';
+import { boundsOf, DAY_MS, dayOf, plusDays, sameTimeBefore } from '../../statistics/day.ts';
 import { percentileOf } from '../../statistics/durations.ts';
 import { countPeople } from '../../statistics/people.ts';
 import { type Cell, OUTCOMES, total } from '../../statistics/rollup.ts';
@@ -40,11 +40,13 @@ export const getToday = staffRoute(
       throw new Problem('invalid_message', `to: ${reason}.`, { errors: [{ field: 'to', reason }] });
     }
     const shift = -WEEK * Math.ceil(days / WEEK);
-    const end = Math.min(now, boundsOf(to, timeZone).to);
+    const ends = boundsOf(to, timeZone).to;
+    const end = Math.min(now, ends);
+    // Of the weeks before as much as there is of these: to their end, or to the same time of the day.
+    const endBefore = ends <= now ? boundsOf(plusDays(to, shift), timeZone).to : sameTimeBefore(now, -shift, timeZone);
     const [periods, earlier, waiting, incidents, releases] = await Promise.all([
       cellsOf(from, to, timeZone, now, end),
-      // Of the week before as much as there is of this one.
-      cellsOf(plusDays(from, shift), plusDays(to, shift), timeZone, now, end + shift * DAY_MS),
+      cellsOf(plusDays(from, shift), plusDays(to, shift), timeZone, now, endBefore),
       waitingBefore(now),
       openIncidents(now - DAYS * DAY_MS, INCIDENTS),
       listReleases(RELEASES),
@@ -59,6 +61,9 @@ export const getToday = staffRoute(
       timeZone,
       from,
       to,
+      begins: boundsOf(from, timeZone).from,
+      ends,
+      weeks: -shift / WEEK,
       by: days === 1 ? 'hour' : 'day',
       total: figures(sum),
       before: figures(before),

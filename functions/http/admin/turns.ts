@@ -84,7 +84,10 @@ export const exportTurns = staffRoute(
     const { search } = searchOf(request);
     const turns = await audited(agentOf(principal), 'turns.export', null, async () => {
       const turns = await all(search);
-      return { result: turns, after: { format, turns: turns.length } };
+      // Which filters, and not what was looked for by them.
+      const { from, to, ...filters } = search;
+      const named = Object.entries(filters).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+      return { result: turns, after: { format, turns: turns.length, from, to, filters: named } };
     });
     const rows = turns.map(row);
     const body =
@@ -155,11 +158,12 @@ function row(turn: LoggedTurn): Record<(typeof COLUMNS)[number], string | number
   };
 }
 
-/** RFC 4180. What a spreadsheet would take for a formula is a text. */
+/** RFC 4180, with every text in quotes: some spreadsheets part at semicolons. What they would take for a formula is made a text. */
 function line(cells: readonly (string | number)[]): string {
   const quoted = cells.map((cell) => {
-    const text = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    if (typeof cell === 'number') return String(cell);
+    const text = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+    return `"${text.replaceAll('"', '""')}"`;
   });
   return `${quoted.join(',')}\r\n`;
 }

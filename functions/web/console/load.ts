@@ -33,7 +33,10 @@ export function useLoaded<T>(
   return loaded;
 }
 
-async function once<T>(ask: () => Promise<{ data?: T; error?: unknown; response: Response }>): Promise<Loaded<T>> {
+/** One question: its answer or its problem; neither: the platform could not be reached. */
+export async function once<T>(
+  ask: () => Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<Loaded<T>> {
   try {
     const { data, error, response } = await ask();
     online.value = true;

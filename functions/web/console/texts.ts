@@ -105,7 +105,30 @@ const texts = {
   thumbs: { en: 'Thumbs up / down', ko: '좋아요 / 싫어요' },
   stars: { en: 'Stars for persons', ko: '상담 별점' },
   open_incidents: { en: 'Open incidents', ko: '미처리 장애' },
-  beside: { en: 'Changes are against the week before. Time zone', ko: '증감은 지난주와 비교한 값이에요. 시간대' },
+  besideWeek: { en: 'Changes are against the week before', ko: '증감은 지난주 같은 때와 비교한 값이에요' },
+  besideWeeks: { en: 'Changes are against as many weeks before', ko: '증감은 바로 앞 같은 기간과 비교한 값이에요' },
+  state_pushed: { en: 'pushed', ko: '올라옴' },
+  state_verified: { en: 'verified', ko: '확인됨' },
+  state_base: { en: 'base', ko: '기본 이미지' },
+  state_staging: { en: 'staging', ko: '스테이징 중' },
+  state_warm: { en: 'warm', ko: '준비 중' },
+  state_ready: { en: 'ready', ko: '반영 가능' },
+  state_live: { en: 'live', ko: '운영 중' },
+  state_superseded: { en: 'superseded', ko: '교체됨' },
+  state_failed: { en: 'failed', ko: '실패' },
+  'state_rolled-back': { en: 'rolled back', ko: '되돌림' },
+  'conversation.view': { en: 'looked at a conversation', ko: '대화 조회' },
+  'turns.export': { en: 'exported messages', ko: '메시지 내보내기' },
+  'content.edit': { en: 'changed content', ko: '콘텐츠 수정' },
+  'content.discard': { en: 'discarded a draft', ko: '초안 삭제' },
+  'content.publish': { en: 'published content', ko: '콘텐츠 게시' },
+  'content.revert': { en: 'reverted content', ko: '콘텐츠 되돌리기' },
+  'incident.acknowledge': { en: 'acknowledged an incident', ko: '장애 확인' },
+  'incident.repeat': { en: 'had an incident tried again', ko: '장애 재시도' },
+  'release.swap': { en: 'made a release live', ko: '운영 반영' },
+  'release.rollback': { en: 'rolled a release back', ko: '배포 되돌리기' },
+  'user.export': { en: 'exported a user', ko: '사용자 내보내기' },
+  'user.erase': { en: 'erased a user', ko: '사용자 삭제' },
   byHour: { en: 'By the hour', ko: '시간별' },
   byDay: { en: 'By the day', ko: '일별' },
   chart: { en: 'Messages over time, as in the table below', ko: '시간에 따른 메시지 수 (아래 표와 같아요)' },
@@ -204,7 +227,9 @@ export function speak(next: Language): void {
   localStorage.setItem(KEPT, next);
 }
 
-export function say(name: keyof typeof texts): string {
+export type Text = keyof typeof texts;
+
+export function say(name: Text): string {
   return texts[name][language.value];
 }
 
@@ -218,12 +243,13 @@ export function ago(ms: number): string {
   return format.format(-Math.round(seconds / 86_400), 'day');
 }
 
-export function clock(at: number): string {
-  return new Intl.DateTimeFormat(language.value, { hour: 'numeric', minute: '2-digit' }).format(at);
+/** By this machine's clock, or by the one of a time zone. */
+export function clock(at: number, timeZone?: string): string {
+  return new Intl.DateTimeFormat(language.value, { hour: 'numeric', minute: '2-digit', timeZone }).format(at);
 }
 
-export function day(at: number): string {
-  return new Intl.DateTimeFormat(language.value, { month: 'short', day: 'numeric' }).format(at);
+export function day(at: number, timeZone?: string): string {
+  return new Intl.DateTimeFormat(language.value, { month: 'short', day: 'numeric', timeZone }).format(at);
 }
 
 /** A day and a time. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { turnId, userId } from '../../../functions/conversation/identifier.ts';
-import { boundsOf, dayOf, HOUR_MS, plusDays } from '../../../functions/statistics/day.ts';
+import { boundsOf, dayOf, HOUR_MS, plusDays, sameTimeBefore } from '../../../functions/statistics/day.ts';
 import { addDuration, addDurations, type Durations, percentileOf } from '../../../functions/statistics/durations.ts';
 import { addPeople, addPerson, countPeople, type People } from '../../../functions/statistics/people.ts';
 import { type Counted, outcomeOf, rollUp, together, total } from '../../../functions/statistics/rollup.ts';
@@ -103,6 +103,12 @@ test('days begin where the business is, also where clocks are put forward and ba
     return (to - from) / HOUR_MS;
   };
   assert.deepEqual(['2026-03-28', '2026-03-29', '2026-10-25'].map(hours), [24, 23, 25]);
+  const noon = Date.parse('2026-03-30T10:00:00Z');
+  assert.equal(
+    new Date(sameTimeBefore(noon, 7, 'Europe/Berlin')).toISOString(),
+    '2026-03-23T11:00:00.000Z',
+    'noon is noon',
+  );
   assert.equal(plusDays('2026-02-28', 1), '2026-03-01');
   assert.equal(plusDays('2026-01-01', -1), '2025-12-31');
 });

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { api, type Schemas } from '../api.ts';
-import { useLoaded } from '../load.ts';
+import { once, useLoaded } from '../load.ts';
 import { duration, moment, percent, say } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
 
@@ -13,6 +13,7 @@ export function Conversation({ id }: { id: string }) {
   const { query } = useLocation();
   const older = useSignal<Turn[]>([]);
   const hasMore = useSignal(true);
+  const isLoading = useSignal(false);
   const ask = (before?: number) =>
     api.GET('/api/admin/conversations/{conversationId}', {
       params: {
@@ -28,7 +29,9 @@ export function Conversation({ id }: { id: string }) {
   }, [data]);
   document.title = `${say('conversation')} · ${document.body.dataset.bot}`;
   const showOlder = async () => {
-    const { data: page } = await ask(turns[0]?.ordinal);
+    isLoading.value = true;
+    const { data: page } = await once(() => ask(turns[0]?.ordinal));
+    isLoading.value = false;
     if (!page) return;
     older.value = [...page.turns, ...older.value];
     hasMore.value = page.more;
@@ -40,7 +43,7 @@ export function Conversation({ id }: { id: string }) {
       </p>
       <Trouble problem={problem} />
       {data?.more && hasMore.value && (
-        <button type="button" onClick={() => void showOlder()}>
+        <button type="button" disabled={isLoading.value} onClick={() => void showOlder()}>
           {say('older')}
         </button>
       )}

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { api, type Problem, type Schemas } from '../api.ts';
-import { useLoaded } from '../load.ts';
+import { once, useLoaded } from '../load.ts';
 import { moment, number, say } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
 
@@ -34,8 +34,11 @@ export function Conversations({ me }: { me: Schemas['Me'] }) {
   const more = useSignal<{ turns: Turn[]; next: string | null; searched: number } | null>(null);
   const problem = useSignal<Problem | null>(null);
   const isLoading = useSignal(false);
+  const current = useRef(key);
+  current.current = key;
   useEffect(() => {
     more.value = null;
+    problem.value = null;
   }, [key]);
   document.title = `${say('list')} · ${document.body.dataset.bot}`;
   const { data, loading } = first.value;
@@ -45,11 +48,18 @@ export function Conversations({ me }: { me: Schemas['Me'] }) {
   const goOn = async () => {
     if (!next || isLoading.value) return;
     isLoading.value = true;
-    const { data: page, error } = await ask(next);
+    const page = await once(() => ask(next));
     isLoading.value = false;
-    problem.value = (error as Problem | undefined) ?? null;
-    if (page)
-      more.value = { turns: [...(more.value?.turns ?? []), ...page.turns], next: page.next, searched: page.searched };
+    // Another search was begun meanwhile.
+    if (current.current !== key) return;
+    problem.value = page.problem;
+    const found = page.data;
+    if (found)
+      more.value = {
+        turns: [...(more.value?.turns ?? []), ...found.turns],
+        next: found.next,
+        searched: found.searched,
+      };
   };
   const mayExport = me.roles.includes('editor') || me.roles.includes('admin');
   return (
@@ -57,7 +67,7 @@ export function Conversations({ me }: { me: Schemas['Me'] }) {
       <Filters given={given} choose={(fields) => route(`/console/conversations?${new URLSearchParams(fields)}`)} />
       <Trouble problem={first.value.problem ?? problem.value} />
       <p class="hint" role="status">
-        {loading && !data ? say('loading') : `${number(turns.length)} ${say('found')}`}
+        {loading && !data ? say('loading') : `${number(turns.length)}${next ? '+' : ''} ${say('found')}`}
         {mayExport && (
           <>
             {' · '}
@@ -154,7 +164,7 @@ function Filters({ given, choose }: { given: Record<string, string>; choose(fiel
       </label>
       <label>
         {say('outcome')}
-        <select name="outcome" defaultValue={given.outcome}>
+        <select name="outcome" value={given.outcome ?? ''}>
           <option value="">{say('all')}</option>
           {OUTCOMES.map((outcome) => (
             <option key={outcome} value={outcome}>
@@ -165,7 +175,7 @@ function Filters({ given, choose }: { given: Record<string, string>; choose(fiel
       </label>
       <label>
         {say('feedback')}
-        <select name="feedback" defaultValue={given.feedback}>
+        <select name="feedback" value={given.feedback ?? ''}>
           <option value="">{say('all')}</option>
           <option value="up">👍</option>
           <option value="down">👎</option>

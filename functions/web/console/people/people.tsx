@@ -72,7 +72,7 @@ export function People() {
           {kind.value === 'channel' && (
             <label>
               {say('channel')}
-              <input name="channel" required maxLength={64} pattern="[\\w.\\-]+" />
+              <input name="channel" required maxLength={64} pattern="[\w.\-]+" />
             </label>
           )}
           <label class="wide">
@@ -170,7 +170,7 @@ function Audit({ changes }: { changes: number }) {
               <tr key={id}>
                 <td>{moment(at)}</td>
                 <td>{by.name}</td>
-                <td>{action}</td>
+                <td>{say(action)}</td>
                 <td class="id">
                   {of &&
                     (of.startsWith('conversation.') ? (

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { act, api, type Problem, type Schemas } from '../api.ts';
 import { useLoaded } from '../load.ts';
-import { duration, moment, percent, say } from '../texts.ts';
+import { duration, moment, percent, say, type Text } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
 
 type Release = Schemas['ListedReleases']['releases'][number];
@@ -11,7 +11,7 @@ type Kind = 'swap' | 'rollback';
 export function Releases({ me }: { me: Schemas['Me'] }) {
   const changes = useSignal(0);
   const problem = useSignal<Problem | null>(null);
-  const asked = useSignal<Kind | null>(null);
+  const asked = useSignal<{ kind: Kind; release: string; title: string } | null>(null);
   const loaded = useLoaded(`releases ${changes.value}`, () => api.GET('/api/admin/releases'), 3_000);
   document.title = `${say('releases')} · ${document.body.dataset.bot}`;
   const { data } = loaded.value;
@@ -29,7 +29,8 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
     );
     changes.value += 1;
   };
-  const sure = asked.value && data?.[asked.value].release;
+  // What was asked for, and not what came there meanwhile.
+  const stands = asked.value === null || data === null || data[asked.value.kind].release === asked.value.release;
   return (
     <main class="page">
       <Trouble problem={problem.value ?? loaded.value.problem} />
@@ -52,7 +53,8 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
                 disabled={data[kind].release === null}
                 aria-describedby={`why-${kind}`}
                 onClick={() => {
-                  asked.value = kind;
+                  const release = data[kind].release!;
+                  asked.value = { kind, release, title: titleOf(data.releases, release) };
                 }}
               >
                 {say(kind)}
@@ -64,11 +66,11 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
           ))}
         </section>
       )}
-      {asked.value && sure && (
+      {asked.value && stands && (
         <Sure
-          kind={asked.value}
-          title={titleOf(data.releases, sure)}
-          yes={() => void swap(asked.value!, sure)}
+          kind={asked.value.kind}
+          title={asked.value.title}
+          yes={() => void swap(asked.value!.kind, asked.value!.release)}
           no={() => {
             asked.value = null;
           }}
@@ -127,7 +129,7 @@ function One({ release }: { release: Release }) {
     <>
       <p class="line">
         <b>{models.join(', ') || digest.slice(0, 19)}</b>
-        <span class={state === 'failed' ? 'late' : 'tag'}>{state}</span>
+        <span class={state === 'failed' ? 'late' : 'tag'}>{say(`state_${state}` as Text)}</span>
       </p>
       <p class="quiet-text">
         {digest.slice(0, 19)} · {moment(since)}
@@ -146,7 +148,8 @@ function One({ release }: { release: Release }) {
         <ol class="plain">
           {steps.map((step) => (
             <li key={`${step.state}${step.at}`}>
-              {moment(step.at)} · {step.state} {step.by && `· ${step.by}`} {step.note && `· ${step.note}`}
+              {moment(step.at)} · {say(`state_${step.state}` as Text)} {step.by && `· ${step.by}`}{' '}
+              {step.note && `· ${step.note}`}
             </li>
           ))}
         </ol>

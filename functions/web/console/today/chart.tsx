@@ -16,39 +16,42 @@ export function Chart({
   times,
   lines,
   by,
+  timeZone,
   label,
 }: {
   times: number[];
   lines: Line[];
   by: 'hour' | 'day';
+  timeZone: string;
   label: string;
 }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
-    const plot = draw(element, times, lines, by);
+    const plot = draw(element, times, lines, by, timeZone);
     const watcher = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     watcher.observe(element);
     return () => {
       watcher.disconnect();
       plot.destroy();
     };
-  }, [times, lines, by]);
+  }, [times, lines, by, timeZone]);
   return <div class="chart" ref={place} role="img" aria-label={label} />;
 }
 
-function draw(element: HTMLElement, times: number[], lines: Line[], by: 'hour' | 'day'): Plot {
+function draw(element: HTMLElement, times: number[], lines: Line[], by: 'hour' | 'day', timeZone: string): Plot {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
   const axis = { stroke: color('--quiet'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } };
-  const when = (seconds: number) => (by === 'hour' ? clock(seconds * 1_000) : day(seconds * 1_000));
+  const when = (seconds: number) => (by === 'hour' ? clock(seconds * 1_000, timeZone) : day(seconds * 1_000, timeZone));
   return new Plot(
     {
       width: element.clientWidth,
       height: HEIGHT,
       padding: [8, 32, 0, 0],
       legend: { live: false },
+      tzDate: (seconds) => Plot.tzDate(new Date(seconds * 1_000), timeZone),
       series: [
         { value: (_, seconds) => (seconds === null ? '' : when(seconds)) },
         ...lines.map(({ title, color: name }) => ({

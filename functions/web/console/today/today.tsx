@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { api, type Schemas } from '../api.ts';
 import { useLoaded } from '../load.ts';
-import { clock, day, duration, number, percent, say } from '../texts.ts';
+import { clock, day, duration, number, percent, say, type Text } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
 import { Chart } from './chart.tsx';
 
@@ -144,10 +144,13 @@ function Board({ data }: { data: Schemas['Today'] }) {
     [series],
   );
   const times = useMemo(() => series.map(({ at }) => at), [series]);
-  const when = (at: number) => (data.by === 'hour' ? clock(at) : day(at));
+  const when = (at: number) => (data.by === 'hour' ? clock(at, data.timeZone) : day(at, data.timeZone));
+  const { query } = useLocation();
   const link = (more: Record<string, string>) => {
-    const { from, to } = { from: series[0]?.at ?? data.now, to: data.now };
-    return `/console/conversations?${new URLSearchParams({ from: String(from), ...(data.to < dayBefore(data.now, 0, data.timeZone) ? { to: String((series.at(-1)?.at ?? to) + (data.by === 'hour' ? 3_600_000 : 86_400_000)) } : {}), ...more })}`;
+    const { channel, locale } = query;
+    const chosen = { from: String(data.begins), ...(data.ends < data.now ? { to: String(data.ends) } : {}) };
+    const filters = { ...chosen, ...(channel ? { channel } : {}), ...(locale ? { locale } : {}), ...more };
+    return `/console/conversations?${new URLSearchParams(filters)}`;
   };
   return (
     <>
@@ -204,12 +207,12 @@ function Board({ data }: { data: Schemas['Today'] }) {
           />
         </dl>
         <p class="hint">
-          {say('beside')} {data.timeZone} · {clock(data.now)}
+          {say(data.weeks === 1 ? 'besideWeek' : 'besideWeeks')} · {data.timeZone} {clock(data.now, data.timeZone)}
         </p>
       </section>
       <section class="card">
         <h2>{data.by === 'hour' ? say('byHour') : say('byDay')}</h2>
-        <Chart times={times} lines={lines} by={data.by} label={say('chart')} />
+        <Chart times={times} lines={lines} by={data.by} timeZone={data.timeZone} label={say('chart')} />
         <details>
           <summary>{say('asTable')}</summary>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
@@ -328,7 +331,8 @@ function Board({ data }: { data: Schemas['Today'] }) {
           <ul class="plain">
             {data.releases.map(({ id, state, models }) => (
               <li key={id}>
-                <a href="/console/releases">{models.join(', ') || id.slice(0, 19)}</a> <span class="tag">{state}</span>
+                <a href="/console/releases">{models.join(', ') || id.slice(0, 19)}</a>{' '}
+                <span class="tag">{say(`state_${state}` as Text)}</span>
               </li>
             ))}
           </ul>
