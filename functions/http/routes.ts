@@ -115,6 +115,21 @@ const console: readonly Route[] = [
     async () => (await import('./admin/content.ts')).publish,
   ),
   staff(
+    'content-check',
+    'POST',
+    `${content}/check`,
+    'editor',
+    async () => (await import('./admin/draft.ts')).checkItem,
+  ),
+  staff('content-try', 'POST', `${content}/try`, 'editor', async () => (await import('./admin/draft.ts')).tryDraft),
+  staff(
+    'content-effect',
+    'GET',
+    `${content}/effect`,
+    'editor',
+    async () => (await import('./admin/draft.ts')).getEffect,
+  ),
+  staff(
     'content-versions',
     'GET',
     `${content}/versions`,

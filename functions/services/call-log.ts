@@ -108,6 +108,15 @@ export async function labelledTurns(limit: number, since: number): Promise<{ tex
   return turns.filter(({ text }) => text).map(({ text, label }) => ({ text, intent: label }));
 }
 
+/** What a logged turn was understood to be, and what answered it. */
+export type Meant = Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'locale' | 'skill' | 'understanding'>;
+
+/** The last turns that customers wrote, the newest first. */
+export async function lastMeant(limit: number): Promise<Meant[]> {
+  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
+  return await documents.query(query, [], { limit });
+}
+
 /** What statistics count of the turns that were answered in a time. */
 export async function countedTurns(from: number, to: number, limit: number): Promise<Counted[]> {
   const query = `SELECT TOP ${limit} c.acceptedAt, c.answeredAt, c.channel, c.content, c.feedback, c.givenId, c.handover, c.locale, c.outcome, c.rating, c.skill, c.timings, c.understanding, c.userId, c["by"] FROM c WHERE c.answeredAt >= @from AND c.answeredAt < @to ORDER BY c.answeredAt`;

@@ -130,7 +130,10 @@ export async function discardDraft(item: string, etag?: string): Promise<void> {
 }
 
 /** What drafts would make of what is live, and all that is wrong with it. */
-export function draftContent({ content }: Published, list: readonly Draft[]): ReturnType<typeof draftOf> {
+export function draftContent(
+  { content }: Published,
+  list: readonly Pick<Draft, 'item' | 'value' | 'base'>[],
+): ReturnType<typeof draftOf> {
   const { content: next, problems } = draftOf(content, new Map(list.map(({ item, value }) => [item, value])));
   const items = itemsOf(content);
   for (const { item, base } of list) {

@@ -71,6 +71,96 @@ describe('the console in a browser', () => {
     await page.locator('.turns li').first().waitFor();
   });
 
+  test('a bad answer is found, corrected as a draft, seen in what would change, published, and answered rightly', async () => {
+    const { platform } = fixture;
+    const { page } = await staff('Ada Admin', 'conversations');
+    await page.getByLabel('Text').fill('opening hours');
+    await page.keyboard.press('Enter');
+    await page.locator('.turns a').first().click();
+    await page.locator('.facts-of', { hasText: 'store hours' }).first().waitFor();
+    await page.getByRole('link', { name: 'Bot', exact: true }).click();
+    await page.getByRole('searchbox').fill('store hours');
+    await page.getByRole('link', { name: 'store hours' }).click();
+    const answers = page.locator('fieldset', { hasText: 'Answers, a line each' }).getByLabel(/^English/);
+    await answers.waitFor();
+    await accessible(page, 'an intent');
+    await pictured(page, 'console-bot');
+    await answers.fill('');
+    await page.getByLabel('To correct').getByText('has no answers in en').waitFor();
+    await answers.fill('From the console: until nine in the evening.');
+    await page.getByLabel('To correct').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Save draft' }).click();
+    await page.getByText('Draft saved').waitFor();
+    assert.match((await say(platform, unique('e2e'), 'what are your opening hours?')).body.replies[0].text, /10:00/);
+
+    await page.getByRole('link', { name: 'Drafts and versions 1' }).click();
+    await page.getByRole('button', { name: 'What would change' }).click();
+    const row = page.locator('tbody tr', { hasText: 'what are your opening hours?' }).first();
+    await row.waitFor();
+    assert.match((await row.textContent())!, /10:00.*From the console: until nine/);
+    await accessible(page, 'drafts');
+    await pictured(page, 'console-drafts');
+    await page.getByRole('link', { name: 'Try it' }).first().click();
+    await page.getByLabel('Say something').fill('what are your opening hours?');
+    await page.keyboard.press('Enter');
+    await page.locator('.said.bot', { hasText: 'From the console' }).waitFor();
+    await accessible(page, 'trying it');
+    await page.getByRole('link', { name: /Drafts and versions/ }).click();
+    await page.getByLabel('What is it for?').fill('new hours');
+    await page.getByRole('button', { name: 'Publish (1)' }).click();
+    await page.getByText('Live as version 1').waitFor();
+    await eventually(async () =>
+      (await say(platform, unique('e2e'), 'what are your opening hours?')).body.replies[0].text.startsWith(
+        'From the console',
+      ),
+    );
+    await page.locator('summary', { hasText: 'new hours' }).click();
+    await page.locator('ins', { hasText: 'From the console' }).waitFor();
+  });
+
+  test('an intent with a flow is added: the flow is drawn, talked to before it is live, and begun by what a customer taps', async () => {
+    const { page } = await staff('Eddie Editor', 'bot');
+    await page.getByRole('button', { name: 'Flows', exact: true }).click();
+    await page.getByLabel('Name of a new one').fill('gift wrap order');
+    await page.getByRole('button', { name: 'Add' }).click();
+    const json = page.getByLabel('JSON');
+    await json.waitFor();
+    await json.fill('{ "slots": {}, "steps": [ { "say": ');
+    await page.locator('label.json .late').waitFor();
+    await json.fill('{ "slots": {}, "steps": [ { "id": "told", "say": "gift_told" } ] }');
+    await page.getByText('there is no phrase "gift_told"').waitFor();
+    await page.locator('.flow .step', { hasText: 'gift_told' }).waitFor();
+    await accessible(page, 'a flow');
+    await page.getByRole('button', { name: 'Save draft' }).click();
+    await page.getByText('Draft saved').waitFor();
+    const add = async (kind: string, name: string, fill: () => Promise<void>) => {
+      await page.getByRole('button', { name: kind, exact: true }).click();
+      await page.getByLabel('Name of a new one').fill(name);
+      await page.getByRole('button', { name: 'Add' }).click();
+      await page.locator('h2.title', { hasText: name.replaceAll('_', ' ') }).waitFor();
+      await fill();
+      await page.getByRole('button', { name: 'Save draft' }).click();
+      await page.getByText('Draft saved').waitFor();
+    };
+    await add('Phrases', 'gift_told', async () => {
+      await page.getByLabel('English').fill('We wrap it in green paper.');
+      await page.getByLabel('한국어').fill('초록 포장지로 포장해 드려요.');
+    });
+    await add('Intents', 'gift_in_green', async () => {
+      const utterances = page.locator('fieldset', { hasText: 'What customers say' });
+      await utterances.getByLabel(/^English/).fill('Please wrap it in green');
+      await utterances.getByLabel(/^한국어/).fill('초록색으로 포장해 주세요');
+      await page.getByLabel('Begins the flow').selectOption('gift_wrap_order');
+    });
+    await page.getByRole('link', { name: 'Drafts and versions 3' }).click();
+    await page.getByRole('button', { name: 'Publish (3)' }).waitFor();
+    assert.equal(await page.locator('.problems li').count(), 0);
+    await page.getByRole('link', { name: 'Try it' }).first().click();
+    await page.getByLabel('Say something').fill('Please wrap it in green');
+    await page.keyboard.press('Enter');
+    await page.locator('.said.bot', { hasText: 'green paper' }).waitFor();
+  });
+
   test('an incident is acknowledged; a customer\u2019s text in it is text', async () => {
     const { platform } = fixture;
     await platform.cosmos.client.database('maru').container('incidents').items.create({
@@ -151,6 +241,8 @@ describe('the console in a browser', () => {
       ['incidents', '.filters'],
       ['releases', '.cards li'],
       ['people', 'form'],
+      ['bot', '.list li'],
+      ['bot/flow.order_cancel', '.title'],
     ] as const) {
       await page.goto(`${fixture.platform.gateway}/console/${path}`);
       await page.locator(there).first().waitFor();

@@ -49,7 +49,7 @@ export const getContent = staffRoute(
   async () => {
     const seen = await published();
     const drafts = await listDrafts(seen);
-    const { problems } = draftContent(seen, drafts);
+    const problems = await problemsOf(seen, drafts);
     const items = itemsOf(seen.content);
     const ids = new Set([...items.keys(), ...drafts.map(({ item }) => item)]);
     return json(200, {
@@ -176,7 +176,7 @@ export const publish = staffRoute(
     if (asked !== list.length || list.length === 0)
       throw new Problem('content_changed', `There are ${list.length} drafts by now: look at them once more.`);
     const problems = await problemsOf(seen);
-    if (problems.length > 0) throw faulty(problems);
+    if (problems.length > 0) throw refuseFaulty(problems);
     const version = await orChanged(
       audited(by, 'content.publish', null, async () => {
         const version = await publishDrafts(by, note);
@@ -253,8 +253,12 @@ export const revert = staffRoute(
   },
 );
 
-async function problemsOf(seen: Published): Promise<ContentProblem[]> {
-  const drafts = await listDrafts(seen);
+/** All that is wrong with drafts; of those that are kept, unless others are named. */
+export async function problemsOf(
+  seen: Published,
+  given?: Pick<Draft, 'item' | 'value' | 'base'>[],
+): Promise<ContentProblem[]> {
+  const drafts = given ?? (await listDrafts(seen));
   const { problems } = draftContent(seen, drafts);
   // What the bot is judged by must not be what it learns from.
   const held = new Set((await heldOut()).intents.map(({ text }) => utteranceKey(text)));
@@ -275,7 +279,7 @@ function utterancesOf(id: string, value: Value): string[] {
 }
 
 /** What customers said, without personal details; what the bot says may well have the shop's number. */
-function withoutDetails(id: string, value: Value): Value {
+export function withoutDetails(id: string, value: Value): Value {
   const keep = keptOf(currentBot());
   const kept = (texts: unknown) =>
     typeof texts === 'object' && texts !== null
@@ -307,12 +311,12 @@ async function orChanged<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     if (error instanceof Stale) throw new Problem('content_changed', error.message);
-    if (error instanceof Faulty) throw faulty(error.problems);
+    if (error instanceof Faulty) throw refuseFaulty(error.problems);
     throw error;
   }
 }
 
-function faulty(problems: ContentProblem[]): Problem {
+export function refuseFaulty(problems: ContentProblem[]): Problem {
   const errors = problems
     .slice(0, PROBLEMS)
     .map(({ item, path, message }) => ({ field: [item, path].filter(Boolean).join(' '), reason: message }));

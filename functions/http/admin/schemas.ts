@@ -531,3 +531,47 @@ export const contentDiff = z
     differences: z.array(z.object({ item: z.string(), before: z.unknown(), after: z.unknown() })),
   })
   .meta({ id: 'ContentDiff' });
+
+export const itemCheck = z
+  .strictObject({ id: item.shape.itemId, value: z.record(z.string().max(100), z.unknown()) })
+  .meta({ id: 'ItemCheck' });
+export const itemChecked = z.object({ problems: z.array(problem) }).meta({ id: 'ItemChecked' });
+
+export const trial = z
+  .strictObject({
+    texts: z.array(said.max(1_000)).min(1).max(20).meta({ description: 'All that was said so far.' }),
+    signedIn: z.boolean(),
+  })
+  .meta({ id: 'Trial' });
+export const tried = z
+  .object({
+    turns: z.array(
+      z.object({
+        text: z.string(),
+        locale: z.string(),
+        intent: z.string(),
+        score: z.number(),
+        skill: z.string(),
+        replies: z.array(z.object({ text: z.string(), suggestions: z.array(z.string()) })),
+        notDone: z.array(z.string()).meta({ description: 'Actions that would have changed something.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'Tried' });
+
+export const effect = z
+  .object({
+    looked: z.int().meta({ description: 'How many turns were looked at.' }),
+    changed: z.int(),
+    turns: z.array(
+      z.object({
+        turnId: z.string(),
+        conversationId: z.string(),
+        text: z.string(),
+        locale: z.string(),
+        before: z.string(),
+        after: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'ContentEffect' });
