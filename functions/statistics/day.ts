@@ -6,8 +6,15 @@ export const hourOf = (at: number): number => Math.floor(at / HOUR_MS) * HOUR_MS
 
 /** The day that a moment is in, as `2026-11-28`. */
 export function dayOf(at: number, timeZone: string): string {
-  return new Intl.DateTimeFormat('sv-SE', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(at);
+  // Made once a zone: that takes longer than all it is asked for a page.
+  const known =
+    formats.get(timeZone) ??
+    new Intl.DateTimeFormat('sv-SE', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  formats.set(timeZone, known);
+  return known.format(at);
 }
+
+const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** When a day begins and ends there, in milliseconds since the epoch; on a whole hour, as statistics are by the hour. */
 export function boundsOf(day: string, timeZone: string): { from: number; to: number } {

@@ -89,6 +89,10 @@ try {
     ['… with a word', 'turns?text=refund'],
     ['… with a word that nobody wrote', 'turns?text=zzzzzz'],
     ['one conversation', `conversations/${some.turns[0].conversationId}`],
+    ['bot', 'content'],
+    ['an intent', 'content/items/intent.store_hours'],
+    ['what would change', 'content/effect'],
+    ['versions', 'content/versions'],
     ['incidents', 'incidents?open=true'],
     ['releases', 'releases'],
     ['audit', 'audit'],
@@ -118,6 +122,7 @@ try {
   for (const [name, path, there] of [
     ['today', 'today', '.tiles'],
     ['conversations', 'conversations', '.turns li'],
+    ['bot', 'bot/intent.store_hours', 'textarea'],
     ['incidents', 'incidents', '.cards li'],
     ['people and data', 'people', 'form'],
   ] as const) {
@@ -161,7 +166,15 @@ process.exit();
 
 /** In English and by day at a desk, in Korean and in the dark on a phone. */
 async function takePictures(conversation: string): Promise<void> {
-  const pages = ['today', 'conversations', `conversations/${conversation}`, 'incidents', 'people'];
+  const pages = [
+    'today',
+    'conversations',
+    `conversations/${conversation}`,
+    'incidents',
+    'people',
+    'bot/intent.store_hours',
+    'bot/flow.order_cancel',
+  ];
   for (const [suffix, more] of [
     ['', { locale: 'en-US', viewport: { width: 1280, height: 900 } }],
     ['-phone', { locale: 'ko-KR', viewport: { width: 390, height: 844 }, colorScheme: 'dark' as const }],
@@ -173,10 +186,12 @@ async function takePictures(conversation: string): Promise<void> {
     await page.getByRole('link', { name: 'Ada Admin' }).click();
     for (const path of pages) {
       await page.goto(`${platform.gateway}/console/${path}`);
-      await page.locator('main.page > *').nth(1).waitFor();
+      await page.locator('main').waitFor();
       // Until charts are drawn and lists are there.
       await page.waitForTimeout(1_000);
-      const name = path.includes('/') ? 'conversation' : path;
+      const name = path.startsWith('conversations/')
+        ? 'conversation'
+        : path.replace('bot/intent.store_hours', 'bot').replace('bot/flow.order_cancel', 'flow');
       await page.screenshot({ path: join(root, `docs/pictures/console-${name}${suffix}.png`) });
     }
     await context.close();

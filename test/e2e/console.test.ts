@@ -84,7 +84,6 @@ describe('the console in a browser', () => {
     const answers = page.locator('fieldset', { hasText: 'Answers, a line each' }).getByLabel(/^English/);
     await answers.waitFor();
     await accessible(page, 'an intent');
-    await pictured(page, 'console-bot');
     await answers.fill('');
     await page.getByLabel('To correct').getByText('has no answers in en').waitFor();
     await answers.fill('From the console: until nine in the evening.');
