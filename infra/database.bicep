@@ -178,6 +178,24 @@ resource statistics 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containe
   }
 }
 
+// What a person said that customers mean.
+resource reviews 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'reviews'
+  properties: {
+    resource: {
+      id: 'reviews'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/participants/[]/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
 // What the bot says: drafts, versions, and the pointer to what is live.
 resource content 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database

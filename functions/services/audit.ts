@@ -6,6 +6,8 @@ import { Documents } from './documents.ts';
 export const ACTIONS = [
   'conversation.view',
   'turns.export',
+  'review.decide',
+  'review.undo',
   'content.edit',
   'content.discard',
   'content.publish',

@@ -1,3 +1,4 @@
+import type { Reviewed } from '../content/queue.ts';
 import type { AnsweredTurn } from '../conversation/document.ts';
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import type { Counted } from '../statistics/rollup.ts';
@@ -8,7 +9,10 @@ export interface LoggedTurn extends Omit<AnsweredTurn, 'sender'> {
   conversationId: ConversationId;
   channel: string;
   feedback?: Feedback;
+  /** What it means, as a person has said. */
   label?: string;
+  /** The label became an utterance that models learn from: it judges none. */
+  trains?: true;
 }
 
 export interface Feedback {
@@ -101,7 +105,7 @@ export async function lastTurns(limit: number): Promise<{ id: TurnId; text: stri
 
 /** The last logged turns whose meaning a person has said. */
 export async function labelledTurns(limit: number, since: number): Promise<{ text: string; intent: string }[]> {
-  const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
+  const query = `SELECT TOP ${limit} c.text, c.label FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.label) AND NOT IS_DEFINED(c.trains) ORDER BY c.answeredAt DESC`;
   const turns = await documents.query<{ text: string; label: string }>(query, [{ name: '@since', value: since }], {
     limit,
   });
@@ -115,6 +119,32 @@ export type Meant = Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'locale'
 export async function lastMeant(limit: number): Promise<Meant[]> {
   const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
   return await documents.query(query, [], { limit });
+}
+
+/** Turns since a time that may need a person's look, the newest first: without a label. */
+export async function reviewableTurns(since: number, limit: number): Promise<Reviewed[]> {
+  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.userId, c.text, c.locale, c.answeredAt, c.understanding, c.skill, c.outcome, c.feedback, c.handover, c.givenId, c.replies FROM c WHERE c.answeredAt > @since AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) AND NOT IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
+  return await documents.query(query, [{ name: '@since', value: since }], { limit });
+}
+
+/** What a person has said that a turn means; null: nothing any more. A turn that is gone stays so. */
+export async function labelTurn(
+  conversationId: ConversationId,
+  id: TurnId,
+  label: { intent: string; trains: boolean } | null,
+): Promise<void> {
+  await documents.change(
+    id,
+    {
+      transition: (turn) => {
+        if (!turn) return [null, undefined];
+        const { label: _, trains: __, ...rest } = turn;
+        if (!label) return [rest, undefined];
+        return [{ ...rest, label: label.intent, ...(label.trains && { trains: true as const }) }, undefined];
+      },
+    },
+    { partition: conversationId },
+  );
 }
 
 /** What statistics count of the turns that were answered in a time. */

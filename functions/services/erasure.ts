@@ -10,6 +10,7 @@ import { Documents, REMOVE } from './documents.ts';
 import type { Incident } from './incidents.ts';
 import type { Lesson } from './lessons.ts';
 import { type Notes, notesAfter } from './notes.ts';
+import type { Review } from './reviews.ts';
 import { type ContainerName, containers } from './stores.ts';
 import { log } from './telemetry.ts';
 import { forgetSeen, type User } from './users.ts';
@@ -39,6 +40,7 @@ const documents = {
   incidents: new Documents<Incident>('incidents'),
   notes: new Documents<Notes>('notes'),
   lessons: new Documents<Lesson>('lessons'),
+  reviews: new Documents<Review>('reviews'),
   erasures: new Documents<Erasure>('erasures'),
 } satisfies Record<Exclude<ContainerName, 'releases' | 'staff' | 'statistics' | 'audit' | 'content'>, unknown>;
 
@@ -105,6 +107,11 @@ async function erase(id: UserId, at: number): Promise<Removed> {
     await documents.lessons.change(lesson, {
       transition: (current) => [current && { ...current, from: null, participants: [] }, undefined],
     });
+  for (const { id: review } of await found<Review>('reviews', id, 'c.id'))
+    await documents.reviews.change(review, {
+      // Its turns are of several: whoever else said it may have it again, by the next look.
+      transition: (current) => [current && { ...current, from: [], participants: [] }, undefined],
+    });
   const attachments = await eraseAttachments(id, at);
   await documents.users.change(id, {
     transition: (user) => [user && user.createdAt <= at ? REMOVE : null, undefined],
@@ -135,10 +142,14 @@ export async function exportUser(id: UserId) {
   const incidents = await found<Incident>('incidents', id);
   const notes = await found<Notes>('notes', id);
   const lessons = await found<Lesson>('lessons', id);
+  const reviews = await found<Review>('reviews', id);
   const attachments = await listAttachments(id);
-  if (!user && [conversations, turns, incidents, notes, lessons, attachments].every((list) => list.length === 0))
+  if (
+    !user &&
+    [conversations, turns, incidents, notes, lessons, reviews, attachments].every((list) => list.length === 0)
+  )
     return null;
-  return { user: user ?? null, conversations, turns, incidents, notes, lessons, attachments };
+  return { user: user ?? null, conversations, turns, incidents, notes, lessons, reviews, attachments };
 }
 
 async function found<D>(name: keyof typeof documents, user: UserId, fields = '*'): Promise<D[]> {

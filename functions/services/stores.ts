@@ -109,6 +109,17 @@ export const containers = {
       exported: false,
     },
   },
+  reviews: {
+    partitionKey: '/id',
+    days: 400,
+    indexed: ['/participants/[]/?'],
+    user: {
+      holds: 'of which turns a label was made; the text itself is without personal details',
+      found: 'ARRAY_CONTAINS(c.participants, @user)',
+      is: 'part',
+      exported: true,
+    },
+  },
   content: {
     partitionKey: '/id',
     days: null,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { conversationId } from '../../functions/conversation/identifier.ts';
+import { conversationId, turnId, userId } from '../../functions/conversation/identifier.ts';
 import { pushFake } from '../platform/fake-server.ts';
 import { eventually, request, say, unique, usePlatform } from '../platform/fixture.ts';
 import { accessible, outside, pictured, refused, staff as signedIn, thrown } from './browser.ts';
@@ -115,6 +115,85 @@ describe('the console in a browser', () => {
     );
     await page.locator('summary', { hasText: 'new hours' }).click();
     await page.locator('ins', { hasText: 'From the console' }).waitFor();
+  });
+
+  test('a hundred texts are reviewed by the keyboard alone, without a page load, and one is taken back', async () => {
+    const { platform } = fixture;
+    const container = platform.cosmos.client.database('maru').container('turns');
+    const now = Date.now();
+    for (let at = 0; at < 110; at += 1) {
+      const answered = {
+        answeredAt: now - at,
+        acceptedAt: now - at,
+        channel: 'api',
+        customerId: null,
+        attempts: 0,
+        retryAt: 0,
+      };
+      const said = {
+        text: `how about thing number ${at}`,
+        attachments: [],
+        locale: 'en',
+        replies: [{ text: 'Sorry?' }],
+      };
+      const top = [
+        { intent: 'gift_wrap', score: 0.4 },
+        { intent: 'coupons', score: 0.3 },
+      ];
+      const understanding = { intent: 'none', score: 0.4, top, model: { name: 'intents', version: '1' } };
+      await container.items.create({
+        ...answered,
+        ...said,
+        understanding,
+        id: turnId(`seed-${at}`),
+        givenId: `seed-${at}`,
+        conversationId: conversationId('api', `seed-${at}`),
+        userId: userId('api', `seed-${at}`),
+        fingerprint: '',
+        traceparent: '',
+        ordinal: 1,
+        outcome: 'answered',
+        skill: 'fallback',
+        logged: true,
+        deliveredAt: null,
+        timings: {},
+      });
+    }
+    const { page } = await staff('Eddie Editor', 'review');
+    const text = page.locator('.utterance');
+    await text.waitFor({ timeout: 40_000 });
+    await accessible(page, 'review');
+    await pictured(page, 'console-review');
+    let loads = 0;
+    page.on('framenavigated', () => {
+      loads += 1;
+    });
+    for (let count = 1; count <= 100; count += 1) {
+      await text.waitFor();
+      const before = await text.textContent();
+      const way = count % 5;
+      if (way === 0) {
+        await page.keyboard.press('i');
+        await page.keyboard.type('store hours');
+        await page.keyboard.press('Enter');
+      } else await page.keyboard.press(['', '1', 'o', 's', '2'][way]!);
+      await page.getByText(`· ${count} done`).waitFor();
+      await text.filter({ hasNotText: before! }).or(page.getByText('Nothing needs a look.')).first().waitFor();
+    }
+    assert.equal(loads, 0);
+    assert.equal(await page.locator('.problem').count(), 0);
+    await page.keyboard.press('u');
+    await page.getByText('· 99 done').waitFor();
+    await page.getByRole('link', { name: 'Bot', exact: true }).click();
+    await page.getByRole('link', { name: 'coupons changed' }).click();
+    const utterances = page.locator('fieldset', { hasText: 'What customers say' }).getByLabel(/^English/);
+    await eventually(async () => (await utterances.inputValue()).includes('how about thing number'));
+    // What the others do not expect to find.
+    for (const item of ['coupons', 'gift_wrap', 'store_hours', 'none']) {
+      const token = await platform.entra.token(['editor']);
+      const headers = { authorization: `Bearer ${token}` };
+      await request(platform, 'DELETE', `/api/admin/content/items/intent.${item}`, undefined, headers);
+    }
   });
 
   test('an intent with a flow is added: the flow is drawn, talked to before it is live, and begun by what a customer taps', async () => {

@@ -575,3 +575,34 @@ export const effect = z
     ),
   })
   .meta({ id: 'ContentEffect' });
+
+export const review = z.object({ reviewId: z.string().regex(/^[\w-]{43}$/, 'must be the id of a text to look at') });
+export const reviews = z
+  .object({
+    items: z.array(
+      z.object({
+        id: z.string(),
+        text: z.string(),
+        locale: z.string(),
+        reasons: z.array(z.enum(['thumbs_down', 'not_understood', 'handed_over', 'unsure', 'disagreement'])),
+        times: z.int(),
+        conversationId: z.string(),
+        turnId: z.string(),
+        at: z.number(),
+        reply: z.string(),
+        intent: z.string().nullable(),
+        score: z.number().nullable(),
+        top: z.array(z.object({ intent: z.string(), score: z.number() })),
+      }),
+    ),
+    waiting: z.int(),
+    intents: z.array(z.string()),
+  })
+  .meta({ id: 'Reviews' });
+export const decision = z
+  .strictObject({ kind: z.enum(['intent', 'skip']), intent: z.string().min(1).max(64).optional() })
+  .refine(({ kind, intent }) => (kind === 'intent') === (intent !== undefined), 'needs an intent, or none to skip it')
+  .meta({ id: 'ReviewDecision' });
+export const decided = z
+  .object({ trains: z.boolean().meta({ description: 'It is an utterance of the draft now.' }) })
+  .meta({ id: 'ReviewDecided' });

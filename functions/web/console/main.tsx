@@ -10,6 +10,7 @@ const Desk = lazy(() => import('./desk/desk.tsx').then(({ Desk }) => Desk));
 const Today = lazy(() => import('./today/today.tsx').then(({ Today }) => Today));
 const Conversations = lazy(() => import('./conversations/conversations.tsx').then((page) => page.Conversations));
 const Conversation = lazy(() => import('./conversations/conversation.tsx').then((page) => page.Conversation));
+const Review = lazy(() => import('./review/review.tsx').then((page) => page.Review));
 const Bot = lazy(() => import('./bot/bot.tsx').then((page) => page.Bot));
 const Incidents = lazy(() => import('./incidents/incidents.tsx').then(({ Incidents }) => Incidents));
 const Releases = lazy(() => import('./releases/releases.tsx').then(({ Releases }) => Releases));
@@ -20,6 +21,7 @@ const PAGES = [
   { path: 'today', title: 'today' },
   { path: 'desk', title: 'desk', role: 'agent' },
   { path: 'conversations', title: 'list' },
+  { path: 'review', title: 'review', role: 'editor' },
   { path: 'bot', title: 'bot' },
   { path: 'incidents', title: 'incidents' },
   { path: 'releases', title: 'releases' },
@@ -112,6 +114,7 @@ function Pages({ me }: { me: Schemas['Me'] }) {
           <Route path="/console/desk/:id" component={Desk} me={me} />
           <Route path="/console/conversations" component={Conversations} me={me} />
           <Route path="/console/conversations/:id" component={Conversation} />
+          <Route path="/console/review" component={Review} />
           <Route path="/console/bot" component={Bot} me={me} />
           <Route path="/console/bot/:id" component={Bot} me={me} />
           <Route path="/console/incidents" component={Incidents} me={me} />

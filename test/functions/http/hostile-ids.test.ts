@@ -87,8 +87,10 @@ async function call(
   return (await handler(request, {})).status;
 }
 
-const CONTAINERS = 'conversations|users|turns|notes|lessons|incidents|releases|erasures|statistics|audit|content';
-const DOCUMENT = /^(?:conversation|user|turn)\.[\w-]{43}$/;
+const CONTAINERS =
+  'conversations|users|turns|notes|lessons|incidents|releases|erasures|statistics|audit|content|reviews';
+/** Or which content is live, which is looked up beside everything. */
+const DOCUMENT = /^(?:(?:conversation|user|turn)\.[\w-]{43}|pointer)$/;
 
 /** What the database may be asked: a container's documents, or one of them by an id that was made. */
 function assertHarmless(): void {

@@ -39,7 +39,7 @@ export function Conversation({ id }: { id: string }) {
   return (
     <main class="page">
       <p>
-        <a href="/console/conversations">{say('back')}</a> <span class="quiet-text">{id}</span>
+        <a href="/console/conversations">{say('back')}</a> <span class="id quiet-text">{id}</span>
       </p>
       <Trouble problem={problem} />
       {data?.more && hasMore.value && (

@@ -1,0 +1,131 @@
+import type { HttpRequest } from '@azure/functions';
+import type { Group } from '../../content/queue.ts';
+import { audited } from '../../services/audit.ts';
+import { published, readDraft, Stale } from '../../services/content.ts';
+import { decide, nextReviews, readReview, undo, waitingReviews } from '../../services/reviews.ts';
+import { Problem } from '../problem.ts';
+import { json, read, readJson, staffRoute } from '../route.ts';
+import * as schemas from './schemas.ts';
+import { agentOf } from './speak.ts';
+
+/** The one that is looked at, and the next, so that nobody waits for it. */
+const GIVEN = 2;
+
+/** POST /api/admin/review: it gives what it answers to one person, and so is no look. */
+export const postNext = staffRoute(
+  'admin.review',
+  {
+    summary: 'What most needs a person\u2019s look of what customers wrote: the next two, given to nobody else',
+    body: schemas.nothing,
+    answers: { 200: { description: 'The next, and what may be said of them.', schema: schemas.reviews } },
+    problems: ['unavailable'],
+  },
+  async (request, principal) => {
+    await readJson(request, schemas.nothing);
+    const now = Date.now();
+    const by = agentOf(principal);
+    const [items, waiting, { content }] = [
+      await nextReviews(by, GIVEN, now),
+      await waitingReviews(now),
+      await published(),
+    ];
+    return json(200, { items: items.map(shown), waiting, intents: content.intents.map(({ name }) => name).sort() });
+  },
+);
+
+/** POST /api/admin/review/{reviewId} */
+export const postReview = staffRoute(
+  'admin.review-decide',
+  {
+    summary:
+      'Say what it means; it becomes an utterance of the draft, but for a fifth, which judges models and never trains them',
+    path: schemas.review,
+    body: schemas.decision,
+    answers: { 200: { description: 'Kept, or kept before.', schema: schemas.decided } },
+    problems: ['not_found', 'content_changed', 'invalid_message', 'unavailable'],
+  },
+  async (request, principal) => {
+    const id = idOf(request);
+    const { kind, intent } = await readJson(request, schemas.decision);
+    await existing(id);
+    if (kind === 'intent' && !(await isKnown(intent!))) {
+      const reason = 'the bot has no such intent, nor a draft of one';
+      throw new Problem('invalid_message', `intent: ${reason}.`, { errors: [{ field: 'intent', reason }] });
+    }
+    const by = agentOf(principal);
+    const review = await orStale(
+      audited(by, 'review.decide', id, async () => ({
+        result: await decide(id, by, { kind, intent: kind === 'intent' ? intent! : null }, Date.now()),
+        after: { kind, intent: intent ?? null },
+      })),
+    );
+    return json(200, { trains: review.decision?.trains ?? false });
+  },
+);
+
+/** POST /api/admin/review/{reviewId}/undo */
+export const postUndo = staffRoute(
+  'admin.review-undo',
+  {
+    summary: 'Take back what one has said',
+    path: schemas.review,
+    body: schemas.nothing,
+    answers: { 204: { description: 'Taken back: it is looked at once more.' } },
+    problems: ['not_found', 'content_changed', 'invalid_message', 'unavailable'],
+  },
+  async (request, principal) => {
+    await readJson(request, schemas.nothing);
+    const id = idOf(request);
+    const before = await existing(id);
+    const by = agentOf(principal);
+    await orStale(
+      audited(by, 'review.undo', id, async () => ({
+        result: await undo(id, by, Date.now()),
+        before: { intent: before.decision?.intent ?? null },
+      })),
+    );
+    return { status: 204 };
+  },
+);
+
+function shown({ id, text, locale, reasons, turns }: Group) {
+  const [newest] = turns;
+  const { understanding, replies, conversationId, id: turnId, answeredAt } = newest!;
+  return {
+    id,
+    text,
+    locale,
+    reasons,
+    times: turns.length,
+    conversationId,
+    turnId,
+    at: answeredAt,
+    reply: replies.map((reply) => reply.text).join('\n'),
+    intent: understanding?.intent ?? null,
+    score: understanding?.score ?? null,
+    top: [...(understanding?.top ?? [])].sort((a, b) => b.score - a.score).slice(0, 5),
+  };
+}
+
+async function isKnown(intent: string): Promise<boolean> {
+  const { content } = await published();
+  return content.intents.some(({ name }) => name === intent) || (await readDraft(`intent.${intent}`)) !== null;
+}
+
+async function orStale<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Stale) throw new Problem('content_changed', error.message);
+    throw error;
+  }
+}
+
+async function existing(id: string) {
+  const review = await readReview(id);
+  if (!review) throw new Problem('not_found', 'There is no such text to look at.');
+  return review;
+}
+
+const idOf = (request: HttpRequest): string =>
+  read('reviewId', request.params.reviewId ?? '', schemas.review.shape.reviewId);
