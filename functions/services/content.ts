@@ -57,7 +57,7 @@ export class Faulty extends Error {
 }
 
 /** What was deployed with the app, all of it. */
-export function deployedContent(): Content {
+function deployedContent(): Content {
   return shape.parse(JSON.parse(readFileSync(FILE, 'utf8')));
 }
 
@@ -169,7 +169,15 @@ export async function publishContent(
   if (!seen.pointer) await writeBundle(seen.content);
   await writeBundle(next);
   const at = Date.now();
-  const version: Omit<Version, 'id'> = { serial, version: next.version, at, by, note, changed };
+  const version: Omit<Version, 'id'> = {
+    serial,
+    version: next.version,
+    before: seen.content.version,
+    at,
+    by,
+    note,
+    changed,
+  };
   const base = imported ?? seen.pointer?.document.imported ?? hashesOf(seen.content);
   const pointer: Pointer = { id: POINTER, ...version, imported: base };
   // Its own entry stands in the pointer, and in the history before the pointer moves on: none can be lost, or be another's.
@@ -234,11 +242,12 @@ export async function readVersion(serial: number): Promise<Version | null> {
   return (await versions.read(`version.${serial}`))?.document ?? null;
 }
 
-/** The content of a version, and of the one before it. */
-export async function versionContent({ serial, version }: Version): Promise<{ content: Content; before: Content }> {
-  const earlier = await readVersion(serial - 1);
-  return {
-    content: await readBundle(version),
-    before: earlier ? await readBundle(earlier.version) : deployedContent(),
-  };
+/** The content of a version, and of what was live before it. */
+export async function versionContent({ version, before }: Version): Promise<{ content: Content; before: Content }> {
+  return { content: await readBundle(version), before: await readBundle(before) };
+}
+
+/** Whether anything was ever published: else what was deployed is live. */
+export async function isPublished(): Promise<boolean> {
+  return (await pointers.read(POINTER)) !== null;
 }

@@ -24,6 +24,8 @@ export interface Version {
   serial: number;
   /** The bundle's name. */
   version: string;
+  /** The bundle of what was live before. */
+  before: string;
   at: number;
   by: Agent;
   note: string;

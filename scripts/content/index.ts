@@ -39,11 +39,17 @@ try {
   const name = process.env.RELEASE_BY ?? userInfo().username;
   const by = { id: `command.${name}`, name };
   const shown = relative(process.cwd(), folder) || '.';
+  const { isPublished, publishDrafts } = await import('../../functions/services/content.ts');
+  if (!(await isPublished())) {
+    console.log(
+      'Nothing was published in the console yet: what was deployed is live. The first publication is made there.',
+    );
+    process.exit(command === 'publish' ? 1 : 0);
+  }
   if (command === 'diff') await showDifferences(folder, shown);
   if (command === 'export') await exportContent(folder, shown);
   if (command === 'import') await importFolder(folder, shown, by, values);
   if (command === 'publish') {
-    const { publishDrafts } = await import('../../functions/services/content.ts');
     const { serial, changed } = await publishDrafts(by, values.note);
     console.log(`Version ${serial} is live: ${changed.join(', ')}`);
   }

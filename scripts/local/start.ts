@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { watchBot } from '../bot/watch.ts';
 import { buildFunctions, writeContent } from '../build/functions.ts';
 import { buildInference } from '../build/inference.ts';
 import { localSettings } from '../release/environment.ts';
+import { COSMOS_DATABASE } from './cosmos.ts';
 import { type Platform, startPlatform } from './platform.ts';
 import { choosePorts, usualPorts } from './ports.ts';
 import { REGISTRY_MISSING } from './registry.ts';
@@ -139,11 +140,17 @@ async function run(): Promise<void> {
     });
   };
   guard();
+  const say = (line: string) => console.log(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
+  // What was edited in the folder while nothing ran.
+  for (const line of await takeOver(platform, bot)) say(line);
   const watching = watchBot({
     folder: bot,
     models,
     trained,
-    publish: (content) => writeContent(app, content),
+    publish: async (content) => {
+      await writeContent(app, content);
+      for (const line of await takeOver(platform, bot)) say(line);
+    },
     rebuild: async () => {
       await buildFunctions({ target: app, bot });
       expected = true;
@@ -153,7 +160,7 @@ async function run(): Promise<void> {
       guard();
     },
     served: (versions) => served(platform, versions),
-    say: (line) => console.log(`${new Date().toTimeString().slice(0, 8)}  ${line}`),
+    say,
   });
   await stopping.promise;
   expected = true;
@@ -163,6 +170,21 @@ async function run(): Promise<void> {
   await rm(beside ? folder : pidFile, { recursive: true, force: true });
   console.log('Stopped.');
   process.exit();
+}
+
+/** Where the console has published something, that is live: the folder is taken over into it, but for what the console has changed, too. */
+async function takeOver({ cosmos, settings }: Platform, bot: string): Promise<string[]> {
+  if (settings.COSMOS_ENDPOINT !== cosmos.url) return [];
+  const pointer = cosmos.client.database(COSMOS_DATABASE).container('content').item('pointer', 'pointer');
+  if ((await pointer.read()).statusCode === 404) return [];
+  const parameters = ['import', '--publish', '--note', 'by the bot’s folder', '--folder', bot];
+  const script = join(root, 'scripts/content/index.ts');
+  const env = { ...process.env, ...settings };
+  return await new Promise((done) => {
+    execFile(process.execPath, [script, ...parameters], { env, cwd: root }, (_, said, wrong) =>
+      done(`${said}${wrong}`.split('\n').filter((line) => /^(taken over|left alone|Version)/.test(line))),
+    );
+  });
 }
 
 /** The models of the bot, trained where they are not yet. Loaded only here: not every machine can run ONNX Runtime. */

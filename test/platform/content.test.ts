@@ -51,6 +51,13 @@ const withAnswer = async (text: string) => ({
   answers: { en: [text], ko: [text] },
 });
 
+test('before anything was published, the commands say that what was deployed is live', async () => {
+  const { code, text } = await command('diff');
+  assert.equal(code, 0, text);
+  assert.match(text, /what was deployed is live/);
+  assert.equal((await command('publish')).code, 1);
+});
+
 describe('what the bot says', () => {
   test('is listed, changed as a draft, and the bot goes on as before until it is published', async () => {
     const { body: list } = await staff('GET', '');

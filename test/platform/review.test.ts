@@ -115,3 +115,45 @@ async function eraseOwner(owner: string): Promise<{ erasing: number }> {
   }
   throw new Error('nobody of this file');
 }
+
+test('what a customer says of themselves is nowhere but in the conversation: not in labels, drafts, bundles, statistics, audit or an export', async () => {
+  const { platform } = fixture;
+  const details = ['010-9876-5432', '4111 1111 1111 1111', 'kim.minsu@example.com', '900101-1234568'];
+  const id = unique('details');
+  for (const detail of details) await say(platform, id, `bcdfgh jklmn ${detail}`);
+  // Each of them is labelled, whatever else waits.
+  for (let seen = 0, tries = 0; seen < details.length && tries < 40; tries += 1) {
+    const { items } = await eventually(async () => {
+      const found = await next('Ada');
+      return found.items.length > 0 && found;
+    }, 40).catch(() => ({ items: [] }));
+    if (items.length === 0) break;
+    for (const item of items) {
+      if (item.text.startsWith('bcdfgh')) seen += 1;
+      await label('Ada', item.id, { kind: 'intent', intent: 'coupons' });
+    }
+  }
+  const drafts = (await staff('Ada', 'GET', 'content')).body.items.filter(({ draft }: { draft?: object }) => draft);
+  await staff('Ada', 'POST', 'content/publish', { note: 'labels', drafts: drafts.length });
+  const { cosmos, settings } = platform;
+  const kept: string[] = [];
+  for (const name of ['turns', 'reviews', 'content', 'statistics', 'audit', 'incidents', 'lessons', 'notes']) {
+    const { resources } = await cosmos.client.database('maru').container(name).items.readAll().fetchAll();
+    kept.push(...resources.map((document) => JSON.stringify(document)));
+  }
+  const { BlobServiceClient } = await import('@azure/storage-blob');
+  const bundles = BlobServiceClient.fromConnectionString(settings.STORAGE_CONNECTION!).getContainerClient('content');
+  let count = 0;
+  for await (const { name } of bundles.listBlobsFlat()) {
+    kept.push((await bundles.getBlobClient(name).downloadToBuffer()).toString());
+    count += 1;
+  }
+  assert.ok(count >= 1, 'something was published');
+  kept.push((await staff('Ada', 'GET', 'turns/export?format=csv', undefined, ['editor'])).body);
+  assert.ok(
+    kept.some((text) => text.includes('bcdfgh jklmn')),
+    'what was said is there',
+  );
+  for (const text of kept)
+    for (const detail of details) assert.ok(!text.includes(detail), `${detail} in ${text.slice(0, 200)}`);
+});
