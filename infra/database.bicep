@@ -189,7 +189,7 @@ resource reviews 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@
       defaultTtl: -1
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/participants/[]/?' }]
+        includedPaths: [{ path: '/participants/[]/?' }, { path: '/decidedAt/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

@@ -19,7 +19,7 @@ const LISTS = { intent: 'intents', faq: 'faq' } as const;
 const RECORDS = { phrase: 'phrases', flow: 'flows', entity: 'entities' } as const;
 const PARTS = ['about', 'languages', 'shortAnswers', 'desk', 'actions', 'personalDetails'] as const;
 
-export const itemId = (kind: Kind | 'part', name: string): string => `${kind}.${name}`;
+const itemId = (kind: Kind | 'part', name: string): string => `${kind}.${name}`;
 
 export function kindOf(id: string): { kind: Kind | 'part'; name: string } {
   const at = id.indexOf('.');
@@ -37,7 +37,7 @@ export function itemsOf(content: shape.Content): Map<string, Value> {
 }
 
 /** Content with other items, in the order that they had; what is new stands last. */
-export function withItems(content: shape.Content, changes: Changes): Record<string, unknown> {
+function withItems(content: shape.Content, changes: Changes): Record<string, unknown> {
   const next: Record<string, unknown> = { ...content };
   for (const [kind, part] of Object.entries(LISTS)) {
     const items = content[part].flatMap((item) => {
@@ -89,10 +89,14 @@ export interface ContentProblem {
   message: string;
 }
 
-/** Content with changes as it would be published, and all that is wrong with it; `content` is null where something is. */
+/**
+ * Content with changes as it would be published, and all that is wrong with it; `content` is null where something is. `tried`: items whose pattern was
+ * tried out, as those of a folder that was checked.
+ */
 export function draftOf(
   published: shape.Content,
   changes: Changes,
+  tried: ReadonlySet<string> = new Set(),
 ): { content: shape.Content | null; problems: ContentProblem[] } {
   const raw = withItems(published, changes);
   const problems: ContentProblem[] = [];
@@ -123,7 +127,12 @@ export function draftOf(
   check(parsed.data, blame);
   // What a pattern takes is found by trying it on a machine of one's own (npm run bot -- check).
   for (const [id, value] of changes)
-    if (kindOf(id).kind === 'entity' && isPattern(value) && hashOf(value) !== hashOf(itemsOf(published).get(id)))
+    if (
+      kindOf(id).kind === 'entity' &&
+      !tried.has(id) &&
+      isPattern(value) &&
+      hashOf(value) !== hashOf(itemsOf(published).get(id))
+    )
       problems.push({ item: id, path: 'pattern', message: 'is changed in the bot’s folder, where it is tried out' });
   const content = { ...parsed.data, version: versionOf(parsed.data) };
   return { content: problems.length > 0 ? null : content, problems };

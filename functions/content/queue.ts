@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { utteranceKey } from '../dialog/bot.ts';
 import type { LoggedTurn } from '../services/call-log.ts';
 import { outcomeOf } from '../statistics/rollup.ts';
 
@@ -20,7 +21,7 @@ export type Reviewed = Pick<
   | 'replies'
 >;
 
-export type Reason = 'thumbs_down' | 'not_understood' | 'handed_over' | 'unsure' | 'disagreement';
+type Reason = 'thumbs_down' | 'not_understood' | 'handed_over' | 'unsure' | 'disagreement';
 
 /** The same thing, said by one or by several. */
 export interface Group {
@@ -50,10 +51,11 @@ export function groupId(text: string, locale: string): string {
   const key = text
     .normalize('NFKC')
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
     .trim();
+  // Of signs alone each is its own.
   return createHash('sha256')
-    .update(JSON.stringify([locale, key]))
+    .update(JSON.stringify([locale, key || text]))
     .digest('base64url');
 }
 
@@ -95,5 +97,6 @@ function reasonsOf(turn: Reviewed): Reason[] {
   return reasons;
 }
 
-/** A fifth of what is labelled judges models, and never trains them: by what it says, so that nothing does both. */
-export const isJudge = (id: string): boolean => Buffer.from(id, 'base64url')[0]! % 5 === 0;
+/** A fifth of what is labelled judges models, and never trains them: by what it says, however it is written and in whatever language. */
+export const isJudge = (text: string): boolean =>
+  createHash('sha256').update(utteranceKey(text)).digest()[0]! % 5 === 0;

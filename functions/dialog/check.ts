@@ -23,8 +23,13 @@ export function served(content: shape.Content): shape.Content {
 export function check(content: shape.Content, blame: Blame): void {
   const { languages, intents, faq, phrases, flows, actions, entities, shortAnswers, desk } = content;
   const tags = languages.map(({ tag }) => tag);
+  /** A language with nothing in it is none. */
+  const has = (all: Readonly<Record<string, unknown>>, tag: string) => {
+    const said = all[tag];
+    return Array.isArray(said) ? said.length > 0 : typeof said === 'string' ? said.trim() !== '' : said !== undefined;
+  };
   const lacking = (all: Readonly<Record<string, unknown>>) =>
-    languages.filter(({ tag, fallback }) => !(tag in all) && !(fallback && fallback in all)).map(({ tag }) => tag);
+    languages.filter(({ tag, fallback }) => !has(all, tag) && !(fallback && has(all, fallback))).map(({ tag }) => tag);
   languages.forEach(({ tag, fallback }, index) => {
     if (tags.indexOf(tag) < index) blame('languages', [index], `"${tag}" stands here twice`);
     if (fallback !== undefined && !tags.includes(fallback))

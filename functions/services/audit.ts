@@ -21,7 +21,7 @@ export const ACTIONS = [
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** Who did what, when (container `audit`, partition key = id). No text of a user's. */
+/** Who did what, when (container `audit`, partition key = id). Of what users wrote only what became content, without personal details. */
 export interface AuditEntry {
   id: string;
   at: number;

@@ -23,7 +23,11 @@ let looked = 0;
  * second; one that can't be read is not: the last good one stays.
  */
 export function currentBot(): Bot {
-  if (published) return published;
+  return published ?? deployedBot();
+}
+
+/** The bot that was deployed with the app. */
+export function deployedBot(): Bot {
   const now = Date.now();
   if (current && now - looked < LOOK) return current;
   try {

@@ -9,13 +9,15 @@ import {
   hashesOf,
   hashOf,
   itemsOf,
+  kindOf,
   type Value,
 } from '../content/item.ts';
 import type { Agent } from '../conversation/document.ts';
-import { type Content, content as shape } from '../dialog/bot.ts';
+import { type Content, content as shape, utteranceKey } from '../dialog/bot.ts';
 import { builtIn } from './bot.ts';
 import { readBundle, writeBundle } from './bundles.ts';
 import { Conflict, Documents, REMOVE, type Versioned } from './documents.ts';
+import { heldOut } from './held-out.ts';
 import { lookAgain, POINTER, type Pointer, pointers, type Version } from './live-content.ts';
 
 /**
@@ -33,6 +35,8 @@ export interface Draft {
   base: string | null;
   by: Agent;
   draftAt: number;
+  /** It comes from a bot's folder that was checked, its patterns too. */
+  tried?: true;
   /** What it was before, the newest last. */
   history: { value: Value; by: Agent; at: number }[];
 }
@@ -85,7 +89,7 @@ export async function readDraft(item: string): Promise<Versioned<Draft> | null> 
 
 /**
  * Writes a draft of an item. `etag`: of the draft that the writer has seen; null: there was none. Throws {@link Stale} where somebody else
- * has written since.
+ * has written since. `base`: what it was written from, where that is another draft.
  */
 export async function writeDraft(
   item: string,
@@ -93,6 +97,7 @@ export async function writeDraft(
   etag: string | null,
   by: Agent,
   live: Content,
+  more: { base?: string | null; tried?: true } = {},
 ): Promise<Versioned<Draft>> {
   const known = await readDraft(item);
   if ((known?.etag ?? null) !== etag) throw new Stale('Somebody else has changed this since: look at it once more.');
@@ -102,9 +107,10 @@ export async function writeDraft(
     id: `draft.${item}`,
     item,
     value,
-    base: now === undefined ? null : hashOf(now),
+    base: more.base !== undefined ? more.base : now === undefined ? null : hashOf(now),
     by,
     draftAt: Date.now(),
+    ...(more.tried && { tried: more.tried }),
     history: before
       ? [...before.history, { value: before.value, by: before.by, at: before.draftAt }].slice(-HISTORY)
       : [],
@@ -129,12 +135,17 @@ export async function discardDraft(item: string, etag?: string): Promise<void> {
   }
 }
 
+/** What is looked at of a draft. */
+export type Wanted = Pick<Draft, 'item' | 'value' | 'base' | 'tried'>;
+
 /** What drafts would make of what is live, and all that is wrong with it. */
-export function draftContent(
+export async function draftContent(
   { content }: Published,
-  list: readonly Pick<Draft, 'item' | 'value' | 'base'>[],
-): ReturnType<typeof draftOf> {
-  const { content: next, problems } = draftOf(content, new Map(list.map(({ item, value }) => [item, value])));
+  list: readonly Wanted[],
+): Promise<ReturnType<typeof draftOf>> {
+  const changes = new Map(list.map(({ item, value }) => [item, value]));
+  const tried = new Set(list.filter((one) => one.tried).map(({ item }) => item));
+  const { content: next, problems } = draftOf(content, changes, tried);
   const items = itemsOf(content);
   for (const { item, base } of list) {
     const now = items.get(item);
@@ -145,8 +156,32 @@ export function draftContent(
         message: 'was published otherwise since this draft was written: look at it, and save it again',
       });
   }
+  problems.push(...(await heldOutProblems(list)));
   return { content: problems.length > 0 ? null : next, problems };
 }
+
+/** What the bot is judged by must not be what it learns from. */
+async function heldOutProblems(list: readonly Wanted[]): Promise<ContentProblem[]> {
+  const { intents, faq } = await heldOut();
+  const held = new Set([...intents, ...faq].map(({ text }) => utteranceKey(text)));
+  return list.flatMap(({ item, value }) =>
+    utterancesOf(item, value)
+      .filter((text) => held.has(utteranceKey(text)))
+      .map((text) => ({ item, path: 'utterances', message: `“${text}” is held out: the model is judged by it` })),
+  );
+}
+
+function utterancesOf(id: string, value: Value): string[] {
+  const { kind } = kindOf(id);
+  const { utterances = {}, other_ways: ways = {} } = (value ?? {}) as Record<string, Record<string, unknown>>;
+  const all = kind === 'intent' ? utterances : kind === 'faq' ? ways : {};
+  return Object.values(all)
+    .flat()
+    .filter((text): text is string => typeof text === 'string');
+}
+
+/** Of drafts as somebody has seen them: another edit is another. */
+export const seenAs = (list: readonly Draft[]): string => hashOf(list.map(({ item, value }) => [item, value]));
 
 interface Publication {
   by: Agent;
@@ -166,7 +201,10 @@ export async function publishContent(
     (id) => hashOf(itemsOf(seen.content).get(id)) !== hashOf(itemsOf(next).get(id)),
   );
   // What is rolled back to must be there, too: also what was deployed.
-  if (!seen.pointer) await writeBundle(seen.content);
+  if (!seen.pointer) {
+    await writeBundle(seen.content);
+    await versions.put(deployed(seen.content));
+  }
   await writeBundle(next);
   const at = Date.now();
   const version: Omit<Version, 'id'> = {
@@ -194,16 +232,33 @@ export async function publishContent(
   return entryOf(pointer);
 }
 
+/** What was live before anything was published. */
+function deployed({ version }: Content): Version {
+  const by = { id: 'deployment', name: 'Deployment' };
+  return {
+    id: 'version.0',
+    serial: 0,
+    version,
+    before: version,
+    at: Date.now(),
+    by,
+    note: 'as it was deployed',
+    changed: [],
+  };
+}
+
 function entryOf({ id: _, imported: __, ...version }: Pointer): Version {
   return { id: `version.${version.serial}`, ...version };
 }
 
-/** Makes drafts live. Throws {@link Faulty} and {@link Stale}. */
-export async function publishDrafts(by: Agent, note: string): Promise<Version> {
+/** Makes drafts live; `asked`: those that somebody has seen ({@link seenAs}). Throws {@link Faulty} and {@link Stale}. */
+export async function publishDrafts(by: Agent, note: string, asked?: string): Promise<Version> {
   const seen = await published();
   const list = await listDrafts(seen);
   if (list.length === 0) throw new Stale('There is nothing to publish.');
-  const { content, problems } = draftContent(seen, list);
+  if (asked !== undefined && seenAs(list) !== asked)
+    throw new Stale('The drafts are others by now: look at them once more.');
+  const { content, problems } = await draftContent(seen, list);
   if (!content) throw new Faulty(problems);
   const version = await publishContent(seen, content, { by, note });
   await clear(list);
@@ -218,9 +273,9 @@ async function clear(list: readonly Draft[]): Promise<void> {
     });
 }
 
-/** Makes changes live that are no drafts: of the bot's folder. Throws {@link Faulty} and {@link Stale}. */
+/** Makes changes live that are no drafts: of a bot's folder that was checked. Throws {@link Faulty} and {@link Stale}. */
 export async function publishChanges(seen: Published, changes: Changes, publication: Publication): Promise<Version> {
-  const { content, problems } = draftOf(seen.content, changes);
+  const { content, problems } = draftOf(seen.content, changes, new Set(changes.keys()));
   if (!content) throw new Faulty(problems);
   return await publishContent(seen, content, publication);
 }
@@ -234,7 +289,7 @@ export async function setImported(imported: Hashes): Promise<void> {
 
 /** Versions before a serial number, the newest first. */
 export async function listVersions(before: number, limit: number): Promise<Version[]> {
-  const query = `SELECT TOP ${limit} * FROM c WHERE c.serial > 0 AND c.serial < @before AND c.id != '${POINTER}' ORDER BY c.serial DESC`;
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.serial >= 0 AND c.serial < @before AND c.id != '${POINTER}' ORDER BY c.serial DESC`;
   return await versions.query(query, [{ name: '@before', value: before }], { limit });
 }
 

@@ -109,8 +109,12 @@ async function erase(id: UserId, at: number): Promise<Removed> {
     });
   for (const { id: review } of await found<Review>('reviews', id, 'c.id'))
     await documents.reviews.change(review, {
-      // Its turns are of several: whoever else said it may have it again, by the next look.
-      transition: (current) => [current && { ...current, from: [], participants: [] }, undefined],
+      transition: (current) => {
+        if (!current) return [null, undefined];
+        const from = current.from.filter(({ userId }) => userId !== id);
+        const participants = current.participants.filter((user) => user !== id);
+        return [{ ...current, from, participants }, undefined];
+      },
     });
   const attachments = await eraseAttachments(id, at);
   await documents.users.change(id, {
@@ -142,7 +146,13 @@ export async function exportUser(id: UserId) {
   const incidents = await found<Incident>('incidents', id);
   const notes = await found<Notes>('notes', id);
   const lessons = await found<Lesson>('lessons', id);
-  const reviews = await found<Review>('reviews', id);
+  // Of several: what is others' is not this one's to have.
+  const reviews = (await found<Review>('reviews', id)).map(({ text, locale, decision, from }) => ({
+    text,
+    locale,
+    meaning: decision?.intent ?? null,
+    from: from.filter(({ userId }) => userId === id),
+  }));
   const attachments = await listAttachments(id);
   if (
     !user &&

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hashes } from '../content/item.ts';
 import type { Agent } from '../conversation/document.ts';
-import { Bot } from '../dialog/bot.ts';
+import { Bot, type Content } from '../dialog/bot.ts';
 import { served } from '../dialog/check.ts';
-import { publishedBot } from './bot.ts';
+import { deployedBot, publishedBot } from './bot.ts';
 import { Documents } from './documents.ts';
 import { log } from './telemetry.ts';
 
@@ -38,6 +38,8 @@ export const pointers = new Documents<Pointer>('content');
 
 /** How long what is live is taken for it, in milliseconds. */
 const FRESH = 3_000;
+/** What was looked up longer ago may be another by now, in milliseconds. */
+const RESTED = 30_000;
 /** How long the first look may hold up what was asked, in milliseconds. */
 const FIRST_MS = 2_000;
 
@@ -56,8 +58,8 @@ export async function followContent(): Promise<void> {
     looked = Date.now();
     looking = undefined;
   });
-  // Nobody waits for the later ones, and for the first not long: what was deployed is better than nothing.
-  if (!isKnown) await Promise.race([looking, sleep(FIRST_MS)]);
+  // Nobody waits for the later ones, but for one after a long rest; and never long: what was deployed is better than nothing.
+  if (!isKnown || Date.now() - looked > RESTED) await Promise.race([looking, sleep(FIRST_MS)]);
 }
 
 /** Something was published by this instance: it need not wait. */
@@ -73,11 +75,16 @@ async function follow(): Promise<void> {
     if (version !== live) {
       // Loaded only where something was published: a cold start need not know of blobs.
       const { readBundle } = await import('./bundles.ts');
-      publishedBot(version === '' ? null : new Bot(served(await readBundle(version))));
+      publishedBot(version === '' ? null : new Bot(withPhrases(served(await readBundle(version)))));
       live = version;
     }
     isKnown = true;
   } catch (error) {
     log('error', 'what was published could not be looked up; the bot goes on as before', { error: String(error) });
   }
+}
+
+/** A newer build may say what nobody knew of when this was published: then it says it as it was deployed. */
+function withPhrases(content: Content): Content {
+  return { ...content, phrases: { ...deployedBot().content.phrases, ...content.phrases } };
 }

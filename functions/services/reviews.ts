@@ -1,7 +1,8 @@
-import { itemsOf } from '../content/item.ts';
+import { hashOf, itemsOf } from '../content/item.ts';
 import { type Group, groupsOf, isJudge } from '../content/queue.ts';
 import type { Agent } from '../conversation/document.ts';
 import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
+import { utteranceKey } from '../dialog/bot.ts';
 import { labelTurn, reviewableTurns } from './call-log.ts';
 import { published, readDraft, Stale, writeDraft } from './content.ts';
 import { Documents } from './documents.ts';
@@ -17,7 +18,9 @@ export interface Review {
   /** Who looks at it, until when: nobody else is given it. */
   claim: { by: string; until: number } | null;
   decision: Decision | null;
-  from: { conversationId: ConversationId; turnId: TurnId }[];
+  /** When it was decided; null: it is not. */
+  decidedAt: number | null;
+  from: { conversationId: ConversationId; turnId: TurnId; userId: UserId }[];
   participants: UserId[];
 }
 
@@ -27,8 +30,10 @@ export interface Decision {
   intent: string | null;
   by: Agent;
   at: number;
-  /** Whether it became an utterance of the draft. Otherwise it judges. */
+  /** Whether models learn from it: it is an utterance. Otherwise it judges them. */
   trains: boolean;
+  /** Whether this decision made it one: it may have been before. */
+  added: boolean;
 }
 
 const documents = new Documents<Review>('reviews');
@@ -38,22 +43,37 @@ const [TURNS, DAYS_MS] = [2_000, 30 * 24 * 3_600_000];
 /** How long what was found is taken for it, and how long somebody may think, in milliseconds. */
 const [FRESH, CLAIM] = [30_000, 10 * 60_000];
 const FROM = 20;
+const DECIDED = 5_000;
 const ATTEMPTS = 8;
 
 let found: { until: number; groups: Promise<Group[]> } | undefined;
+/** What was decided since that was found. */
+const over = new Set<string>();
 
 async function groups(now: number): Promise<Group[]> {
   if (!found || found.until < now) {
-    const groups = reviewableTurns(now - DAYS_MS, TURNS).then(groupsOf);
+    over.clear();
+    const groups = look(now);
     groups.catch(() => {
       found = undefined;
     });
     found = { until: now + FRESH, groups };
   }
-  return await found.groups;
+  return (await found.groups).filter(({ id }) => !over.has(id));
 }
 
-/** The next that need a look and nobody has looked at, given to one person alone. Those that the person has already come first. */
+async function look(now: number): Promise<Group[]> {
+  const since = now - DAYS_MS;
+  const query = `SELECT TOP ${DECIDED} VALUE c.id FROM c WHERE c.decidedAt > @since ORDER BY c.decidedAt DESC`;
+  const [turns, ids] = await Promise.all([
+    reviewableTurns(since, TURNS),
+    documents.query<string>(query, [{ name: '@since', value: since }], { limit: 1_000 }),
+  ]);
+  const decided = new Set(ids);
+  return groupsOf(turns).filter(({ id }) => !decided.has(id));
+}
+
+/** The next that need a look and nobody has looked at, given to one person alone. */
 export async function nextReviews(by: Agent, count: number, now: number): Promise<Group[]> {
   const given: Group[] = [];
   for (const group of await groups(now)) {
@@ -72,9 +92,20 @@ async function claim({ id, text, locale, turns }: Group, by: Agent, now: number)
     transition: (review) => {
       if (review?.decision || (review?.claim && review.claim.until > now && review.claim.by !== by.id))
         return [null, false];
-      const from = turns.slice(0, FROM).map((turn) => ({ conversationId: turn.conversationId, turnId: turn.id }));
+      const from = turns
+        .slice(0, FROM)
+        .map((turn) => ({ conversationId: turn.conversationId, turnId: turn.id, userId: turn.userId }));
       const participants = [...new Set(turns.slice(0, FROM).map(({ userId }) => userId))];
-      const next = { id, text, locale, claim: { by: by.id, until: now + CLAIM }, decision: null, from, participants };
+      const next = {
+        id,
+        text,
+        locale,
+        claim: { by: by.id, until: now + CLAIM },
+        decision: null,
+        decidedAt: null,
+        from,
+        participants,
+      };
       return [next, true];
     },
   });
@@ -94,7 +125,14 @@ export async function decide(
   decision: Pick<Decision, 'kind' | 'intent'>,
   now: number,
 ): Promise<Review> {
-  const trains = decision.kind === 'intent' && !isJudge(id) && (await hasIntent(decision.intent!));
+  const known = await readReview(id);
+  const isUtterance = known !== null && decision.kind === 'intent' && (await isTaught(decision.intent!, known));
+  // What is an utterance already can't judge.
+  const trains =
+    known !== null &&
+    decision.kind === 'intent' &&
+    (isUtterance || !isJudge(known.text)) &&
+    (await hasIntent(decision.intent!));
   const review = await documents.change<Review | null>(id, {
     transition: (current) => {
       if (!current || (current.claim && current.claim.by !== by.id)) return [null, null];
@@ -102,40 +140,73 @@ export async function decide(
       const said = current.decision;
       if (said && (said.by.id !== by.id || said.kind !== decision.kind || said.intent !== decision.intent))
         return [null, null];
+      const added = said?.added ?? (trains && !isUtterance);
       const next = {
         ...current,
         claim: { by: by.id, until: now + CLAIM },
-        decision: { ...decision, by, at: now, trains },
+        decision: { ...decision, by, at: said?.at ?? now, trains: said?.trains ?? trains, added },
+        decidedAt: said?.at ?? now,
       };
       return [next, next];
     },
   });
   if (!review) throw new Stale('A colleague has this, or something else was said of it: take that back first.');
-  if (decision.kind === 'intent') {
-    if (trains) await changeUtterances(decision.intent!, review, by, 'add');
-    for (const { conversationId, turnId } of review.from)
-      await labelTurn(conversationId, turnId, { intent: decision.intent!, trains });
-  }
+  over.add(id);
+  await carryOut(review, by);
+  // Taken back while it was carried out: then that is, too.
+  const after = await readReview(id);
+  if (after && after.decision === null) await takeBack(review, by);
   return review;
 }
 
+async function carryOut(review: Review, by: Agent): Promise<void> {
+  const { decision, from } = review;
+  if (decision?.kind !== 'intent') return;
+  const { intent, trains, added } = decision;
+  if (added) await changeUtterances(intent!, review, by, 'add');
+  for (const { conversationId, turnId } of from) await labelTurn(conversationId, turnId, { intent: intent!, trains });
+}
+
+async function takeBack(review: Review, by: Agent): Promise<void> {
+  const { decision, from } = review;
+  if (decision?.kind !== 'intent') return;
+  if (decision.added) await changeUtterances(decision.intent!, review, by, 'remove');
+  for (const { conversationId, turnId } of from) await labelTurn(conversationId, turnId, null);
+}
+
 /** Takes back what this person said. */
-export async function undo(id: string, by: Agent, now: number): Promise<Review> {
-  const before = await readReview(id);
-  if (before?.decision?.by.id !== by.id) throw new Stale('There is nothing of yours to take back.');
-  const { decision } = before;
-  if (decision.kind === 'intent') {
-    if (decision.trains) await changeUtterances(decision.intent!, before, by, 'remove');
-    for (const { conversationId, turnId } of before.from) await labelTurn(conversationId, turnId, null);
-  }
-  const claimed = await documents.change<Review | null>(id, {
+export async function undo(id: string, by: Agent, now: number): Promise<void> {
+  // First, so that who carries it out right now sees it.
+  const before = await documents.change<Review | null>(id, {
     transition: (current) => {
       if (current?.decision?.by.id !== by.id) return [null, null];
-      const next = { ...current, decision: null, claim: { by: by.id, until: now + CLAIM } };
-      return [next, next];
+      return [{ ...current, decision: null, decidedAt: null, claim: { by: by.id, until: now + CLAIM } }, current];
     },
   });
-  return claimed ?? before;
+  if (!before) throw new Stale('There is nothing of yours to take back.');
+  over.delete(id);
+  await takeBack(before, by);
+}
+
+/** Whether it is an utterance of an intent already: as it is live, or as somebody wants it. */
+async function isTaught(intent: string, { text, locale }: Review): Promise<boolean> {
+  const { value } = await wanted(intent);
+  return value?.utterances?.[locale]?.some((one) => utteranceKey(one) === utteranceKey(text)) ?? false;
+}
+
+type Utterances = { utterances?: Record<string, string[]> } | null;
+
+/** An intent as somebody wants it, or as it is live; a draft that is live already is none. */
+async function wanted(intent: string) {
+  const item = `intent.${intent}`;
+  const { content } = await published();
+  const live = itemsOf(content).get(item);
+  const found = await readDraft(item);
+  const draft = found && hashOf(found.document.value) !== hashOf(live) ? found : null;
+  const value = (draft ? draft.document.value : (live ?? null)) as Utterances;
+  // What it was written from stays: whoever publishes it is told that something else was published since.
+  const base = draft ? draft.document.base : live === undefined ? null : hashOf(live);
+  return { item, content, value, base, etag: found?.etag ?? null };
 }
 
 async function hasIntent(name: string): Promise<boolean> {
@@ -150,27 +221,16 @@ async function changeUtterances(
   by: Agent,
   how: 'add' | 'remove',
 ): Promise<void> {
-  const item = `intent.${intent}`;
   for (let attempt = 1; ; attempt += 1) {
-    const { content } = await published();
-    const draft = await readDraft(item);
-    const value = (draft ? draft.document.value : itemsOf(content).get(item)) as {
-      utterances?: Record<string, string[]>;
-    } | null;
+    const { item, content, value, base, etag } = await wanted(intent);
     // Taken out of the bot by somebody: it is labelled all the same.
     if (!value) return;
     const texts = value.utterances?.[locale] ?? [];
-    const isThere = texts.includes(text);
-    if (isThere === (how === 'add')) return;
+    if (texts.includes(text) === (how === 'add')) return;
     const next = how === 'add' ? [...texts, text] : texts.filter((one) => one !== text);
+    const utterances = { ...value.utterances, [locale]: next };
     try {
-      await writeDraft(
-        item,
-        { ...value, utterances: { ...value.utterances, [locale]: next } },
-        draft?.etag ?? null,
-        by,
-        content,
-      );
+      await writeDraft(item, { ...value, utterances }, etag, by, content, { base });
       return;
     } catch (error) {
       if (!(error instanceof Stale) || attempt >= ATTEMPTS) throw error;

@@ -112,7 +112,7 @@ export const containers = {
   reviews: {
     partitionKey: '/id',
     days: 400,
-    indexed: ['/participants/[]/?'],
+    indexed: ['/participants/[]/?', '/decidedAt/?'],
     user: {
       holds: 'of which turns a label was made; the text itself is without personal details',
       found: 'ARRAY_CONTAINS(c.participants, @user)',

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { applyEdits, modify, parse } from 'jsonc-parser';
-import { differences, hashesOf, itemsOf, kindOf, merge, type Value } from '../../functions/content/item.ts';
+import { differences, hashesOf, hashOf, itemsOf, kindOf, merge, type Value } from '../../functions/content/item.ts';
 import type { Agent } from '../../functions/conversation/document.ts';
 import {
   listDrafts,
@@ -44,33 +44,48 @@ export async function importFolder(
 ): Promise<void> {
   const seen = await published();
   const mine = botFolder(folder);
-  const { changes, conflicts } = merge(mine, seen.content, seen.pointer?.document.imported ?? hashesOf(seen.content));
-  if (force) for (const id of conflicts) changes.set(id, itemsOf(mine).get(id) ?? null);
-  else
-    for (const id of conflicts)
-      console.error(
-        `left alone  ${id}: it was changed in the console since (npm run content -- export, or import --force)`,
-      );
-  if (conflicts.length > 0 && !force) process.exitCode = 1;
-  if (changes.size === 0) return console.log(`${shown} has nothing that is new.`);
-  for (const id of changes.keys()) console.log(`taken over  ${id}`);
-  // What was left alone stays a conflict until somebody has looked at it.
-  const hashes = hashesOf(mine);
   const before = seen.pointer?.document.imported ?? hashesOf(seen.content);
-  if (!force)
-    for (const id of conflicts)
-      if (before[id] === undefined) delete hashes[id];
-      else hashes[id] = before[id];
+  const { changes, conflicts } = merge(mine, seen.content, before);
+  // Somebody is at it in the console, and has not published it yet.
+  for (const { item, value } of await listDrafts(seen))
+    if (changes.has(item) && hashOf(value) !== hashOf(changes.get(item))) conflicts.push(item);
+  const left = new Set(force ? [] : conflicts);
+  if (force) for (const id of conflicts) changes.set(id, itemsOf(mine).get(id) ?? null);
+  for (const id of left) {
+    changes.delete(id);
+    console.error(
+      `left alone  ${id}: it was changed in the console since (npm run content -- export, or import --force)`,
+    );
+  }
+  // What is no list of items has no form in the console: it is published, or nothing.
+  if (!publish)
+    for (const id of [...changes.keys()].filter((one) => kindOf(one).kind === 'part')) {
+      changes.delete(id);
+      left.add(id);
+      console.error(`left alone  ${id}: it is taken over by import --publish alone`);
+    }
+  if (left.size > 0) process.exitCode = 1;
+  // What was left alone stays a change until somebody has looked at it.
+  const hashes = hashesOf(mine);
+  for (const id of left)
+    if (before[id] === undefined) delete hashes[id];
+    else hashes[id] = before[id];
+  for (const id of changes.keys()) console.log(`taken over  ${id}`);
+  if (changes.size === 0) {
+    await setImported(hashes);
+    return console.log(`${shown} has nothing that is new.`);
+  }
   if (publish) {
     const { serial } = await publishChanges(seen, changes, { by, note, imported: hashes });
     return console.log(`Version ${serial} is live.`);
   }
   for (const [id, value] of changes) {
     const draft = await readDraft(id);
-    await writeDraft(id, value, draft?.etag ?? null, by, seen.content);
+    await writeDraft(id, value, draft?.etag ?? null, by, seen.content, { tried: true });
   }
   await setImported(hashes);
-  console.log(`${(await listDrafts(await published())).length} drafts. To make them live:  npm run content -- publish`);
+  const waiting = await listDrafts(await published());
+  console.log(`${waiting.length} drafts. To make them live:  npm run content -- publish`);
 }
 
 /** One item in its file, and nothing else of it. */

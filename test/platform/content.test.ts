@@ -33,6 +33,9 @@ async function edit(id: string, value: unknown, etag?: string | null): Promise<A
   return await staff('PUT', `/items/${id}`, { value, etag: etag === undefined ? (await item(id)).etag : etag });
 }
 
+const drafts = async () => (await staff('GET', '')).body.drafts;
+const publish = async (note: string) => await staff('POST', '/publish', { note, drafts: await drafts() });
+
 async function command(...parameters: string[]): Promise<{ code: number; text: string }> {
   const env = { ...process.env, ...fixture.platform.settings, RELEASE_BY: 'kim', NODE_TEST_CONTEXT: undefined };
   return await new Promise((done) => {
@@ -96,7 +99,7 @@ describe('what the bot says', () => {
       body.problems.map(({ item: id, path }: { item: string; path: string }) => [id, path]),
       [['intent.greeting', 'flow']],
     );
-    const refused = await staff('POST', '/publish', { note: 'x', drafts: 2 });
+    const refused = await publish('x');
     assert.deepEqual([refused.status, refused.body.code], [409, 'content_faulty']);
     assert.match(refused.body.errors[0].reason, /no_such_flow/);
     assert.equal((await staff('DELETE', '/items/intent.greeting')).status, 204);
@@ -104,9 +107,9 @@ describe('what the bot says', () => {
   });
 
   test('published, it is live within seconds, in the history, and the call log names it', async () => {
-    const stale = await staff('POST', '/publish', { note: 'x', drafts: 7 });
+    const stale = await staff('POST', '/publish', { note: 'x', drafts: 'others' });
     assert.deepEqual([stale.status, stale.body.code], [409, 'content_changed'], 'only what the caller has seen');
-    const { status, body } = await staff('POST', '/publish', { note: 'new hours', drafts: 1 });
+    const { status, body } = await publish('new hours');
     assert.equal(status, 200, JSON.stringify(body));
     assert.deepEqual([body.serial, body.changed, body.note], [1, ['intent.store_hours'], 'new hours']);
     await saysSoon(/Until ten\./);
@@ -147,7 +150,7 @@ describe('what the bot says', () => {
 
   test('what was live before is live again, as a version of its own', async () => {
     await edit('intent.store_hours', await withAnswer('Never.'));
-    await staff('POST', '/publish', { note: 'oops', drafts: 1 });
+    await publish('oops');
     await saysSoon(/Never\./);
     const { status, body } = await staff('POST', '/versions/1/revert', {});
     assert.deepEqual([status, body.serial], [200, 3]);
@@ -155,7 +158,7 @@ describe('what the bot says', () => {
     const { versions } = (await staff('GET', '/versions')).body;
     assert.deepEqual(
       versions.map(({ serial }: { serial: number }) => serial),
-      [3, 2, 1],
+      [3, 2, 1, 0],
     );
     assert.equal((await staff('POST', '/versions/99/revert', {})).status, 404);
   });
@@ -183,6 +186,7 @@ describe('what the bot says', () => {
     const other = { ...(await item('intent.greeting')).live, name: 'other' };
     assert.equal((await edit('intent.greeting', other)).status, 400);
     assert.equal((await edit('intent.greeting', 'text')).status, 400);
+    assert.equal((await staff('GET', '/items/phrase.__proto__')).status, 400);
   });
 
   test('every change is in the audit log, with before and after', async () => {
@@ -226,13 +230,21 @@ describe('npm run content', () => {
     await writeFile(file, JSON.stringify({ ...phrases, fallback: { ...phrases.fallback, en: 'Pardon?' } }, null, 2));
     await writeFile(intents, (await readFile(intents, 'utf8')).replaceAll('Until ten.', 'From the folder.'));
     await edit('intent.store_hours', await withAnswer('From the console.'));
-    await staff('POST', '/publish', { note: 'console', drafts: 1 });
+    await publish('console');
     const { code, text } = await command('import', '--publish');
     assert.equal(code, 1, text);
     assert.match(text, /left alone {2}intent\.store_hours/);
     assert.match(text, /taken over {2}phrase\.fallback\nVersion \d is live/);
     await saysSoon(/From the console\./);
     assert.equal((await item('phrase.fallback')).live.en, 'Pardon?');
+    // What somebody is at in the console is left alone, too.
+    const greeting = (await item('phrase.fallback')).live;
+    await edit('phrase.fallback', { ...greeting, en: 'A draft of the console.' });
+    await writeFile(file, JSON.stringify({ ...phrases, fallback: { ...phrases.fallback, en: 'Sorry?' } }, null, 2));
+    assert.match((await command('import')).text, /left alone {2}phrase\.fallback/);
+    assert.equal((await item('phrase.fallback')).draft.value.en, 'A draft of the console.');
+    await staff('DELETE', '/items/phrase.fallback');
+    await writeFile(file, JSON.stringify({ ...phrases, fallback: { ...phrases.fallback, en: 'Pardon?' } }, null, 2));
     const again = await command('import');
     assert.match(again.text, /left alone {2}intent\.store_hours/, 'until somebody has looked at it');
     const forced = await command('import', '--force');

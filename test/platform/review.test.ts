@@ -44,7 +44,7 @@ test('two reviewers never get the same; a label is an utterance of the draft, or
   let trained: { id: string; text: string } | undefined;
   for (let at = 0; at < 8 && !trained; at += 1) {
     const [item] = (await next('Eddie')).items;
-    if (isJudge(item.id)) {
+    if (isJudge(item.text)) {
       const { body } = await label('Eddie', item.id, { kind: 'intent', intent: 'gift_wrap' });
       assert.equal(body.trains, false);
       assert.equal((await draft('gift_wrap')).draft, null, 'what judges is no utterance');
@@ -98,20 +98,27 @@ test('two reviewers never get the same; a label is an utterance of the draft, or
     (await platform.cosmos.client.database('maru').container('reviews').item(id, id).read()).resource;
   assert.equal((await stored()).from.length, 1);
   const [owner] = (await stored()).participants;
-  const { erasing } = await eraseOwner(owner);
+  const { erasing, exported } = await eraseOwner(owner);
+  const [own] = exported.users[0].reviews;
+  assert.deepEqual(
+    [own.text, own.from.length, own.participants],
+    [text, 1, undefined],
+    'what is others’ is not this one’s to have',
+  );
   assert.equal(erasing, 200);
   assert.deepEqual([(await stored()).from, (await stored()).participants], [[], []]);
   assert.equal((await stored()).decision.intent, 'none');
 });
 
 /** By the id that the client gave, which says nothing of the stored one: every one of this file is tried. */
-async function eraseOwner(owner: string): Promise<{ erasing: number }> {
+async function eraseOwner(owner: string): Promise<{ erasing: number; exported: Answer['body'] }> {
   const { userId } = await import('../../functions/conversation/identifier.ts');
   for (let at = 0; at < 200; at += 1) {
     const given = `user-of-review-${process.pid}-${at}`;
     if (userId('api', given) !== owner) continue;
+    const { body: exported } = await request(fixture.platform, 'GET', `/api/users/${given}/export`);
     const { status } = await request(fixture.platform, 'DELETE', `/api/users/${given}`);
-    return { erasing: status };
+    return { erasing: status, exported };
   }
   throw new Error('nobody of this file');
 }
@@ -133,8 +140,8 @@ test('what a customer says of themselves is nowhere but in the conversation: not
       await label('Ada', item.id, { kind: 'intent', intent: 'coupons' });
     }
   }
-  const drafts = (await staff('Ada', 'GET', 'content')).body.items.filter(({ draft }: { draft?: object }) => draft);
-  await staff('Ada', 'POST', 'content/publish', { note: 'labels', drafts: drafts.length });
+  const { drafts } = (await staff('Ada', 'GET', 'content')).body;
+  assert.equal((await staff('Ada', 'POST', 'content/publish', { note: 'labels', drafts })).status, 200);
   const { cosmos, settings } = platform;
   const kept: string[] = [];
   for (const name of ['turns', 'reviews', 'content', 'statistics', 'audit', 'incidents', 'lessons', 'notes']) {

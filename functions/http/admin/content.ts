@@ -9,7 +9,6 @@ import {
   kindOf,
   type Value,
 } from '../../content/item.ts';
-import { utteranceKey } from '../../dialog/bot.ts';
 import { audited } from '../../services/audit.ts';
 import { currentBot, keptOf } from '../../services/bot.ts';
 import {
@@ -26,10 +25,11 @@ import {
   readDraft,
   readVersion,
   Stale,
+  seenAs,
   versionContent,
+  type Wanted,
   writeDraft,
 } from '../../services/content.ts';
-import { heldOut } from '../../services/held-out.ts';
 import { Problem } from '../problem.ts';
 import { json, read, readJson, readQuery, staffRoute } from '../route.ts';
 import * as schemas from './schemas.ts';
@@ -59,6 +59,7 @@ export const getContent = staffRoute(
       items: [...ids]
         .filter((id) => EDITED.includes(kindOf(id).kind as Kind))
         .map((id) => ({ id, ...kindOf(id), ...draftState(drafts, items, id) })),
+      drafts: drafts.length === 0 ? null : seenAs(drafts),
       problems: problems.slice(0, PROBLEMS),
     });
   },
@@ -173,13 +174,13 @@ export const publish = staffRoute(
     const by = agentOf(principal);
     const seen = await published();
     const list = await listDrafts(seen);
-    if (asked !== list.length || list.length === 0)
-      throw new Problem('content_changed', `There are ${list.length} drafts by now: look at them once more.`);
-    const problems = await problemsOf(seen);
+    if (list.length === 0 || asked !== seenAs(list))
+      throw new Problem('content_changed', 'The drafts are others by now: look at them once more.');
+    const problems = await problemsOf(seen, list);
     if (problems.length > 0) throw refuseFaulty(problems);
     const version = await orChanged(
       audited(by, 'content.publish', null, async () => {
-        const version = await publishDrafts(by, note);
+        const version = await publishDrafts(by, note, asked);
         return {
           result: version,
           before: seen.content.version,
@@ -254,28 +255,8 @@ export const revert = staffRoute(
 );
 
 /** All that is wrong with drafts; of those that are kept, unless others are named. */
-export async function problemsOf(
-  seen: Published,
-  given?: Pick<Draft, 'item' | 'value' | 'base'>[],
-): Promise<ContentProblem[]> {
-  const drafts = given ?? (await listDrafts(seen));
-  const { problems } = draftContent(seen, drafts);
-  // What the bot is judged by must not be what it learns from.
-  const held = new Set((await heldOut()).intents.map(({ text }) => utteranceKey(text)));
-  for (const { item, value } of drafts)
-    for (const text of utterancesOf(item, value))
-      if (held.has(utteranceKey(text)))
-        problems.push({ item, path: 'utterances', message: `“${text}” is held out: the model is judged by it` });
-  return problems;
-}
-
-function utterancesOf(id: string, value: Value): string[] {
-  const { kind } = kindOf(id);
-  const { utterances = {}, other_ways: ways = {} } = (value ?? {}) as Record<string, Record<string, unknown>>;
-  const all = kind === 'intent' ? utterances : kind === 'faq' ? ways : {};
-  return Object.values(all)
-    .flat()
-    .filter((text): text is string => typeof text === 'string');
+export async function problemsOf(seen: Published, given?: Wanted[]): Promise<ContentProblem[]> {
+  return (await draftContent(seen, given ?? (await listDrafts(seen)))).problems;
 }
 
 /** What customers said, without personal details; what the bot says may well have the shop's number. */

@@ -86,7 +86,7 @@ export const getEffect = staffRoute(
 async function drafted(): Promise<Content> {
   const seen = await published();
   const drafts = await listDrafts(seen);
-  const { content, problems } = draftContent(seen, drafts);
+  const { content, problems } = await draftContent(seen, drafts);
   if (!content) throw refuseFaulty(problems);
   return content;
 }

@@ -29,7 +29,12 @@ export const postNext = staffRoute(
       await waitingReviews(now),
       await published(),
     ];
-    return json(200, { items: items.map(shown), waiting, intents: content.intents.map(({ name }) => name).sort() });
+    const known = new Set(content.intents.map(({ name }) => name));
+    return json(200, {
+      items: items.map((group) => shown(group, known)),
+      waiting,
+      intents: content.intents.map(({ name }) => name).sort(),
+    });
   },
 );
 
@@ -88,7 +93,8 @@ export const postUndo = staffRoute(
   },
 );
 
-function shown({ id, text, locale, reasons, turns }: Group) {
+/** Only what may be said of it: neither the FAQ nor what the bot no longer has. */
+function shown({ id, text, locale, reasons, turns }: Group, known: ReadonlySet<string>) {
   const [newest] = turns;
   const { understanding, replies, conversationId, id: turnId, answeredAt } = newest!;
   return {
@@ -101,9 +107,13 @@ function shown({ id, text, locale, reasons, turns }: Group) {
     turnId,
     at: answeredAt,
     reply: replies.map((reply) => reply.text).join('\n'),
-    intent: understanding?.intent ?? null,
-    score: understanding?.score ?? null,
-    top: [...(understanding?.top ?? [])].sort((a, b) => b.score - a.score).slice(0, 5),
+    ...(understanding && known.has(understanding.intent)
+      ? { intent: understanding.intent, score: understanding.score }
+      : { intent: null, score: null }),
+    top: (understanding?.top ?? [])
+      .filter(({ intent }) => known.has(intent))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, 5),
   };
 }
 

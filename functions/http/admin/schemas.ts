@@ -455,7 +455,10 @@ export const swap = z
 export const item = z.object({
   itemId: z
     .string()
-    .regex(/^(intent|faq|phrase|flow|entity)\.[\w-]{1,64}$/, 'must be the id of an item, such as intent.greeting'),
+    .regex(
+      /^(intent|faq|phrase|flow|entity)\.(?!__)[\w-]{1,64}$/,
+      'must be the id of an item, such as intent.greeting',
+    ),
 });
 const problem = z.object({ item: z.string().nullable(), path: z.string(), message: z.string() });
 const draftInfo = z.object({ by: agent, at: z.number() });
@@ -473,6 +476,7 @@ export const contentList = z
         draft: draftInfo.extend({ state: z.enum(['added', 'changed', 'removed']) }).optional(),
       }),
     ),
+    drafts: z.string().nullable().meta({ description: 'Of all drafts as they are; null: there are none.' }),
     problems: z.array(problem),
   })
   .meta({ id: 'ContentList' });
@@ -507,7 +511,7 @@ export const discard = z.object({ etag: z.string().max(100).optional() });
 export const publication = z
   .strictObject({
     note: said.max(300),
-    drafts: z.int().min(1).meta({ description: 'How many there are: those that the caller has seen.' }),
+    drafts: z.string().max(100).meta({ description: 'The `drafts` of the list that the caller has seen.' }),
   })
   .meta({ id: 'Publication' });
 

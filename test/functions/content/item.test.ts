@@ -65,8 +65,24 @@ test('what is wrong is said with its item and where in it', () => {
   assert.match(wrong('intent.x y', { name: 'x y', utterances: {} }).join(), /name/);
 });
 
-test('a pattern is not changed where nobody can try it', () => {
+test('a language with nothing in it is none: customers of it would get no answer', () => {
+  const wrong = (id: string, value: Value) =>
+    draftOf(content, changed([id, value])).problems.map(({ path, message }) => `${path}: ${message}`);
+  assert.match(
+    wrong('intent.store_hours', { ...item('intent.store_hours'), answers: { en: ['x'], ko: [] } }).join(),
+    /answers: .*no answers in ko/,
+  );
+  assert.match(wrong('phrase.fallback', { en: 'What?', ko: ' ' }).join(), /has no ko/);
+  assert.deepEqual(wrong('phrase.fallback', { en: 'What?', ko: '네?' }), []);
+});
+
+test('a pattern is not changed where nobody can try it; a folder that was checked may', () => {
   const value = { kind: 'pattern', pattern: '(a+)+$' };
+  const tried = draftOf(content, changed(['entity.new_one', { ...value, pattern: 'a+' }]), new Set(['entity.new_one']));
+  assert.deepEqual(
+    tried.problems.filter(({ message }) => /is changed in the bot/.test(message)),
+    [],
+  );
   const { problems } = draftOf(content, changed(['entity.new_one', value]));
   assert.match(problems.map(({ message }) => message).join(), /is changed in the bot’s folder/);
 });

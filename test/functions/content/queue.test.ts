@@ -75,9 +75,18 @@ test('two models that understand the same text otherwise disagree', () => {
   assert.deepEqual(group!.reasons, ['disagreement']);
 });
 
-test('a fifth judges, by what it says: nothing judges and trains', () => {
-  const ids = Array.from({ length: 2_000 }, (_, at) => groupId(`text ${at}`, 'en'));
-  const share = ids.filter(isJudge).length / ids.length;
+test('a fifth judges, by what it says, however it is written: nothing judges and trains', () => {
+  const texts = Array.from({ length: 2_000 }, (_, at) => `text ${at}`);
+  const share = texts.filter(isJudge).length / texts.length;
   assert.ok(Math.abs(share - 0.2) < 0.03, String(share));
-  assert.equal(isJudge(groupId('Text 7!', 'en')), isJudge(groupId('text 7', 'en')));
+  for (const [one, other] of [
+    ['환불 해줘', '환불해줘'],
+    ['Where is it?', 'where is it'],
+  ] as const)
+    assert.equal(isJudge(one), isJudge(other));
+});
+
+test('signs alone, and texts whose vowels are marks, are each their own', () => {
+  assert.equal(new Set(['👍', '😡', '???'].map((text) => groupId(text, 'en'))).size, 3);
+  assert.notEqual(groupId('कि', 'hi'), groupId('का', 'hi'));
 });

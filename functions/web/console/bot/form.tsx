@@ -10,6 +10,8 @@ interface Props {
   list: Schemas['ContentList'];
   disabled: boolean;
   change(value: Value): void;
+  /** What was typed is no value; null: it is. */
+  broken(why: string | null): void;
 }
 
 type Texts = Record<string, string[] | string>;
@@ -31,8 +33,9 @@ const FIELDS: Record<string, { name: string; many: boolean }[]> = {
 };
 
 /** An item as a form; flows and entities as the JSON of the bot's folder. */
-export function Form({ kind, value, list, disabled, change }: Props) {
-  if (kind === 'flow' || kind === 'entity') return <Json value={value} disabled={disabled} change={change} />;
+export function Form({ kind, value, list, disabled, change, broken }: Props) {
+  if (kind === 'flow' || kind === 'entity')
+    return <Json value={value} disabled={disabled} change={change} broken={broken} />;
   if (kind === 'phrase')
     return (
       <div class="languages">
@@ -63,6 +66,7 @@ export function Form({ kind, value, list, disabled, change }: Props) {
                 tag={tag}
                 text={Array.isArray(own) ? own.join('\n') : (own ?? '')}
                 tall={name === 'utterances'}
+                lines={many}
                 disabled={disabled}
                 change={(text) => {
                   const next = many ? text.split('\n') : text;
@@ -99,11 +103,13 @@ interface AreaProps {
   tag: string;
   text: string;
   tall?: boolean;
+  /** A line each: blank ones are none. */
+  lines?: boolean;
   disabled: boolean;
   change(text: string): void;
 }
 
-function Area({ title, tag, text, tall = false, disabled, change }: AreaProps) {
+function Area({ title, tag, text, tall = false, lines = false, disabled, change }: AreaProps) {
   return (
     <label>
       {title}
@@ -115,6 +121,7 @@ function Area({ title, tag, text, tall = false, disabled, change }: AreaProps) {
         // Blank lines are typed on the way to the next, and are none in the end.
         onInput={(event) => change(event.currentTarget.value)}
         onBlur={(event) => {
+          if (!lines) return;
           const kept = event.currentTarget.value
             .split('\n')
             .filter((line) => line.trim() !== '')
@@ -160,7 +167,7 @@ function Choice({ title, kind, value, list, disabled, change }: ChoiceProps) {
   );
 }
 
-function Json({ value, disabled, change }: { value: Value; disabled: boolean; change(value: Value): void }) {
+function Json({ value, disabled, change, broken }: Pick<Props, 'value' | 'disabled' | 'change' | 'broken'>) {
   const text = useSignal(JSON.stringify(value, null, 2));
   const wrong = useSignal('');
   return (
@@ -178,9 +185,11 @@ function Json({ value, disabled, change }: { value: Value; disabled: boolean; ch
             const next: unknown = JSON.parse(text.value);
             if (typeof next !== 'object' || next === null || Array.isArray(next)) throw new Error('{ … }');
             wrong.value = '';
+            broken(null);
             change(next as Value);
           } catch (error) {
             wrong.value = (error as Error).message;
+            broken(wrong.value);
           }
         }}
       />

@@ -25,11 +25,18 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
   const problems = useSignal<Problems>([]);
   const failure = useSignal<Problem | null>(null);
   const said = useSignal('');
+  const isTyped = useSignal(false);
+  const broken = useSignal<string | null>(null);
+  /** Counts what is shown that nobody typed: fields begin anew with it. */
+  const shown = useSignal(0);
   const isNew = problem?.status === 404;
   const [kind = '', name = ''] = [id.slice(0, id.indexOf('.')), id.slice(id.indexOf('.') + 1)];
   useEffect(() => {
+    // What was typed since is not written over.
+    if (isTyped.value) return;
     if (data) value.value = (data.draft ? data.draft.value : data.live) as Value | null;
     if (isNew) value.value = empty(kind, name, list);
+    shown.value += 1;
   }, [data, isNew]);
   // What is wrong is said while it is typed.
   useEffect(() => {
@@ -48,6 +55,7 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
     );
     failure.value = refused;
     if (!saved) return;
+    if (value.value === next || next === null) isTyped.value = false;
     said.value = say('draftSaved');
     changes.value += 1;
     written.value += 1;
@@ -60,6 +68,7 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
       return;
     }
     said.value = say('draftGone');
+    isTyped.value = false;
     changes.value += 1;
     written.value += 1;
   };
@@ -84,13 +93,18 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
       </p>
       {value.value && (
         <Form
+          key={shown.value}
           kind={kind}
           value={value.value}
           list={list}
           disabled={!mayEdit}
           change={(next) => {
             said.value = '';
+            isTyped.value = true;
             value.value = next;
+          }}
+          broken={(why) => {
+            broken.value = why;
           }}
         />
       )}
@@ -106,7 +120,12 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
       )}
       {mayEdit && (
         <p class="actions">
-          <button type="button" class="primary" disabled={!value.value} onClick={() => void save(value.value)}>
+          <button
+            type="button"
+            class="primary"
+            disabled={!value.value || broken.value !== null}
+            onClick={() => void save(value.value)}
+          >
             {say('saveDraft')}
           </button>
           {data?.draft && (
@@ -137,6 +156,9 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
                     type="button"
                     onClick={() => {
                       value.value = before.value as Value;
+                      isTyped.value = true;
+                      broken.value = null;
+                      shown.value += 1;
                     }}
                   >
                     {say('takeAgain')}
@@ -154,7 +176,7 @@ export function Item({ id, list, mayEdit }: { id: string; list: Schemas['Content
 /** Something new, with its fields. */
 function empty(kind: string, name: string, { languages }: Schemas['ContentList']): Value {
   const each = <T,>(value: T) => Object.fromEntries(languages.map(({ tag }) => [tag, value]));
-  if (kind === 'intent') return { name, utterances: each([]), answers: each([]) };
+  if (kind === 'intent') return { name, utterances: each([]) };
   if (kind === 'faq') return { name, question: each(''), other_ways: each([]), answer: each('') };
   if (kind === 'phrase') return each('');
   if (kind === 'flow') return { slots: {}, steps: [] };

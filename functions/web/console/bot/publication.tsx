@@ -14,7 +14,9 @@ export function Publication({ list, mayEdit }: { list: Schemas['ContentList']; m
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const note = String(new FormData(form).get('note')).trim();
-    const found = await once(() => api.POST('/api/admin/content/publish', { body: { note, drafts: drafts.length } }));
+    const found = await once(() =>
+      api.POST('/api/admin/content/publish', { body: { note, drafts: list.drafts ?? '' } }),
+    );
     problem.value = found.problem;
     if (found.data) {
       said.value = `${say('isLive')} ${found.data.serial}`;

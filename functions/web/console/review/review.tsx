@@ -22,6 +22,7 @@ export function Review() {
   const typed = useSignal('');
   const input = useRef<HTMLInputElement>(null);
   const isAsking = useRef(false);
+  const pending = useRef<Promise<Problem | null>>(Promise.resolve(null));
   document.title = `${say('review')} · ${document.body.dataset.bot}`;
 
   /** Fills up what is looked at next. */
@@ -50,17 +51,21 @@ export function Review() {
     input.current?.blur();
     const body = kind === 'skip' ? { kind } : { kind, intent: intent! };
     const params = { path: { reviewId: id } };
-    const failed = await act(() => api.POST('/api/admin/review/{reviewId}', { params, body }));
+    pending.current = act(() => api.POST('/api/admin/review/{reviewId}', { params, body }));
+    const failed = await pending.current;
     if (failed) {
       problem.value = failed;
-      // It is looked at once more, with the reason.
       done.value = done.value.filter((one) => one.id !== id);
-      items.value = [current, ...(items.value ?? [])];
-      return;
+      // A colleague's by now: there is nothing to say of it any more. Anything else is looked at once more, with the reason.
+      const isGone = failed.code === 'content_changed' || failed.code === 'not_found';
+      if (!isGone) items.value = [current, ...(items.value ?? [])];
+      if (!isGone) return;
     }
     void refill();
   };
   const undo = async () => {
+    // What is on its way is there first.
+    await pending.current;
     const last = done.value.at(-1);
     if (!last) return;
     const params = { path: { reviewId: last.id } };
@@ -71,22 +76,24 @@ export function Review() {
     await refill();
   };
   const key = (event: KeyboardEvent) => {
-    const isTyping = event.target instanceof HTMLInputElement;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isTyping) {
+    const { target } = event;
+    // A key that is held says nothing of a text that nobody has read.
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (target instanceof HTMLInputElement) {
       if (event.key === 'Escape') input.current?.blur();
       return;
     }
-    const guess = current?.top[Number(event.key) - 1]?.intent;
+    // By their place: a Korean keyboard has other letters there.
+    const guess = current?.top[Number(/^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1]) - 1]?.intent;
     const keys: Record<string, () => unknown> = {
-      r: () => current?.intent && decide('intent', current.intent),
-      o: () => decide('intent', NONE),
-      s: () => decide('skip'),
-      u: undo,
-      i: () => input.current?.focus(),
-      n: () => route('/console/bot?kind=intent'),
+      KeyR: () => current?.intent && decide('intent', current.intent),
+      KeyO: () => decide('intent', NONE),
+      KeyS: () => decide('skip'),
+      KeyU: undo,
+      KeyI: () => input.current?.focus(),
+      KeyN: () => route('/console/bot?kind=intent'),
     };
-    const action = guess ? () => decide('intent', guess) : keys[event.key.toLowerCase()];
+    const action = guess ? () => decide('intent', guess) : keys[event.code];
     if (!action) return;
     event.preventDefault();
     void action();
@@ -147,8 +154,9 @@ export function Review() {
             onSubmit={(event) => {
               event.preventDefault();
               const wanted = typed.value.trim().toLowerCase().replaceAll(' ', '_');
-              const found =
-                intents.value.find((name) => name === wanted) ?? intents.value.find((name) => name.startsWith(wanted));
+              const begun = intents.value.filter((name) => name.startsWith(wanted));
+              // One that is meant for sure: the whole name, or the only one that begins so.
+              const found = intents.value.includes(wanted) ? wanted : begun.length === 1 ? begun[0] : undefined;
               if (wanted && found) void decide('intent', found);
             }}
           >
