@@ -62,7 +62,19 @@ if (files.length === 0) throw new Error(`no test file contains ${positionals.joi
 process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/maru-tests');
 // The longest first, so that none is left to run alone at the end; three at a time on two cores, because most of them wait
 // more than they work. (`node --test` would sort the files by name.)
-const long = ['outage', 'platform/releases', 'local/start', 'unavailable', 'chaos', 'inline', 'errors'];
+const long = [
+  'release/server',
+  'outage',
+  'e2e/console',
+  'platform/releases',
+  'local/start',
+  'local/watch',
+  'e2e/desk',
+  'unavailable',
+  'chaos',
+  'inline',
+  'errors',
+];
 const rank = (file: string) => (long.findIndex((word) => file.includes(word)) + long.length + 1) % (long.length + 1);
 files.sort((a, b) => rank(a) - rank(b));
 const tests = run({ cwd: root, files: files.map((file) => join(root, file)), concurrency: 3, timeout: 240_000 });

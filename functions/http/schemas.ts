@@ -232,6 +232,7 @@ export const userExport = z
         incidents: documents,
         notes: documents,
         lessons: documents,
+        reviews: documents,
         attachments: z.array(
           z.object({ name: z.string(), contentType: z.string(), bytes: z.int(), acceptedAt: z.number() }),
         ),

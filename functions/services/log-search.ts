@@ -18,6 +18,8 @@ export interface Search {
   /** The version of the model that understood it. */
   model?: string | undefined;
   feedback?: 'up' | 'down' | undefined;
+  /** What a person has said that it means. */
+  label?: string | undefined;
   /** Part of what was written, whatever its case. */
   text?: string | undefined;
 }
@@ -59,6 +61,7 @@ const CONDITIONS: Record<Exclude<keyof Search, 'from' | 'to' | 'outcome'>, strin
   channel: 'c.channel = @channel',
   model: 'c.understanding.model.version = @model',
   feedback: 'c.feedback.rating = @feedback',
+  label: 'c.label = @label',
   text: 'CONTAINS(c.text, @text, true)',
 };
 

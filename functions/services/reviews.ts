@@ -41,7 +41,7 @@ const documents = new Documents<Review>('reviews');
 /** Turns that are looked through, and how far back. */
 const [TURNS, DAYS_MS] = [2_000, 30 * 24 * 3_600_000];
 /** How long what was found is taken for it, and how long somebody may think, in milliseconds. */
-const [FRESH, CLAIM] = [30_000, 10 * 60_000];
+const [FRESH, CLAIM] = [10_000, 10 * 60_000];
 const FROM = 20;
 const DECIDED = 5_000;
 const ATTEMPTS = 8;

@@ -121,7 +121,7 @@ describe('the console in a browser', () => {
     const { platform } = fixture;
     const container = platform.cosmos.client.database('maru').container('turns');
     const now = Date.now();
-    for (let at = 0; at < 110; at += 1) {
+    const seed = async (at: number) => {
       const answered = {
         answeredAt: now - at,
         acceptedAt: now - at,
@@ -158,7 +158,8 @@ describe('the console in a browser', () => {
         deliveredAt: null,
         timings: {},
       });
-    }
+    };
+    await Promise.all(Array.from({ length: 110 }, (_, at) => seed(at)));
     const { page } = await staff('Eddie Editor', 'review');
     const text = page.locator('.utterance');
     await text.waitFor({ timeout: 40_000 });
@@ -261,6 +262,25 @@ describe('the console in a browser', () => {
     await page.getByText('No incidents.').waitFor();
     await page.getByLabel('Only open ones').uncheck();
     await page.getByText(/seen to by Rita Releaser/).waitFor();
+    // One of which something can be tried again.
+    const id = unique('poison');
+    await say(platform, id, 'what are your opening hours?');
+    await platform.cosmos.client
+      .database('maru')
+      .container('incidents')
+      .items.create({
+        id: 'poison.again',
+        kind: 'poison_message',
+        conversationId: conversationId('api', id),
+        turnId: null,
+        userId: null,
+        reason: 'a wake-up in call-log failed five times',
+        acceptedAt: Date.now(),
+        at: Date.now(),
+      });
+    const card = page.locator('.card', { hasText: 'a wake-up in call-log' });
+    await card.getByRole('button', { name: 'Try again' }).click({ timeout: 30_000 });
+    await card.getByText(/tried again by Rita Releaser/).waitFor();
   });
 
   test('somebody is erased only after the id was written once more, and the audit log says by whom', async () => {

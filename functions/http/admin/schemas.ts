@@ -262,6 +262,7 @@ export const turnsQuery = z.object({
   channel: name.optional(),
   model: name.optional(),
   feedback: z.enum(['up', 'down']).optional(),
+  label: name.optional().meta({ description: 'What a person has said that it means.' }),
   text: name.optional().meta({ description: 'Part of what was written.' }),
   after: z
     .string()
@@ -288,6 +289,7 @@ const loggedTurn = z
     model: z.string().optional(),
     feedback: z.object({ rating: z.enum(['up', 'down']), comment: z.string().nullable() }).optional(),
     handover: z.string().optional(),
+    label: z.string().optional().meta({ description: 'What a person has said that it means.' }),
   })
   .meta({ id: 'LoggedTurn' });
 

@@ -132,6 +132,7 @@ const COLUMNS = [
   'skill',
   'reply',
   'feedback',
+  'label',
   'model',
   'content',
   'ms',
@@ -152,6 +153,7 @@ function row(turn: LoggedTurn): Record<(typeof COLUMNS)[number], string | number
     skill: turn.skill,
     reply: replies.map(({ text }) => text).join('\n'),
     feedback: turn.feedback?.rating ?? '',
+    label: turn.label ?? '',
     model: understanding?.model.version ?? '',
     content: turn.content ?? '',
     ms: turn.answeredAt - turn.acceptedAt,
@@ -203,6 +205,7 @@ function shown(turn: LoggedTurn) {
     }),
     ...(feedback && { feedback: { rating: feedback.rating, comment: feedback.comment ?? null } }),
     ...(turn.handover !== undefined && { handover: turn.handover }),
+    ...(turn.label !== undefined && { label: turn.label }),
   };
 }
 

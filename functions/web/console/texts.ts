@@ -153,6 +153,7 @@ const texts = {
   minScore: { en: 'Score from %', ko: '점수 최소 %' },
   maxScore: { en: 'Score to %', ko: '점수 최대 %' },
   model: { en: 'Model', ko: '모델' },
+  label: { en: 'Label', ko: '라벨' },
   search: { en: 'Search', ko: '찾기' },
   clear: { en: 'Clear', ko: '초기화' },
   skill: { en: 'Skill', ko: '스킬' },

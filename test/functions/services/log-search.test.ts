@@ -68,7 +68,7 @@ test('each filter finds what it says, and all of it, page by page, also where ma
   await put(turn('handed', NOW - DAY - 2, { skill: 'person', handover: 'person' }));
   await put(turn('person', NOW - DAY - 3, { skill: 'listener' }));
   await put(turn('failed', NOW - DAY - 4, { outcome: 'failed', skill: 'apology' }));
-  await put(turn('rated', NOW - DAY - 5, { feedback: { rating: 'down', at: 1 } }));
+  await put(turn('rated', NOW - DAY - 5, { feedback: { rating: 'down', at: 1 }, label: 'coupons' }));
   await put(turn('staff', NOW - DAY - 6, { by: { id: 'mina', name: 'Mina' }, text: '' }));
   await put(turn('itself', NOW - DAY - 7, { givenId: '' }));
 
@@ -84,6 +84,7 @@ test('each filter finds what it says, and all of it, page by page, also where ma
   assert.deepEqual(await found({ maxScore: 0.5 }), ids('missed'));
   assert.deepEqual(await found({ minScore: 0.2, maxScore: 0.5, model: '1.1.0' }), ids('missed'));
   assert.deepEqual(await found({ feedback: 'down' }), ids('rated'));
+  assert.deepEqual(await found({ label: 'coupons' }), ids('rated'));
   assert.deepEqual(await found({ outcome: 'not_understood' }), ids('missed'));
   assert.deepEqual(await found({ outcome: 'handed_over' }), ids('handed'));
   assert.deepEqual(await found({ outcome: 'person' }), ids('person'));

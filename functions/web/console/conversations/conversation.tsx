@@ -111,6 +111,7 @@ function Known({ turn }: { turn: Turn }) {
   const rows: [string, string][] = [
     [say('skill'), skill],
     ...(turn.handover ? ([[say('handed_over'), turn.handover]] as [string, string][]) : []),
+    ...(turn.label ? ([[say('label'), turn.label]] as [string, string][]) : []),
     ...(turn.meant ? ([[say('meant'), turn.meant]] as [string, string][]) : []),
     ...(faq ? ([['FAQ', `${faq.entry} ${percent(faq.score)}`]] as [string, string][]) : []),
     ...(modelName ? ([[say('model'), `${modelName} ${model}`]] as [string, string][]) : []),

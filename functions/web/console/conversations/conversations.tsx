@@ -20,6 +20,7 @@ const NAMES = [
   'channel',
   'model',
   'feedback',
+  'label',
   'text',
 ] as const;
 
@@ -106,7 +107,7 @@ export function Conversations({ me }: { me: Schemas['Me'] }) {
 }
 
 function Row({ turn }: { turn: Turn }) {
-  const { text, reply, intent, score, outcome, feedback, channel, locale, at, pictures } = turn;
+  const { text, reply, intent, score, outcome, feedback, channel, locale, at, pictures, label } = turn;
   return (
     <a class="row" href={`/console/conversations/${turn.conversationId}?turn=${turn.turnId}`}>
       <span class="line">
@@ -127,6 +128,11 @@ function Row({ turn }: { turn: Turn }) {
           </span>
         )}
         {outcome && outcome !== 'answered' && <span class={outcome === 'person' ? 'tag' : 'late'}>{say(outcome)}</span>}
+        {label && (
+          <span>
+            {say('label')}: {label.replaceAll('_', ' ')}
+          </span>
+        )}
         {feedback && <span>{feedback.rating === 'up' ? '👍' : '👎'}</span>}
         <span class="quiet-text">
           {channel} · {locale}
@@ -182,7 +188,9 @@ function Filters({ given, choose }: { given: Record<string, string>; choose(fiel
         </select>
       </label>
       <details
-        open={['from', 'to', 'minScore', 'maxScore', 'locale', 'channel', 'model'].some((name) => name in given)}
+        open={['from', 'to', 'minScore', 'maxScore', 'locale', 'channel', 'model', 'label'].some(
+          (name) => name in given,
+        )}
       >
         <summary>{say('moreFilters')}</summary>
         <div class="filters">
@@ -213,6 +221,10 @@ function Filters({ given, choose }: { given: Record<string, string>; choose(fiel
           <label>
             {say('model')}
             <input name="model" maxLength={64} defaultValue={given.model} />
+          </label>
+          <label>
+            {say('label')}
+            <input name="label" maxLength={64} defaultValue={given.label} />
           </label>
         </div>
       </details>
