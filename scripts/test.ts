@@ -60,7 +60,7 @@ const files = globSync('test/**/*.test.ts', { cwd: root })
 if (files.length === 0) throw new Error(`no test file contains ${positionals.join(' or ')}`);
 // Half of the time of a short process is reading TypeScript: each file once for all that the tests start.
 process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/maru-tests');
-// The longest first, so that none is left to run alone at the end; three at a time on two cores, because most of them wait
+// The longest first, so that none is left to run alone at the end; four at a time on two cores, because most of them wait
 // more than they work. (`node --test` would sort the files by name.)
 const long = [
   'release/server',
@@ -77,7 +77,7 @@ const long = [
 ];
 const rank = (file: string) => (long.findIndex((word) => file.includes(word)) + long.length + 1) % (long.length + 1);
 files.sort((a, b) => rank(a) - rank(b));
-const tests = run({ cwd: root, files: files.map((file) => join(root, file)), concurrency: 3, timeout: 240_000 });
+const tests = run({ cwd: root, files: files.map((file) => join(root, file)), concurrency: 4, timeout: 240_000 });
 tests.on('test:fail', () => {
   process.exitCode = 1;
 });
