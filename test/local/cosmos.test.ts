@@ -387,6 +387,12 @@ test('what is in a file is there again, with other indexes where they were chang
     .query('SELECT VALUE c.id FROM c WHERE c.text > "a" ORDER BY c.text')
     .fetchAll();
   assert.deepEqual(resources, ['stays']);
+  const all = (await container.items.readAll<{ id: string }>().fetchAll()).resources;
+  assert.deepEqual(
+    all.map(({ id }) => id),
+    ['stays'],
+    'not seen, before it is taken away',
+  );
   assert.equal((await container.item('ends', 'x').read()).statusCode, 404);
   assert.equal((await container.items.create({ id: 'ends', home: 'x' })).statusCode, 201, 'its name is free');
 });

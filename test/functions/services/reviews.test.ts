@@ -92,6 +92,29 @@ test('taken back while it is carried out, it is taken back', async () => {
   }
 });
 
+test('taken back after it was kept and before it was carried out: nothing of it stays', async () => {
+  const { decide, nextReviews, readReview, undo } = await import('../../../functions/services/reviews.ts');
+  const text = such('between keeping and carrying out', false);
+  const id = await missed(text);
+  for (let tries = 0; !(await readReview(id)) && tries < 40; tries += 1)
+    await nextReviews(eddie, 50, NOW + 5_000_000 + tries * 40_000);
+  let done = false;
+  database.server().on('request', (request, response) => {
+    if (done || request.method !== 'PUT' || !request.url?.endsWith(id)) return;
+    done = true;
+    const end = response.end.bind(response);
+    response.end = ((...given: Parameters<typeof end>) => {
+      undo(id, eddie, NOW).then(() => end(...given));
+      return response;
+    }) as typeof response.end;
+  });
+  await decide(id, eddie, { kind: 'intent', intent: 'stock' }, NOW);
+  assert.ok(done);
+  assert.equal((await readReview(id))!.decision, null);
+  assert.ok(!(await draft('stock'))?.value.utterances.en.includes(text));
+  assert.equal((await turnOf(text)).label, undefined);
+});
+
 test('a label in a draft of somebody else keeps what that was written from: whoever publishes it is still told', async () => {
   const { decide, nextReviews } = await import('../../../functions/services/reviews.ts');
   const { published, writeDraft } = await import('../../../functions/services/content.ts');
