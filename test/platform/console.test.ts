@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { conversationId, userId } from '../../functions/conversation/identifier.ts';
 import type { Role } from '../../functions/services/sign-in.ts';
-import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
+import { asStaff, eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 /** Who looks after the bot, over the console's API. What a browser does is in test/e2e/console.test.ts. */
 let refuses = true;
@@ -24,15 +24,8 @@ const fixture = usePlatform({
   REPLIES_KEY: 'x'.repeat(32),
 });
 
-async function staff(
-  method: string,
-  path: string,
-  body?: unknown,
-  roles: readonly Role[] = ['admin'],
-): Promise<Answer> {
-  const token = await fixture.platform.entra.token(roles, { name: 'Ada' });
-  return await request(fixture.platform, method, `/api/admin/${path}`, body, { authorization: `Bearer ${token}` });
-}
+const staff = (method: string, path: string, body?: unknown, roles: readonly Role[] = ['admin']) =>
+  asStaff(fixture.platform, { name: 'Ada', roles }, method, path, body);
 
 /** What was said stands in the call log a moment later. */
 async function logged(id: string, turns: number) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Role } from '../../functions/services/sign-in.ts';
-import { type Answer, eventually, request, root, say, unique, usePlatform } from './fixture.ts';
+import { type Answer, asStaff, eventually, request, root, say, unique, usePlatform } from './fixture.ts';
 
 /** What the bot says, edited in the console and by `npm run content`. Each test goes on where the one before it ended. */
 const fixture = usePlatform();
@@ -16,17 +16,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-async function staff(
-  method: string,
-  path: string,
-  body?: unknown,
-  roles: readonly Role[] = ['editor'],
-): Promise<Answer> {
-  const token = await fixture.platform.entra.token(roles, { name: 'Eddie' });
-  return await request(fixture.platform, method, `/api/admin/content${path}`, body, {
-    authorization: `Bearer ${token}`,
-  });
-}
+const staff = (method: string, path: string, body?: unknown, roles: readonly Role[] = ['editor']) =>
+  asStaff(fixture.platform, { name: 'Eddie', roles }, method, `content${path}`, body);
 
 const item = async (id: string) => (await staff('GET', `/items/${id}`)).body;
 async function edit(id: string, value: unknown, etag?: string | null): Promise<Answer> {

@@ -6,21 +6,13 @@ import { routes } from '../../functions/http/routes.ts';
 import type { Lesson } from '../../functions/services/lessons.ts';
 import { ROLES, type Role } from '../../functions/services/sign-in.ts';
 import { asContent } from '../../scripts/bot/suggestions.ts';
-import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
+import { asStaff, eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 /** Customers over the HTTP API, and the staff over the console's. What a browser does is in test/e2e/desk.test.ts. */
 const fixture = usePlatform();
 
-async function staff(
-  name: string,
-  method: string,
-  path: string,
-  body?: unknown,
-  roles: readonly Role[] = ['agent'],
-): Promise<Answer> {
-  const token = await fixture.platform.entra.token(roles, { name });
-  return await request(fixture.platform, method, `/api/admin/${path}`, body, { authorization: `Bearer ${token}` });
-}
+const staff = (name: string, method: string, path: string, body?: unknown, roles: readonly Role[] = ['agent']) =>
+  asStaff(fixture.platform, { name, roles }, method, path, body);
 
 const of = (given: string) => `desk/${conversationId('api', given)}`;
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Role } from '../../functions/services/sign-in.ts';
 import { ensureBotModels } from '../../scripts/local/bot-models.ts';
 import { type Platform, type PlatformOptions, startPlatform } from '../../scripts/local/platform.ts';
 import { freePorts, type Ports } from '../../scripts/local/ports.ts';
@@ -113,6 +114,18 @@ export async function say(
     prefer: 'wait=20',
     ...headers,
   });
+}
+
+/** One request to the console's API, as somebody of the staff. */
+export async function asStaff(
+  platform: Platform,
+  { name, roles }: { name: string; roles: readonly Role[] },
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
+  const token = await platform.entra.token(roles, { name });
+  return await request(platform, method, `/api/admin/${path}`, body, { authorization: `Bearer ${token}` });
 }
 
 /** Waits until `look` gives something; throws after `seconds`. */

@@ -2,21 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isJudge } from '../../functions/content/queue.ts';
 import type { Role } from '../../functions/services/sign-in.ts';
-import { type Answer, eventually, request, say, unique, usePlatform } from './fixture.ts';
+import { type Answer, asStaff, eventually, request, say, unique, usePlatform } from './fixture.ts';
 
 /** What people say of what customers wrote, over the console's API. */
 const fixture = usePlatform();
 
-async function staff(
-  name: string,
-  method: string,
-  path: string,
-  body?: unknown,
-  roles: readonly Role[] = ['editor'],
-): Promise<Answer> {
-  const token = await fixture.platform.entra.token(roles, { name });
-  return await request(fixture.platform, method, `/api/admin/${path}`, body, { authorization: `Bearer ${token}` });
-}
+const staff = (name: string, method: string, path: string, body?: unknown, roles: readonly Role[] = ['editor']) =>
+  asStaff(fixture.platform, { name, roles }, method, path, body);
 const next = async (name: string) => (await staff(name, 'POST', 'review', {})).body;
 const label = (name: string, id: string, body: object) => staff(name, 'POST', `review/${id}`, body);
 const draft = async (intent: string) => (await staff('Eddie', 'GET', `content/items/intent.${intent}`)).body;

@@ -5,6 +5,7 @@ import { eraseUser, exportUser, type Removed } from '../../services/erasure.ts';
 import { usersOf } from '../../services/users.ts';
 import { Problem } from '../problem.ts';
 import { json, readJson, staffRoute } from '../route.ts';
+import * as shared from '../schemas.ts';
 import * as schemas from './schemas.ts';
 import { agentOf } from './speak.ts';
 
@@ -14,7 +15,7 @@ export const exportPerson = staffRoute(
   {
     summary: 'Everything that is kept about a user, or a customer of the shop',
     body: schemas.person,
-    answers: { 200: { description: 'The data.', schema: schemas.personExport } },
+    answers: { 200: { description: 'The data.', schema: shared.userExport } },
     problems: ['not_found', 'unavailable'],
   },
   async (request, principal) => {
@@ -38,7 +39,7 @@ export const erasePerson = staffRoute(
     summary: 'Erase a user, or every user that a customer of the shop has been',
     description: 'It can not be taken back. It is repeated by itself for a quarter of an hour, for what was under way.',
     body: schemas.person,
-    answers: { 200: { description: 'Erased.', schema: schemas.personErased } },
+    answers: { 200: { description: 'Erased.', schema: shared.removed } },
     problems: ['not_found', 'unavailable'],
   },
   async (request, principal) => {

@@ -374,19 +374,6 @@ export const person = z
     'needs either userId or customerId',
   )
   .meta({ id: 'Person', description: 'A user of a channel, or a customer of the shop.' });
-export const personExport = z.object({ users: z.array(z.looseObject({})) }).meta({ id: 'PersonExport' });
-export const personErased = z
-  .object({
-    removed: z.object({
-      users: z.int(),
-      conversations: z.int(),
-      turns: z.int(),
-      incidents: z.int(),
-      attachments: z.int(),
-    }),
-  })
-  .meta({ id: 'PersonErased' });
-
 export const auditQuery = z.object({ before: moment.optional() });
 export const audit = z
   .object({
