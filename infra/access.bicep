@@ -12,6 +12,9 @@ param deployerId string
 param deployerType string
 // Whether the console may swap: releasers do it then by the app's identity, each in the audit log.
 param consoleSwaps bool
+// Whether models are trained here.
+param training bool
+param trainingPrincipalId string
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -120,6 +123,57 @@ resource gatewayData 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2
   name: guid(cosmos.id, gatewayPrincipalId, 'data')
   properties: {
     principalId: gatewayPrincipalId
+    roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002'
+    scope: '${cosmos.id}/dbs/maru'
+  }
+}
+
+// Trains and pushes, where that is asked for: it may write images, and neither stage nor swap them.
+resource trainingBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (training) {
+  scope: storage
+  name: guid(storage.id, trainingPrincipalId, roles.blobDataOwner)
+  properties: {
+    principalId: trainingPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobDataOwner)
+  }
+}
+
+resource trainingQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (training) {
+  scope: storage
+  name: guid(storage.id, trainingPrincipalId, roles.queueDataContributor)
+  properties: {
+    principalId: trainingPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.queueDataContributor)
+  }
+}
+
+resource trainingRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (training) {
+  scope: registry
+  name: guid(registry.id, trainingPrincipalId, roles.registryPush)
+  properties: {
+    principalId: trainingPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.registryPush)
+  }
+}
+
+resource trainingMetrics 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (training) {
+  scope: insights
+  name: guid(insights.id, trainingPrincipalId, roles.metricsPublisher)
+  properties: {
+    principalId: trainingPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.metricsPublisher)
+  }
+}
+
+resource trainingData 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = if (training) {
+  parent: cosmos
+  name: guid(cosmos.id, trainingPrincipalId, 'data')
+  properties: {
+    principalId: trainingPrincipalId
     roleDefinitionId: '${cosmos.id}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002'
     scope: '${cosmos.id}/dbs/maru'
   }

@@ -38,6 +38,9 @@ param consoleClientId string
 param consoleSessionKey string
 param consoleEasyAuth bool
 param consoleSwaps bool
+param training bool
+param trainingAfter int
+param trainingAt string
 param desk string
 param publicUrl string
 
@@ -132,6 +135,9 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       CONSOLE_CLIENT_ID: consoleClientId
       CONSOLE_SESSION_KEY: consoleSessionKey
       CONSOLE_SWAPS: string(consoleSwaps)
+      TRAINING: string(training)
+      TRAINING_AFTER: string(trainingAfter)
+      TRAINING_AT: trainingAt
       // What App Service's own sign-in shows the registration: the app's identity, by its federated credential.
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
       CALL_LOG_DAYS: string(callLogDays)

@@ -104,6 +104,17 @@ param consoleEasyAuth bool = false
 @description('Lets releasers swap the slots from the console, by the gateway\'s identity. Off, whoever has the right swaps by npm run swap.')
 param consoleSwaps bool = false
 
+@description('Whether models are trained in Azure: an app of its own, whose identity may push images to the registry.')
+param training bool = false
+
+@description('After how many new labels and changed utterances a training begins by itself; 0: only when somebody asks.')
+@minValue(0)
+@maxValue(100000)
+param trainingAfter int = 20
+
+@description('A time of day (03:30, in the bot\'s time zone) at which whatever was taught since is enough for a training; blank: none.')
+param trainingAt string = ''
+
 @description('Who answers where a person is asked for: console is our own desk, tickets the shop has its own.')
 @allowed(['console', 'tickets'])
 param desk string = 'console'
@@ -116,6 +127,7 @@ var suffix = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var gatewayName = 'func-${suffix}'
 var inferenceName = 'app-${suffix}'
+var trainingName = 'func-training-${suffix}'
 var intentModel = 'intents'
 var faqModel = 'faq'
 var gatewayUrl = 'https://${gatewayName}.azurewebsites.net'
@@ -249,8 +261,37 @@ module gateway 'gateway.bicep' = {
     consoleSessionKey: empty(consoleSessionKey) ? newSessionKey : consoleSessionKey
     consoleEasyAuth: consoleEasyAuth
     consoleSwaps: consoleSwaps
+    training: training
+    trainingAfter: trainingAfter
+    trainingAt: trainingAt
     desk: desk
     publicUrl: publicUrl
+  }
+}
+
+module trainer 'training.bicep' = if (training) {
+  name: 'training'
+  scope: group
+  params: {
+    name: trainingName
+    location: location
+    tags: union(tags, { 'azd-service-name': 'training' })
+    identityId: identity.outputs.trainingId
+    identityClientId: identity.outputs.trainingClientId
+    workspaceId: monitoring.outputs.workspaceId
+    insightsConnection: monitoring.outputs.insightsConnection
+    storageName: storage.outputs.name
+    deploymentContainer: storage.outputs.deploymentContainer
+    cosmosEndpoint: database.outputs.endpoint
+    cosmosDatabase: database.outputs.databaseName
+    inferenceUrl: inference.outputs.productionUrl
+    intentModel: intentModel
+    faqModel: faqModel
+    subnetId: network.outputs.gatewaySubnetId
+    inferenceKey: inferenceKey
+    registryUrl: registry.outputs.url
+    shopUrl: shopUrl
+    operatorWebhookUrl: operatorWebhookUrl
   }
 }
 
@@ -261,6 +302,8 @@ module access 'access.bicep' = {
     suffix: suffix
     gatewayPrincipalId: identity.outputs.gatewayPrincipalId
     consoleSwaps: consoleSwaps
+    training: training
+    trainingPrincipalId: identity.outputs.trainingPrincipalId
     inferencePrincipalId: identity.outputs.inferencePrincipalId
     storageName: storage.outputs.name
     cosmosName: database.outputs.name

@@ -1,4 +1,4 @@
-// What the gateway's calls come from: the model server lets in this subnet, and nobody else.
+// What the calls of the gateway, and of the app that trains, come from: the model server lets in this subnet, and nobody else.
 param suffix string
 param location string
 param tags object

@@ -6,7 +6,7 @@ param workspaceId string
 
 // Names of functions/services/stores.ts; each with its poison queue.
 var skills = ['skill-flow', 'skill-person', 'skill-images']
-var queues = concat(['turns', 'replies', 'call-log', 'releases'], skills)
+var queues = concat(['turns', 'replies', 'call-log', 'releases', 'training'], skills)
 var poison = map(queues, name => '${name}-poison')
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
@@ -46,7 +46,7 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01'
 }
 
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
-  for name in ['attachments', 'content', 'models', 'deployments']: {
+  for name in ['attachments', 'content', 'trainings', 'models', 'deployments']: {
     parent: blobService
     name: name
     properties: { publicAccess: 'None' }
@@ -66,6 +66,15 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           definition: {
             filters: { blobTypes: ['blockBlob'], prefixMatch: ['attachments/'] }
             actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 30 } } }
+          }
+        }
+        {
+          name: 'trainings-are-not-kept'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['trainings/'] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 400 } } }
           }
         }
       ]

@@ -201,6 +201,22 @@ export interface Understanding {
   /** The intent that an entry of the FAQ was likelier than. */
   rival?: { intent: string; score: number };
   model: { name: string; version: string };
+  /** While a release was ramped (functions/releases/ramp.ts). */
+  ramp?: RampShare;
+}
+
+/** The part that a ramped release had in a turn. */
+export interface RampShare {
+  digest: string;
+  /** Whether it said what was meant; else what was live did. */
+  answered: boolean;
+  /** How long it took, in milliseconds; absent where it was not asked. */
+  ms?: number;
+  /** It did not answer in time. */
+  failed?: true;
+  /** In shadow: what it and what is live made of the message. */
+  said?: string;
+  heard?: string;
 }
 
 export interface AnsweredTurn extends Turn {

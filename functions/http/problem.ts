@@ -60,6 +60,11 @@ export const problems = {
     title: 'The slots may not be swapped now',
     hint: 'Its reason says what to do.',
   },
+  training_refused: {
+    status: 409,
+    title: 'This can not be done with trainings now',
+    hint: 'Its reason says why.',
+  },
   content_changed: {
     status: 409,
     title: 'Somebody else has changed this since',

@@ -6,7 +6,7 @@ import { endAudit } from '../services/audit.ts';
 import { change, notify } from '../services/conversations.ts';
 import { recordIncident } from '../services/incidents.ts';
 import { followContent } from '../services/live-content.ts';
-import { releaseMessage, wakeUpMessage } from '../services/queues.ts';
+import { releaseMessage, trainingMessage, wakeUpMessage } from '../services/queues.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
 import { failed } from './failed.ts';
 
@@ -21,13 +21,16 @@ export function poisonWorker(queue: string) {
     await followContent();
     const message = wakeUpMessage.safeParse(body);
     const release = releaseMessage.safeParse(body);
+    const training = trainingMessage.safeParse(body);
     const reason = message.success
       ? `a wake-up in ${queue} failed five times`
       : release.success
         ? release.data.swap
           ? `a swap of ${release.data.digest} could not be made, five times: see what production runs, and ask for it once more`
           : `the release ${release.data.digest} could not be moved on, five times; the timer tries again`
-        : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'} (${message.error.issues[0]?.code})`;
+        : training.success
+          ? `the training ${training.data.training} could not be moved on, five times; the timer tries again`
+          : `not a wake-up call: ${message.error.issues[0]?.path.join('.') || 'message'} (${message.error.issues[0]?.code})`;
     log('error', 'poison message', { queue, reason, messageId: context.triggerMetadata?.id });
     await recordIncident({
       id: `poison.${createHash('sha256').update(`${queue}/${context.triggerMetadata?.id}`).digest('base64url')}`,

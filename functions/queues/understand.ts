@@ -2,11 +2,11 @@ import type { Conversation, Turn, Understanding } from '../conversation/document
 import type { ConversationId, TurnId } from '../conversation/identifier.ts';
 import * as conversation from '../conversation/transitions.ts';
 import type { Bot } from '../dialog/bot.ts';
-import { type Models, meaningOf } from '../dialog/meaning.ts';
+import { meaningOf } from '../dialog/meaning.ts';
 import { currentBot } from '../services/bot.ts';
 import { change, notify } from '../services/conversations.ts';
 import { Unavailable } from '../services/failure.ts';
-import * as inference from '../services/inference.ts';
+import { followRamp, modelsFor } from '../services/ramp.ts';
 import { hop, log } from '../services/telemetry.ts';
 import { answerBy, choose } from '../skills/choose.ts';
 import { answered } from './answered.ts';
@@ -22,6 +22,7 @@ const TURNS = 25;
  * Goes on with the next turn of the conversation, so that a burst costs one wake-up and not one a turn.
  */
 export const understand = onWakeUp('understand', async ({ conversationId, sentAt }) => {
+  await followRamp();
   for (let count = 0; count < TURNS; count += 1) {
     const next = await understandHead(conversationId, sentAt);
     if (!next) return;
@@ -46,7 +47,7 @@ async function understandHead(conversationId: ConversationId, sentAt: number): P
       if (!document || !turn || (known && known.turnId !== turn.id)) return null;
       known ??= {
         turnId: turn.id,
-        meaning: meaning(currentBot(), turn, meantForPerson(document, turn)),
+        meaning: meaning(currentBot(), document.id, turn, meantForPerson(document, turn)),
       };
       return await outcomeOf(document, turn, known, sentAt);
     },
@@ -101,11 +102,15 @@ async function outcomeOf(document: Conversation, turn: Turn, known: Known, sentA
   }
 }
 
-async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meaning> {
+async function meaning(bot: Bot, conversationId: ConversationId, turn: Turn, withPerson: boolean): Promise<Meaning> {
   if (turn.text === '') return { understanding: null, ms: 0 };
+  const models = modelsFor(conversationId);
   const started = performance.now();
   try {
-    const understanding = await hop('inference', turn.traceparent, {}, () => meaningOf(bot, turn.text, models));
+    const meant = await hop('inference', turn.traceparent, {}, () => meaningOf(bot, turn.text, models));
+    // What was offered for tapping is known without a model.
+    const ramp = meant.model.name === 'content' ? undefined : models.share();
+    const understanding = ramp ? { ...meant, ramp } : meant;
     return { understanding, ms: Math.round(performance.now() - started) };
   } catch (error) {
     // What is meant for a person reaches the person, also while nothing can be understood.
@@ -113,8 +118,6 @@ async function meaning(bot: Bot, turn: Turn, withPerson: boolean): Promise<Meani
     throw error;
   }
 }
-
-const models: Models = { intents: inference.understand, faq: inference.findInFaq };
 
 /** An inline skill has nothing outside: reaching for it is a mistake in the skill. */
 const NO_OUTSIDE = new Proxy({} as never, {

@@ -4,7 +4,8 @@ import { Rejected, Unavailable } from '../services/failure.ts';
 import { heldOut } from '../services/held-out.ts';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
-import { Registry } from '../services/registry.ts';
+import { rampRefusal } from '../services/ramp.ts';
+import { Registry, reached } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf, stage, stagingLog } from '../services/slots.ts';
@@ -30,6 +31,8 @@ import {
 const CLAIM_MS = 60_000;
 /** How often a starting slot is looked at. */
 const POLL_MS = 2_000;
+/** How often one that must wait for a swap or a ramp looks whether it still must. */
+const HELD_UP_MS = 10_000;
 /** Utterances that people have judged: of the labelled turns the last, and all of them at most, in calls of so many. */
 const LABELLED = 500;
 const LABELLED_MS = 30 * 24 * 3_600_000;
@@ -77,7 +80,9 @@ export async function advance(digest: string, repository: string, at = 0): Promi
   if (!waits) await tell(next);
   if (next.state !== release.state) log('info', 'release', { digest, state: next.state, reason: next.reason });
   if (!underWay(next)) return null;
-  return next.state === release.state ? (waits ? POLL_MS : pause(next)) : 0;
+  if (next.state !== release.state) return 0;
+  if (!waits) return pause(next);
+  return next.state === 'verified' ? HELD_UP_MS : POLL_MS;
 }
 
 type Taken = { release: Release } | { release: null; wait: number } | null;
@@ -164,26 +169,14 @@ async function inspect(release: Release): Promise<{ label: ReleaseLabel; content
   return { label, content };
 }
 
-/** Errors of the registry by what can be done about them: its client's own retries are used up by now. */
-async function reached<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const status = (error as { statusCode?: number }).statusCode ?? 0;
-    const text = error instanceof Error ? error.message : String(error);
-    if (error instanceof Rejected || (status >= 400 && status < 500 && status !== 408 && status !== 429))
-      throw new Rejected('registry', text.slice(0, 300), status, { cause: error });
-    throw new Unavailable('registry', text.slice(0, 300), 0, { cause: error });
-  }
-}
-
 function imageName({ repository, digest }: Release): string {
   return `${new URL(settings().REGISTRY_URL!).host}/${repository}@${digest}`;
 }
 
 async function toStaging(release: Release): Promise<Release> {
   const image = imageName(release);
-  if (await swapping()) return release;
+  // There is one staging slot: what is ramped there answers customers.
+  if ((await swapping()) || (await rampRefusal()) !== null) return release;
   const already = (await imageOf('staging')) === image;
   if (!already) await stage(image);
   return move(release, 'staging', Date.now(), { note: already ? 'the slot had it already' : image });

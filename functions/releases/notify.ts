@@ -1,7 +1,5 @@
-import { call } from '../services/http.ts';
+import { hasOperators, tellOperators } from '../services/operators.ts';
 import { releases } from '../services/releases.ts';
-import { settings } from '../services/settings.ts';
-import { log } from '../services/telemetry.ts';
 import type { Release, State } from './release.ts';
 
 /** What operators are told of. */
@@ -9,7 +7,7 @@ const TOLD: readonly State[] = ['ready', 'failed', 'live', 'rolled-back'];
 
 /** Whether operators are to hear of the release's state and have not. */
 export function untold({ state, notified }: Release): boolean {
-  return settings().OPERATOR_WEBHOOK_URL !== undefined && TOLD.includes(state) && notified !== state;
+  return hasOperators() && TOLD.includes(state) && notified !== state;
 }
 
 /**
@@ -29,26 +27,15 @@ export async function tell(release: Release): Promise<boolean> {
 async function deliver(release: Release): Promise<boolean> {
   const models = release.models.map(({ name, version }) => `${name} ${version}`).join(', ');
   const text = `Release ${models || release.digest.slice(0, 19)}: ${release.state}${release.reason ? ` (${release.reason.split('\n')[0]})` : ''}`;
-  try {
-    await call('operator', settings().OPERATOR_WEBHOOK_URL!, {
-      method: 'POST',
-      body: {
-        event: 'release',
-        text,
-        state: release.state,
-        digest: release.digest,
-        repository: release.repository,
-        models: release.models,
-        checks: release.checks,
-        reason: release.reason,
-        at: new Date(release.since).toISOString(),
-      },
-      timeout: 5_000,
-      attempts: 3,
-    });
-  } catch (error) {
-    log('warn', 'the operators were not told of a release', { state: release.state, error: String(error) });
-    return false;
-  }
-  return true;
+  return await tellOperators({
+    event: 'release',
+    text,
+    state: release.state,
+    digest: release.digest,
+    repository: release.repository,
+    models: release.models,
+    checks: release.checks,
+    reason: release.reason,
+    at: new Date(release.since).toISOString(),
+  });
 }

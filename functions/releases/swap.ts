@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
+import { rampRefusal } from '../services/ramp.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
@@ -40,6 +41,8 @@ export async function swapIn(by: string, progress: (text: string) => void, asked
 
 /** What a swap would make live. Throws {@link SwapRefused} where that is not allowed now. */
 export async function stagedRelease(listed: Release[]): Promise<Release> {
+  const ramp = await rampRefusal();
+  if (ramp !== null) throw new SwapRefused(ramp);
   const staged = await runs('staging', listed);
   if (!staged) throw new SwapRefused('the staging slot runs no release; push one:  npm run release -- <model folder>');
   if (staged.state !== 'ready')
@@ -195,6 +198,8 @@ async function isBack(asked: string, listed: Release[]): Promise<{ from: Release
 
 /** What would be rolled back, and to what; `before` is null for what was built in. Throws {@link SwapRefused} where that is not allowed now. */
 export async function returnable(listed: Release[]): Promise<{ live: Release; before: Release | null }> {
+  const ramp = await rampRefusal();
+  if (ramp !== null) throw new SwapRefused(ramp);
   const live = await runs('production', listed);
   if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');
   const before = await runs('staging', listed);

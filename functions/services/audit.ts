@@ -16,6 +16,13 @@ export const ACTIONS = [
   'incident.repeat',
   'release.swap',
   'release.rollback',
+  'ramp.begin',
+  'ramp.continue',
+  'ramp.stop',
+  'training.view',
+  'training.begin',
+  'training.cancel',
+  'training.release',
   'user.export',
   'user.erase',
 ] as const;

@@ -94,11 +94,11 @@ export async function turnsAfter(
   return await documents.query(query, parameters, { limit, partition: id });
 }
 
-/** The last logged turns that the model answered. */
+/** The last logged turns that the model answered, and nobody has labelled: of those it is known what they mean. */
 export async function lastTurns(limit: number): Promise<{ id: TurnId; text: string }[]> {
   // What the staff says, and pictures, have no text: among so many there are enough.
   const top = limit * 4;
-  const query = `SELECT TOP ${top} c.id, c.text FROM c WHERE c.answeredAt > 0 ORDER BY c.answeredAt DESC`;
+  const query = `SELECT TOP ${top} c.id, c.text FROM c WHERE c.answeredAt > 0 AND NOT IS_DEFINED(c.label) ORDER BY c.answeredAt DESC`;
   const turns = await documents.query<{ id: TurnId; text: string }>(query, [], { limit: top });
   return turns.filter(({ text }) => text).slice(0, limit);
 }
@@ -113,11 +113,11 @@ export async function labelledTurns(limit: number, since: number): Promise<{ tex
 }
 
 /** What a logged turn was understood to be, and what answered it. */
-export type Meant = Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'locale' | 'skill' | 'understanding'>;
+export type Meant = Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'locale' | 'skill' | 'understanding' | 'label'>;
 
 /** The last turns that customers wrote, the newest first. */
 export async function lastMeant(limit: number): Promise<Meant[]> {
-  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
+  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding, c.label FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
   return await documents.query(query, [], { limit });
 }
 
@@ -155,6 +155,12 @@ export async function countedTurns(from: number, to: number, limit: number): Pro
     { name: '@to', value: to },
   ];
   return await documents.query(query, parameters, { limit: PAGE });
+}
+
+/** The newest turns since a time that were understood while a release was ramped, as far as a ramp is judged by them. */
+export async function rampedTurns(since: number, limit: number): Promise<Counted[]> {
+  const query = `SELECT TOP ${limit} c.answeredAt, c.feedback, c.givenId, c.handover, c.outcome, c.skill, c.timings, c.understanding, c["by"] FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.understanding.ramp) ORDER BY c.answeredAt DESC`;
+  return await documents.query(query, [{ name: '@since', value: since }], { limit: PAGE });
 }
 
 /** What customers wrote, answered between two moments (both are in), the newest first. */

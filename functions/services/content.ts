@@ -61,8 +61,8 @@ export class Faulty extends Error {
 }
 
 /** What was deployed with the app, all of it. */
-function deployedContent(): Content {
-  return shape.parse(JSON.parse(readFileSync(FILE, 'utf8')));
+export function deployedContent(): Content {
+  return builtIn() ?? shape.parse(JSON.parse(readFileSync(FILE, 'utf8')));
 }
 
 export interface Published {
@@ -72,7 +72,7 @@ export interface Published {
 
 export async function published(): Promise<Published> {
   const pointer = await pointers.read(POINTER);
-  return { pointer, content: pointer ? await readBundle(pointer.document.version) : (builtIn() ?? deployedContent()) };
+  return { pointer, content: pointer ? await readBundle(pointer.document.version) : deployedContent() };
 }
 
 /** Drafts that differ from what is live, the oldest first. */

@@ -42,7 +42,10 @@ const documents = {
   lessons: new Documents<Lesson>('lessons'),
   reviews: new Documents<Review>('reviews'),
   erasures: new Documents<Erasure>('erasures'),
-} satisfies Record<Exclude<ContainerName, 'releases' | 'staff' | 'statistics' | 'audit' | 'content'>, unknown>;
+} satisfies Record<
+  Exclude<ContainerName, 'releases' | 'trainings' | 'staff' | 'statistics' | 'audit' | 'content'>,
+  unknown
+>;
 
 export interface Removed {
   conversations: number;

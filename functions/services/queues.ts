@@ -2,6 +2,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
 import { type ConversationId, storedConversationId } from '../conversation/identifier.ts';
 import type { WakeUp } from '../conversation/transitions.ts';
+import { TRAINING_ID } from '../training/job/job.ts';
 import { unavailable } from './failure.ts';
 import { credential } from './identity.ts';
 import { settings } from './settings.ts';
@@ -48,6 +49,18 @@ export const releaseMessage = z.object({
   /** Somebody has asked in the console for it to go live, or to be rolled back: by the entry of the audit log. */
   swap: z.object({ kind: z.enum(['in', 'back']), entry: z.uuid() }).optional(),
 });
+
+/** A wake-up for a training job: the state stands in its document. */
+export const trainingMessage = z.object({
+  version: z.int().min(1).default(1),
+  training: z.string().regex(TRAINING_ID),
+});
+
+/** Wakes the worker of a training job after some milliseconds. Throws {@link Unavailable}. */
+export async function sendTraining(training: string, delay = 0): Promise<void> {
+  const message: z.input<typeof trainingMessage> = { training };
+  await send('training', JSON.stringify(message), delay);
+}
 
 /** Wakes the worker of a release after some milliseconds. Throws {@link Unavailable}. */
 export async function sendRelease(message: z.input<typeof releaseMessage>, delay = 0): Promise<void> {

@@ -10,6 +10,7 @@ import {
   RestError,
 } from '@azure/core-rest-pipeline';
 import { z } from 'zod';
+import { Rejected, Unavailable } from './failure.ts';
 import { reach } from './loopback.ts';
 
 /** `sha256:` and 64 hexadecimal digits. */
@@ -195,4 +196,17 @@ const platform = z.looseObject({ os: z.string(), architecture: z.string() });
 
 function unexpected(what: string, status: number): RestError {
   return new RestError(`${what}: the registry answered ${status}`, { statusCode: status });
+}
+
+/** Errors of the registry by what can be done about them: its client's own retries are used up by now. */
+export async function reached<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const status = (error as { statusCode?: number }).statusCode ?? 0;
+    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof Rejected || (status >= 400 && status < 500 && status !== 408 && status !== 429))
+      throw new Rejected('registry', text.slice(0, 300), status, { cause: error });
+    throw new Unavailable('registry', text.slice(0, 300), 0, { cause: error });
+  }
 }

@@ -3,6 +3,7 @@ import { type Group, groupsOf, isJudge } from '../content/queue.ts';
 import type { Agent } from '../conversation/document.ts';
 import type { ConversationId, TurnId, UserId } from '../conversation/identifier.ts';
 import { utteranceKey } from '../dialog/bot.ts';
+import type { Label } from '../training/job/examples.ts';
 import { labelTurn, reviewableTurns } from './call-log.ts';
 import { published, readDraft, Stale, writeDraft } from './content.ts';
 import { Documents } from './documents.ts';
@@ -43,6 +44,8 @@ const [TURNS, DAYS_MS] = [2_000, 30 * 24 * 3_600_000];
 /** How long what was found is taken for it, and how long somebody may think, in milliseconds. */
 const [FRESH, CLAIM] = [10_000, 10 * 60_000];
 const FROM = 20;
+/** Labels that are read at once: the newest. */
+const LABELS = 20_000;
 const DECIDED = 5_000;
 const ATTEMPTS = 8;
 
@@ -186,6 +189,25 @@ export async function undo(id: string, by: Agent, now: number): Promise<void> {
   if (!before) throw new Stale('There is nothing of yours to take back.');
   over.delete(id);
   await takeBack(before, by);
+}
+
+/** Labels that people have given, the newest first: what models learn from, and what judges them. */
+export async function labels(): Promise<(Label & { at: number })[]> {
+  const query = `SELECT TOP ${LABELS} c.text, c.locale, c.decision, c.decidedAt FROM c WHERE c.decidedAt > 0 ORDER BY c.decidedAt DESC`;
+  const rows = await documents.query<Pick<Review, 'text' | 'locale' | 'decision' | 'decidedAt'>>(query, [], {
+    limit: 1_000,
+  });
+  return rows.flatMap(({ text, locale, decision, decidedAt }) =>
+    decision?.kind === 'intent'
+      ? [{ text, locale, intent: decision.intent!, trains: decision.trains, at: decidedAt! }]
+      : [],
+  );
+}
+
+/** When somebody last decided something; 0: nobody has. */
+export async function lastDecision(): Promise<number> {
+  const query = 'SELECT TOP 1 VALUE c.decidedAt FROM c WHERE c.decidedAt > 0 ORDER BY c.decidedAt DESC';
+  return (await documents.query<number>(query, [], { limit: 1 }))[0] ?? 0;
 }
 
 /** Whether it is an utterance of an intent already: as it is live, or as somebody wants it. */

@@ -41,6 +41,8 @@ const customerKeys = z
 
 const schema = z.object({
   WEBSITE_SITE_NAME: z.string().optional(),
+  /** Which of the two apps of this build it is: the gateway, or the one that trains (its memory is another, and it scales by itself). */
+  APP: z.enum(['gateway', 'training']).default('gateway'),
 
   COSMOS_ENDPOINT: url,
   COSMOS_KEY: z.string().optional(),
@@ -144,6 +146,24 @@ const schema = z.object({
   /** Shares that a release may lose of what production has right: of the utterances of intents, and of those of none that it refuses. */
   RELEASE_LOSS: z.coerce.number().min(0).max(1).default(0.02),
   RELEASE_LOSS_NONE: z.coerce.number().min(0).max(1).default(0.05),
+  /** Whether models are trained here: by the app of this build whose APP is `training`. */
+  TRAINING: z.stringbool().default(false),
+  /** After how many new labels and changed utterances a training begins by itself; 0: only when somebody asks. */
+  TRAINING_AFTER: z.coerce.number().int().min(0).max(100_000).default(20),
+  /** How long nothing must have been taught before that. */
+  TRAINING_QUIET_SECONDS: seconds(0, 86_400).default(60),
+  /** A time of day at which whatever was taught since is enough, in the bot's time zone. */
+  TRAINING_AT: z
+    .string()
+    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day: 03:30')
+    .optional(),
+  /** How long one training may take; below the app's functionTimeout. */
+  TRAINING_MINUTES: z.coerce.number().int().min(1).max(45).default(30),
+  /** Whether a release that gets ready is ramped by itself; else when somebody asks. */
+  RAMP: z.stringbool().default(false),
+  /** Messages that each step of a ramp needs before it is decided, and how long one may stay undecided before a person is asked. */
+  RAMP_TURNS: z.coerce.number().int().min(10).max(100_000).default(200),
+  RAMP_PATIENCE_MINUTES: z.coerce.number().int().min(1).max(20_160).default(1_440),
   /** Gets a JSON message when a release is ready or has failed: a Logic App, a Teams workflow. */
   OPERATOR_WEBHOOK_URL: url.optional(),
 
@@ -213,10 +233,13 @@ function rules(given: Record<string, string | undefined>): string[] {
     problems.push('HUB_URL, HUB_KEY: needed where DESK is webhook');
   if (given.REPLIES_URL && !given.REPLIES_KEY) problems.push('REPLIES_KEY: needed with REPLIES_URL');
   if (!given.WEBSITE_SITE_NAME) return problems;
-  if (!given.MicrosoftAppId) problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
+  const isGateway = given.APP !== 'training';
+  if (isGateway && !given.MicrosoftAppId)
+    problems.push('MicrosoftAppId: needed in Azure; without it every request would be let in');
   if (!given.AZURE_CLIENT_ID) problems.push('AZURE_CLIENT_ID: needed in Azure; the client id of the app identity');
   // Customers would be sent to a desk that nobody can open.
   if (
+    isGateway &&
     (given.DESK ?? 'console') === 'console' &&
     !given.CONSOLE_CLIENT_ID &&
     given.WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true'

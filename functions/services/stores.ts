@@ -144,6 +144,12 @@ export const containers = {
     indexed: ['/pushedAt/?'],
     user: null,
   },
+  trainings: {
+    partitionKey: '/id',
+    days: null,
+    indexed: ['/at/?'],
+    user: null,
+  },
   erasures: {
     partitionKey: '/id',
     days: 2,
@@ -160,7 +166,14 @@ export const containers = {
 export type ContainerName = keyof typeof containers;
 
 /** Queues by name; each has `<name>-poison` beside it. Messages name a document by its stored id, and carry no text. */
-export const queues = ['turns', 'replies', 'call-log', 'releases', ...queuedSkills.map((name) => `skill-${name}`)];
+export const queues = [
+  'turns',
+  'replies',
+  'call-log',
+  'releases',
+  'training',
+  ...queuedSkills.map((name) => `skill-${name}`),
+];
 
 export const poisonOf = (queue: string): string => `${queue}-poison`;
 
@@ -173,6 +186,8 @@ export const blobContainers = {
   },
   /** What was published of the bot's content: `bundles/<version>.json`. */
   content: { user: null, days: null },
+  /** Of each training job what it learns from, its packages and its report: `<id>/`. */
+  trainings: { user: null, days: 400 },
   /** Model packages (MODEL_BLOB_URL of the inference container). */
   models: { user: null, days: null },
   /** The functions app's own package. */

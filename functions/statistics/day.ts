@@ -16,6 +16,11 @@ export function dayOf(at: number, timeZone: string): string {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+/** The time of day there, as `09:30`. */
+export function timeOf(at: number, timeZone: string): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, hour: '2-digit', minute: '2-digit' }).format(at);
+}
+
 /** When a day begins and ends there, in milliseconds since the epoch; on a whole hour, as statistics are by the hour. */
 export function boundsOf(day: string, timeZone: string): { from: number; to: number } {
   const from = beginOf(day, timeZone);

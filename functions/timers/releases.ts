@@ -1,8 +1,12 @@
 import type { InvocationContext, Timer } from '@azure/functions';
 import { tell, untold } from '../releases/notify.ts';
+import { isActive } from '../releases/ramp.ts';
+import { beginRamp } from '../releases/ramping.ts';
 import { idOf, move, type Release, underWay } from '../releases/release.ts';
+import { SwapRefused } from '../releases/swap.ts';
 import { credential } from '../services/identity.ts';
 import { sendRelease } from '../services/queues.ts';
+import { readRamp } from '../services/ramp.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
@@ -41,10 +45,24 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
       await sendRelease({ digest, repository });
   }
   await observe(listed);
+  if (settings().RAMP) await rampWhatIsReady();
   for (const release of listed.filter(untold)) {
     const age = Date.now() - release.since;
     // One that can't be delivered is the last of this minute.
     if (age > TELL_AFTER_MS && age < TELL_WITHIN_MS && !(await tell(release))) break;
+  }
+}
+
+/** Begins a ramp of what has got ready, once: one that was stopped is not tried again by itself. */
+async function rampWhatIsReady(): Promise<void> {
+  const ready = (await listReleases(20)).find(({ state }) => state === 'ready');
+  const known = await readRamp();
+  if (!ready || (known && (isActive(known) || known.digest === ready.digest))) return;
+  try {
+    await beginRamp(null, ready.id);
+  } catch (error) {
+    if (!(error instanceof SwapRefused)) throw error;
+    log('warn', 'a ramp could not begin', { digest: ready.digest, reason: error.message });
   }
 }
 

@@ -59,7 +59,8 @@ export const manifest = z.object({
     })
     .default({ prepacking: true }),
   metrics: z.record(z.string(), z.number()).default({}),
-  trainedOn: z.object({ sha256: z.string(), examples: z.number() }).optional(),
+  /** `content`: the version of the bot's content that it was taken from. */
+  trainedOn: z.object({ sha256: z.string(), examples: z.number(), content: z.string().optional() }).optional(),
   /** SHA-256 of the other files of the package, by name. */
   files: z.record(fileName, z.string().regex(/^sha256:[0-9a-f]{64}$/)).default({}),
   golden: z.array(z.object({ input: z.unknown(), output: z.unknown() })).default([]),

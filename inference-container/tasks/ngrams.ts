@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * Text to n-gram features: words, word pairs and characters. Knows no language: Hangul and Han words are cut into 1–3
- * signs, others into 3–5 letters. The trainer (scripts/train) uses this same file, so what was trained is what is served.
+ * signs, others into 3–5 letters. The trainer (functions/training) uses this same file, so what was trained is what is served.
  */
 const group = z.enum(['words', 'pairs', 'characters', 'stems', 'stem pairs']);
 export type Group = z.infer<typeof group>;

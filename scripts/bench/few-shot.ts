@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { recipe } from '../train/recipe.ts';
-import { train } from '../train/train.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { train } from '../../functions/training/train.ts';
 import { latency } from './latency.ts';
 import { machine } from './report.ts';
 

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { recipe } from '../train/recipe.ts';
-import { train } from '../train/train.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { train } from '../../functions/training/train.ts';
 import { latency } from './latency.ts';
 import { machine } from './report.ts';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openClassifier } from '../train/classifier.ts';
-import { readDataset } from '../train/dataset.ts';
+import { openClassifier } from '../../functions/training/classifier.ts';
+import { readDataset } from '../../functions/training/dataset.ts';
 import { percentile } from './report.ts';
 
 /** Median microseconds of one utterance alone, of a file's test split, by the container's own task. */

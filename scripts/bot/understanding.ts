@@ -1,7 +1,7 @@
 import type { Understanding } from '../../functions/conversation/document.ts';
 import type { Bot } from '../../functions/dialog/bot.ts';
 import { meaningOf } from '../../functions/dialog/meaning.ts';
-import type { openClassifier } from '../train/classifier.ts';
+import type { openClassifier } from '../../functions/training/classifier.ts';
 
 type Classifier = Awaited<ReturnType<typeof openClassifier>>;
 

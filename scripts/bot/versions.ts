@@ -41,14 +41,16 @@ function versionOf(parts: unknown): string {
 
 /** The code that each is made by, as checksums. */
 async function sources(): Promise<{ intents: string; faq: string }> {
-  const trainer = join(root, 'scripts/train');
-  const names = (await readdir(trainer, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
+  const trainer = join(root, 'functions/training');
+  const all = (await readdir(trainer, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
+  // How a training is worked on decides nothing of what it makes.
+  const names = all.filter((name) => !name.startsWith('job') && name !== 'faq.ts');
   const shared = [
     join(root, 'inference-container/tasks/ngrams.ts'),
     ...names.filter((name) => !name.startsWith('retrieval')).map((name) => join(trainer, name)),
   ];
   const own = [
-    join(root, 'scripts/bot/faq.ts'),
+    join(trainer, 'faq.ts'),
     ...names.filter((name) => name.startsWith('retrieval')).map((name) => join(trainer, name)),
   ];
   const checksum = async (files: readonly string[]) => {

@@ -29,7 +29,12 @@ export async function buildFunctions({
   await rm(out, { recursive: true, force: true });
   await mkdir(join(out, 'web'), { recursive: true });
   await build({
-    entryPoints: [join(root, 'functions/index.ts')],
+    entryPoints: {
+      index: join(root, 'functions/index.ts'),
+      // Threads of a training.
+      thread: join(root, 'functions/training/job/thread.ts'),
+      member: join(root, 'functions/training/member.ts'),
+    },
     outdir: out,
     // What is imported at a first call stands in files of its own: a cold start reads only what registers functions.
     splitting: true,
@@ -47,7 +52,8 @@ export async function buildFunctions({
     // Libraries tell their errors apart by class names.
     keepNames: true,
     // The Functions worker provides it.
-    external: ['@azure/functions-core'],
+    // It has native parts; the app that trains has it beside itself.
+    external: ['@azure/functions-core', 'onnxruntime-node'],
     plugins: [actionsOf(bot)],
   });
   await writeContent(out, content);

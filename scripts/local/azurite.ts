@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
+import { blobContainers } from '../../functions/services/stores.ts';
 import { type Spawned, spawnNode, waitFor } from './processes.ts';
 
 /**
- * Stands for Azure Storage (blobs and queues): Azurite, with the container that infra/ makes in Azure. Leaves out
+ * Stands for Azure Storage (blobs and queues): Azurite, with the containers that infra/ makes in Azure. Leaves out
  * identities: it takes the well-known key of a development account.
  */
 const ACCOUNT = 'devstoreaccount1';
@@ -41,7 +42,7 @@ export async function startAzurite(
     const retryOptions = { maxTries: 1, tryTimeoutInMs: 1_000 };
     await QueueServiceClient.fromConnectionString(connection, { retryOptions }).getProperties();
     const blobs = BlobServiceClient.fromConnectionString(connection, { retryOptions });
-    for (const name of ['attachments', 'content']) await blobs.getContainerClient(name).createIfNotExists();
+    for (const name of Object.keys(blobContainers)) await blobs.getContainerClient(name).createIfNotExists();
     return true;
   };
   await waitFor('Azurite', spawned, ready);

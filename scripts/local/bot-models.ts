@@ -1,12 +1,12 @@
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { faqOf } from '../bot/faq.ts';
+import { openClassifier } from '../../functions/training/classifier.ts';
+import { faqOf } from '../../functions/training/faq.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { trainRetrieval } from '../../functions/training/retrieval/train.ts';
+import { train } from '../../functions/training/train.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { modelVersions, type Versions } from '../bot/versions.ts';
-import { openClassifier } from '../train/classifier.ts';
-import { recipe } from '../train/recipe.ts';
-import { trainRetrieval } from '../train/retrieval/train.ts';
-import { train } from '../train/train.ts';
 
 /**
  * The models of a bot, trained from its folder where there are none for its utterances yet. They are built here and not kept in the

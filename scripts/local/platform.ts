@@ -33,6 +33,8 @@ export interface PlatformOptions {
   app?: string;
   /** The bot's folder; its local.ts, if it has one, stands for the systems that its actions call. */
   bot?: string;
+  /** The app that trains, beside the gateway. */
+  training?: boolean;
   /** Another build of the gateway, which runs beside it on the same documents and queues: as while one replaces the other. */
   beside?: string;
   /** More settings for the gateway. */
@@ -62,7 +64,8 @@ export interface Platform {
   startGateway(): Promise<Spawned>;
   startBeside(): Promise<Spawned>;
   startInference(): Promise<Spawned>;
-  running: { gateway: Spawned | null; beside: Spawned | null; inference: Spawned | null };
+  startTraining(): Promise<Spawned>;
+  running: Record<'gateway' | 'beside' | 'training' | 'inference', Spawned | null>;
   stop(): Promise<void>;
 }
 
@@ -80,6 +83,7 @@ export async function startPlatform({
   models,
   keep,
   slots = false,
+  training = false,
   app = join(root, 'dist/functions'),
   beside,
   bot = RETAILER,
@@ -96,11 +100,12 @@ export async function startPlatform({
     started.push({ stop: () => service.close() });
     return service;
   };
-  const running: Platform['running'] = { gateway: null, beside: null, inference: null };
+  const running: Platform['running'] = { gateway: null, beside: null, training: null, inference: null };
 
   const stop = async () => {
     await running.gateway?.stop();
     await running.beside?.stop();
+    await running.training?.stop();
     await running.inference?.stop();
     for (const service of started.reverse()) await service.stop();
   };
@@ -188,6 +193,7 @@ export async function startPlatform({
             CONSOLE_SWAPS: 'true',
           }
         : {}),
+      TRAINING: String(training),
       ...(registryUrl ? { REGISTRY_URL: registryUrl, REGISTRY_WEBHOOK_SECRET: WEBHOOK_SECRET } : {}),
       ...settings,
     };
@@ -206,8 +212,9 @@ export async function startPlatform({
       await waitFor('the inference container', spawned, () => answers(`${inferenceUrl}/v2/health/ready`));
       return spawned;
     };
-    const startHost = async (name: 'gateway' | 'beside', built: string, port: number) => {
-      const environment = { ...process.env, ...gatewaySettings, PORT: String(port), FUNCTIONS_KEY: KEY };
+    const startHost = async (name: 'gateway' | 'beside' | 'training', built: string, port: number) => {
+      const APP = name === 'training' ? 'training' : 'gateway';
+      const environment = { ...process.env, ...gatewaySettings, APP, PORT: String(port), FUNCTIONS_KEY: KEY };
       const host = join(root, 'scripts/local/functions-host.ts');
       // Azure runs the gateway by another Node than this machine does (infra/gateway.bicep): .ci/run tries it by that one.
       const spawned = spawnNode(name, [host, built], environment, logs, undefined, process.env.GATEWAY_NODE);
@@ -218,15 +225,17 @@ export async function startPlatform({
         listening = true;
       });
       await waitFor(
-        'the gateway',
+        name === 'training' ? 'the app that trains' : 'the gateway',
         spawned,
-        async () => listening && (await answers(`http://127.0.0.1:${port}/api/health`)),
+        async () => listening && (APP === 'training' || (await answers(`http://127.0.0.1:${port}/api/health`))),
       );
       return spawned;
     };
     const startGateway = () => startHost('gateway', app, ports.gateway);
     const besidePort = beside === undefined ? 0 : await freePort();
     const startBeside = () => startHost('beside', beside!, besidePort);
+    const trainingPort = training ? await freePort() : 0;
+    const startTraining = () => startHost('training', app, trainingPort);
     if (!appService && models !== null) {
       step('inference container');
       await startInference();
@@ -234,6 +243,7 @@ export async function startPlatform({
     step('gateway');
     await startGateway();
     if (beside !== undefined) await startBeside();
+    if (training) await startTraining();
     return {
       gateway,
       beside: beside === undefined ? null : `http://127.0.0.1:${besidePort}`,
@@ -252,6 +262,7 @@ export async function startPlatform({
       startGateway,
       startBeside,
       startInference,
+      startTraining,
       running,
       stop,
     };

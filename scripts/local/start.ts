@@ -80,6 +80,7 @@ async function run(): Promise<void> {
     models,
     keep: true,
     slots: !elsewhere,
+    training: !elsewhere,
     app,
     bot,
     step: (name) => show(`Starting: ${name}`),

@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { DefaultAzureCredential } from '@azure/identity';
 import cliProgress from 'cli-progress';
-import { labelOf, type ReleasedModel, type ReleaseLabel } from '../../functions/releases/label.ts';
-import { type Image, Registry } from '../../functions/services/registry.ts';
-import { currentImage, SERVER, STAGING } from './base.ts';
+import { currentImage, SERVER, STAGING } from '../../functions/releases/base.ts';
+import { type Composed, withModels } from '../../functions/releases/image.ts';
+import { labelOf, type ReleaseLabel } from '../../functions/releases/label.ts';
+import { pushLayers, pushModels } from '../../functions/releases/models.ts';
+import { Registry } from '../../functions/services/registry.ts';
 import { loadSettings } from './environment.ts';
-import { type Composed, compose, withModels } from './image.ts';
 import { checkPackage, PackageError } from './package.ts';
 import { asServer, scratch } from './runtime.ts';
 import { serverFiles } from './server.ts';
@@ -59,25 +60,14 @@ try {
 async function releaseModel(registry: Registry, given: string): Promise<string> {
   console.log(`Checking ${given} …`);
   const { manifest, checksum, folder: model } = await checkPackage(given);
-  const { name, version, metrics, golden } = manifest;
+  const { name, version, golden } = manifest;
   console.log(`  ${name} ${version}: loads, ${golden.length} golden cases answered`);
   const current = await currentImage(registry, console.log);
   if (!current) throw new PackageError('the repository has no image of the server yet: npm run release -- --server');
-  const own: ReleasedModel = {
-    name,
-    version,
-    checksum,
-    metrics,
-    golden: golden.flatMap(({ input, output }) =>
-      typeof output === 'object' && output !== null && 'label' in output
-        ? [{ input, output: { label: String(output.label) } }]
-        : [],
-    ),
-  };
-  const others = (labelOf(current)?.models ?? []).filter((other) => other.name !== name);
-  const label = { commit: commit(), models: [...others, own].sort((a, b) => (a.name < b.name ? -1 : 1)) };
-  const layer = { kind: `model ${name}`, folders: { [`models/${name}/${version}`]: model } };
-  const composed = await push(registry, current, layer, label, [STAGING, `${name}-${version}`], version);
+  const push = { tags: [STAGING, `${name}-${version}`], version, commit: commit() };
+  const composed = await uploading((progress) =>
+    pushModels(registry, current, [{ folder: model, manifest, checksum }], { ...push, progress }),
+  );
   return done(composed, `${name} ${version}`);
 }
 
@@ -91,21 +81,16 @@ async function releaseServer(registry: Registry): Promise<string> {
     const under = asServer(current ? (values.base ? withModels(base, current) : current) : base);
     const label: ReleaseLabel = { commit: commit(), models: current ? (labelOf(current)?.models ?? []) : [] };
     const layer = { kind: 'server', folders: { app: files.folder } };
-    const composed = await push(registry, under, layer, label, [STAGING, SERVER], commit());
+    const push = { tags: [STAGING, SERVER], version: label.commit };
+    const composed = await uploading((progress) => pushLayers(registry, under, [layer], label, { ...push, progress }));
     return done(composed, 'the server', label.models.length > 0);
   } finally {
     await files.remove();
   }
 }
 
-async function push(
-  registry: Registry,
-  current: Image,
-  layer: Parameters<typeof compose>[2],
-  label: ReleaseLabel,
-  tags: string[],
-  version: string,
-): Promise<Composed> {
+/** Shows how far an upload is. */
+async function uploading(push: (progress: (sent: number, of: number) => void) => Promise<Composed>): Promise<Composed> {
   const bar = new cliProgress.SingleBar({
     format: 'Uploading {bar} {percentage}% of {megabytes} MB',
     noTTYOutput: true,
@@ -113,19 +98,10 @@ async function push(
   });
   let started = false;
   try {
-    return await compose(registry, current, layer, label, {
-      tags,
-      annotations: {
-        'org.opencontainers.image.version': version,
-        'org.opencontainers.image.revision': label.commit,
-        'org.opencontainers.image.title': 'maru-inference',
-        ...Object.fromEntries(label.models.map((model) => [`dev.maru.model.${model.name}`, model.version])),
-      },
-      progress(sent, of) {
-        if (!started) bar.start(of, 0, { megabytes: (of / 1e6).toFixed(1) });
-        started = true;
-        bar.update(sent);
-      },
+    return await push((sent, of) => {
+      if (!started) bar.start(of, 0, { megabytes: (of / 1e6).toFixed(1) });
+      started = true;
+      bar.update(sent);
     });
   } finally {
     if (started) bar.stop();

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installDependencies } from '../build/dependencies.ts';
 import { buildInference } from '../build/inference.ts';
 
 /** The server's own layer, in a folder of its own. Returns the folder; `remove` it. */
@@ -24,27 +24,5 @@ export async function serverFiles(): Promise<{ folder: string; remove(): Promise
  */
 export async function writeServer(folder: string, cpu: 'x64' | 'arm64'): Promise<void> {
   await buildInference(folder);
-  const npm = spawnSync(
-    'npm',
-    [
-      'install',
-      '--omit=dev',
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-      '--os=linux',
-      `--cpu=${cpu}`,
-      '--libc=glibc',
-    ],
-    { cwd: folder, encoding: 'utf8', timeout: 300_000 },
-  );
-  if (npm.status !== 0)
-    throw new Error(`npm install of the server's dependencies failed:\n${npm.stderr.slice(-2_000)}`);
-  const binaries = join(folder, 'node_modules/onnxruntime-node/bin/napi-v6');
-  for (const platform of await readdir(binaries))
-    if (platform !== 'linux') await rm(join(binaries, platform), { recursive: true });
-  for (const other of await readdir(join(binaries, 'linux')))
-    if (other !== cpu) await rm(join(binaries, 'linux', other), { recursive: true });
-  // Written anew by each npm, and read by nobody.
-  await rm(join(folder, 'node_modules/.package-lock.json'), { force: true });
+  await installDependencies(folder, cpu);
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { Random } from '../train/random.ts';
+import { Random } from '../../functions/training/random.ts';
 
 export interface SoakOptions {
   /** The server, and its process where memory is read. */

@@ -1,4 +1,4 @@
-import { DatasetError } from './dataset.ts';
+import { DatasetError } from '../../functions/training/dataset.ts';
 
 /** What a command says of an error: one line where it is about what was given, all of it where it is a defect. */
 export function said(error: unknown): unknown {

@@ -1,14 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { openClassifier } from '../../functions/training/classifier.ts';
+import { DatasetError, type Example, NONE, readDataset } from '../../functions/training/dataset.ts';
+import { figures } from '../../functions/training/metrics.ts';
+import { retrievalFigures } from '../../functions/training/retrieval/metrics.ts';
 import { type Manifest, manifest } from '../../inference-container/models/manifest.ts';
 import type { Classification } from '../../inference-container/tasks/classification.ts';
 import { faqHeldOut } from '../bot/held-out.ts';
-import { openClassifier } from './classifier.ts';
 import { said } from './command.ts';
-import { DatasetError, type Example, NONE, readDataset } from './dataset.ts';
-import { figures } from './metrics.ts';
-import { retrievalFigures } from './retrieval/metrics.ts';
 import { stressed } from './stress.ts';
 
 const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged text model against a labelled file

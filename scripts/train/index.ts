@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import cliProgress from 'cli-progress';
-import { faqOf } from '../bot/faq.ts';
+import { DatasetError } from '../../functions/training/dataset.ts';
+import { poolings } from '../../functions/training/encoder.ts';
+import { faqOf } from '../../functions/training/faq.ts';
+import type { Figures } from '../../functions/training/metrics.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { type RetrievalOptions, trainRetrieval } from '../../functions/training/retrieval/train.ts';
+import type { Trial } from '../../functions/training/search.ts';
+import { type TrainOptions, train } from '../../functions/training/train.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
-import { DatasetError } from './dataset.ts';
-import { poolings } from './encoder.ts';
-import type { Figures } from './metrics.ts';
-import { recipe } from './recipe.ts';
-import { type RetrievalOptions, trainRetrieval } from './retrieval/train.ts';
-import type { Trial } from './search.ts';
-import { type TrainOptions, train } from './train.ts';
 
 const HELP = `npm run train -- --out <model folder>: trains an intent model and writes its package
 

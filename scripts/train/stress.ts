@@ -1,9 +1,9 @@
 import { convertHangulToQwerty, convertQwertyToAlphabet, convertQwertyToHangul, romanize } from 'es-hangul';
 import { z } from 'zod';
+import type { Example } from '../../functions/training/dataset.ts';
+import { slipped } from '../../functions/training/messages.ts';
+import { Random } from '../../functions/training/random.ts';
 import phrases from '../../test/data/stress.json' with { type: 'json' };
-import type { Example } from './dataset.ts';
-import { slipped } from './messages.ts';
-import { Random } from './random.ts';
 
 /** Utterances as people write them when they are in a hurry, polite, or on another's keyboard. */
 const known = z

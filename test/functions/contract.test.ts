@@ -71,6 +71,7 @@ test('the built app registers every function with its trigger', () => {
     'incident-repeat': 'httpTrigger POST api/admin/incidents/{incidentId}/repeat anonymous',
     'people-erase': 'httpTrigger POST api/admin/people/erase anonymous',
     'people-export': 'httpTrigger POST api/admin/people/export anonymous',
+    'release-ramp': 'httpTrigger POST api/admin/releases/ramp anonymous',
     'release-rollback': 'httpTrigger POST api/admin/releases/rollback anonymous',
     'release-swap': 'httpTrigger POST api/admin/releases/swap anonymous',
     content: 'httpTrigger GET HEAD api/admin/content anonymous',
@@ -84,6 +85,12 @@ test('the built app registers every function with its trigger', () => {
     'content-effect': 'httpTrigger GET HEAD api/admin/content/effect anonymous',
     'content-version': 'httpTrigger GET HEAD api/admin/content/versions/{serial} anonymous',
     'content-versions': 'httpTrigger GET HEAD api/admin/content/versions anonymous',
+    trainings: 'httpTrigger GET HEAD api/admin/trainings anonymous',
+    'training-begin': 'httpTrigger POST api/admin/trainings anonymous',
+    training: 'httpTrigger GET HEAD api/admin/trainings/{trainingId} anonymous',
+    'training-report': 'httpTrigger GET HEAD api/admin/trainings/{trainingId}/report anonymous',
+    'training-cancel': 'httpTrigger POST api/admin/trainings/{trainingId}/cancel anonymous',
+    'training-release': 'httpTrigger POST api/admin/trainings/{trainingId}/release anonymous',
     review: 'httpTrigger POST api/admin/review anonymous',
     'review-decide': 'httpTrigger POST api/admin/review/{reviewId} anonymous',
     'review-undo': 'httpTrigger POST api/admin/review/{reviewId}/undo anonymous',
@@ -123,13 +130,21 @@ test('the built app registers every function with its trigger', () => {
     'poison-replies': queue('replies-poison'),
     'poison-call-log': queue('call-log-poison'),
     'poison-releases': queue('releases-poison'),
+    'poison-training': queue('training-poison'),
     'poison-skill-flow': queue('skill-flow-poison'),
     'poison-skill-person': queue('skill-person-poison'),
     'poison-skill-images': queue('skill-images-poison'),
     wake: 'timerTrigger */15 * * * * *',
     'count-statistics': 'timerTrigger 15 1-59/5 * * * *',
     'watch-releases': 'timerTrigger 30 * * * * *',
+    'watch-ramp': 'timerTrigger */10 * * * * *',
+    'watch-trainings': 'timerTrigger 5-59/30 * * * * *',
   });
+});
+
+test('the same build is the app that trains, by one setting: it does nothing else, and needs no bot', () => {
+  const { MicrosoftAppId: _, DESK: __, ...training } = { ...settings, APP: 'training' };
+  assert.deepEqual(load(training), [{ name: 'train', trigger: 'queueTrigger training STORAGE_CONNECTION' }]);
 });
 
 test('in Azure the app does not start without a bot app id', () => {

@@ -123,6 +123,7 @@ test('sites take HTTPS alone, TLS 1.2 and no publishing passwords', () => {
   for (const [module, symbol] of [
     ['inference', 'site'],
     ['gateway', 'site'],
+    ['training', 'site'],
   ] as const) {
     assert.equal(properties(only(module, symbol)).httpsOnly, true);
   }
@@ -140,7 +141,7 @@ test('sites take HTTPS alone, TLS 1.2 and no publishing passwords', () => {
   const policies = all().filter(({ type }) => type.endsWith('basicPublishingCredentialsPolicies'));
   assert.deepEqual(
     policies.map(({ parent, body }) => `${parent} ${body.name} ${at(body, 'properties.allow')}`).sort(),
-    ['site ftp false', 'site ftp false', 'site scm false', 'site scm false', 'staging ftp false', 'staging scm false'],
+    [...Array(3).fill('site ftp false'), ...Array(3).fill('site scm false'), 'staging ftp false', 'staging scm false'],
   );
 });
 
@@ -330,6 +331,11 @@ test('each identity has the roles it needs and no other; the gateway may stage a
     'gatewayPrincipalId swapper on site',
     'inferencePrincipalId blobDataReader on models',
     'inferencePrincipalId registryPull on registry',
+    'trainingPrincipalId blobDataOwner on storage',
+    'trainingPrincipalId metricsPublisher on insights',
+    'trainingPrincipalId queueDataContributor on storage',
+    'trainingPrincipalId registryPush on registry',
+    'trainingPrincipalId sqlRoleDefinitions/00000000-0000-0000-0000-000000000002 on cosmos',
   ]);
   const [{ actions }] = properties(only('access', 'stager')).permissions as [{ actions: string[] }];
   assert.ok(actions.includes('Microsoft.Web/sites/slots/config/write'));
@@ -338,6 +344,9 @@ test('each identity has the roles it needs and no other; the gateway may stage a
     assert.notEqual(action, 'Microsoft.Web/sites/config/write');
     assert.doesNotMatch(action, /\*/);
   }
+  // Writes images only where models are trained here.
+  for (const { symbol, condition } of file('access').resources)
+    if (symbol.startsWith('training')) assert.match(String(condition), /training/, symbol);
   // Swaps only where the console was given the right to.
   for (const symbol of ['swapper', 'gatewaySwapper'])
     assert.match(String(only('access', symbol).condition), /consoleSwaps/, symbol);
@@ -388,6 +397,7 @@ test('what holds data or serves sends its diagnostics to the workspace', () => {
     'inference site',
     'registry registry',
     'storage queueService',
+    'training site',
   ]);
 });
 

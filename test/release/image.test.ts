@@ -3,10 +3,10 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeEach, describe, test } from 'node:test';
+import { type Composed, compose, type NewLayer, withModels } from '../../functions/releases/image.ts';
 import { LABEL, labelOf, releaseOf } from '../../functions/releases/label.ts';
+import { pushBlob } from '../../functions/releases/push.ts';
 import type { Image } from '../../functions/services/registry.ts';
-import { type Composed, compose, type NewLayer, withModels } from '../../scripts/release/image.ts';
-import { pushBlob } from '../../scripts/release/push.ts';
 import { scratch } from '../../scripts/release/runtime.ts';
 import { useRegistry } from './registry.ts';
 import { sha256, useTemporary } from './tar.ts';
@@ -49,7 +49,7 @@ async function put(
   tags = ['staging'],
 ): Promise<Composed & { image: Image }> {
   const repository = registry.it.repository(name);
-  const composed = await compose(repository, current, added, label, {
+  const composed = await compose(repository, current, [added], label, {
     tags,
     annotations: { 'org.opencontainers.image.version': '1' },
     progress: () => undefined,
@@ -191,7 +191,7 @@ describe('composing an image', () => {
   test('progress goes up to the size of the layer', async () => {
     const seen: number[] = [];
     const added = await layer('server', { 'main.js': 'x'.repeat(1_000_000), random: crypto.randomUUID() });
-    const { bytes } = await compose(registry.it.repository(name), scratch, added, models(), {
+    const { bytes } = await compose(registry.it.repository(name), scratch, [added], models(), {
       tags: ['server'],
       annotations: {},
       progress: (sent, of) => {

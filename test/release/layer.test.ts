@@ -10,8 +10,8 @@ import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import * as tar from 'tar';
+import { packLayer } from '../../functions/releases/layer.ts';
 import { pathInside, unpackLayer } from '../../scripts/local/layer.ts';
-import { packLayer } from '../../scripts/release/layer.ts';
 import { device, file, folder, link, listing, sha256, tarOf, useTemporary } from './tar.ts';
 
 const temporary = useTemporary();

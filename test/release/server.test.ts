@@ -5,11 +5,11 @@ import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { packLayer } from '../../functions/releases/layer.ts';
+import { LAYER, pushBlob, pushImage } from '../../functions/releases/push.ts';
 import { environment } from '../../inference-container/environment.ts';
 import { unpackImage } from '../../scripts/local/image.ts';
 import { freePort } from '../../scripts/local/ports.ts';
-import { packLayer } from '../../scripts/release/layer.ts';
-import { LAYER, pushBlob, pushImage } from '../../scripts/release/push.ts';
 import { runtime, scratch } from '../../scripts/release/runtime.ts';
 import { plus } from '../inference-container/models.ts';
 import { useRegistry } from './registry.ts';

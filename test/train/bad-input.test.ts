@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { openClassifier } from '../../scripts/train/classifier.ts';
-import { recipe } from '../../scripts/train/recipe.ts';
+import { openClassifier } from '../../functions/training/classifier.ts';
+import { recipe } from '../../functions/training/recipe.ts';
 import {
   csv,
   type Ended,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fitConfidence, fitStandards } from '../../scripts/train/calibration.ts';
-import { openClassifier } from '../../scripts/train/classifier.ts';
+import { fitConfidence, fitStandards } from '../../functions/training/calibration.ts';
+import { openClassifier } from '../../functions/training/classifier.ts';
 import { csv, manifestOf, trainQuickly, useFolder } from './fixture.ts';
 
 /** A few utterances that are all right do not make a model certain. */

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after } from 'node:test';
 import content from '../../functions/bot/intents.json' with { type: 'json' };
-import { recipe } from '../../scripts/train/recipe.ts';
-import { type Trained, type TrainOptions, train } from '../../scripts/train/train.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { type Trained, type TrainOptions, train } from '../../functions/training/train.ts';
 import { sha256 } from '../inference-container/fixture.ts';
 
 /** The real recipe with less of everything. */

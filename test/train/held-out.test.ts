@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import content from '../../functions/bot/intents.json' with { type: 'json' };
 import languages from '../../functions/bot/languages.json' with { type: 'json' };
+import { readDataset } from '../../functions/training/dataset.ts';
 import { words } from '../../inference-container/tasks/ngrams.ts';
-import { readDataset } from '../../scripts/train/dataset.ts';
 import stress from '../data/stress.json' with { type: 'json' };
 import { evaluateCommand, run } from './fixture.ts';
 

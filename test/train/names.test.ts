@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { names } from '../../scripts/train/messages.ts';
+import { names } from '../../functions/training/messages.ts';
 import { csv, trainQuickly, useFolder } from './fixture.ts';
 
 const folder = useFolder();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { prepare, trainCandidate } from '../../scripts/train/candidate.ts';
+import { prepare, trainCandidate } from '../../functions/training/candidate.ts';
 import { csv, filesOf, quick, rows, splits, trainQuickly, useFolder } from './fixture.ts';
 
 const folder = useFolder();

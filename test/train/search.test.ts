@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { prepare } from '../../scripts/train/candidate.ts';
-import { search, type Trial } from '../../scripts/train/search.ts';
-import type { Trained } from '../../scripts/train/train.ts';
+import { prepare } from '../../functions/training/candidate.ts';
+import { search, type Trial } from '../../functions/training/search.ts';
+import type { Trained } from '../../functions/training/train.ts';
 import { filesOf, quick, splits, trainQuickly, useFolder } from './fixture.ts';
 
 const folder = useFolder();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { recipe } from '../../scripts/train/recipe.ts';
+import { recipe } from '../../functions/training/recipe.ts';
 import { call, infer, type Served, serve } from '../inference-container/fixture.ts';
 import { manifestOf, splits, trainQuickly, useFolder } from './fixture.ts';
 

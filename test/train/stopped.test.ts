@@ -4,9 +4,9 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { prepare } from '../../scripts/train/candidate.ts';
-import { recipe } from '../../scripts/train/recipe.ts';
-import { search } from '../../scripts/train/search.ts';
+import { prepare } from '../../functions/training/candidate.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import { search } from '../../functions/training/search.ts';
 import { sha256 } from '../inference-container/fixture.ts';
 import {
   csv,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock, test } from 'node:test';
-import { prepare, trainCandidate } from '../../scripts/train/candidate.ts';
-import { search } from '../../scripts/train/search.ts';
+import { prepare, trainCandidate } from '../../functions/training/candidate.ts';
+import { search } from '../../functions/training/search.ts';
 import { filesOf, manifestOf, quick, splits, trainQuickly, useFolder } from './fixture.ts';
 
 /** Nothing is chosen on the test split, and nobody reads it before everything is decided. */

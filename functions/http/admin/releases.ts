@@ -1,8 +1,11 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
-import type { Release } from '../../releases/release.ts';
+import { type Ramp, STEPS, shareOf } from '../../releases/ramp.ts';
+import { beginRamp, steerRamp } from '../../releases/ramping.ts';
+import { idOf, type Release } from '../../releases/release.ts';
 import { returnable, SwapRefused, stagedRelease } from '../../releases/swap.ts';
-import { beginAudit, endAudit, lastAudit } from '../../services/audit.ts';
+import { audited, beginAudit, endAudit, lastAudit } from '../../services/audit.ts';
 import { sendRelease } from '../../services/queues.ts';
+import { readRamp } from '../../services/ramp.ts';
 import { listReleases } from '../../services/releases.ts';
 import { settings } from '../../services/settings.ts';
 import type { Principal } from '../../services/sign-in.ts';
@@ -30,8 +33,9 @@ export const getReleases = staffRoute(
   },
   async () => {
     const now = Date.now();
-    const [listed, last] = await Promise.all([
+    const [listed, ramp, last] = await Promise.all([
       listReleases(LIMIT),
+      readRamp(),
       lastAudit(['release.swap', 'release.rollback'], now - SHOWN_MS),
     ]);
     const [swap, rollback] = await Promise.all([possible('in', listed, now), possible('back', listed, now)]);
@@ -49,10 +53,63 @@ export const getReleases = staffRoute(
       })),
       swap,
       rollback,
+      ramp: ramp && shownRamp(ramp),
       last: last ? { action: last.action, by: last.by, at: last.at, state: last.state, note: last.note ?? null } : null,
     });
   },
 );
+
+/** POST /api/admin/releases/ramp */
+export const postRamp = staffRoute(
+  'admin.release-ramp',
+  {
+    summary:
+      'Let the staged release answer a growing share of conversations; go on where that waits for a person; or back to nobody',
+    body: schemas.ramp,
+    answers: { 204: { description: 'It is so within seconds, on every instance.' } },
+    problems: ['swap_refused', 'unavailable'],
+  },
+  async (request, principal) => {
+    const { action, release } = await readJson(request, schemas.ramp);
+    const by = agentOf(principal);
+    memory.clear();
+    try {
+      await audited(by, `ramp.${action}`, release, async () => {
+        if (action === 'begin') await beginRamp(by.name, release);
+        else await steerRamp(action, by.name, release);
+        return { result: undefined };
+      });
+    } catch (error) {
+      if (error instanceof SwapRefused) throw new Problem('swap_refused', sentence(error.message));
+      throw error;
+    }
+    return { status: 204 };
+  },
+);
+
+function shownRamp(ramp: Ramp) {
+  const { digest, state, step, since, reasons, evidence, history } = ramp;
+  return {
+    release: idOf(digest),
+    state,
+    share: shareOf(ramp),
+    shares: [...STEPS],
+    step,
+    since,
+    least: settings().RAMP_TURNS,
+    reasons,
+    evidence,
+    history: history.map(({ share, at, by = null, note = null, evidence = null }) => ({
+      share,
+      at,
+      by,
+      note,
+      evidence,
+    })),
+  };
+}
+
+const sentence = (reason: string): string => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`;
 
 /** POST /api/admin/releases/swap */
 export const postSwap = swapRoute('in', 'Make the staged release live');
@@ -125,8 +182,7 @@ async function ask(kind: Kind, listed: Release[]): Promise<Possible> {
       return { release: null, refusal: 'Slots are being swapped right now.' };
     return { release: release.id, refusal: null };
   } catch (error) {
-    if (error instanceof SwapRefused)
-      return { release: null, refusal: `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.` };
+    if (error instanceof SwapRefused) return { release: null, refusal: sentence(error.message) };
     log('warn', 'the slots could not be asked what they run', { error: String(error) });
     return { release: null, refusal: 'What the slots run can not be asked right now.' };
   }

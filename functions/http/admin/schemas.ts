@@ -22,7 +22,7 @@ export const pictureQuery = z.object({
     .optional(),
 });
 
-const agent = z.object({ id: z.string(), name: z.string() }).meta({ id: 'Agent' });
+export const agent = z.object({ id: z.string(), name: z.string() }).meta({ id: 'Agent' });
 
 export const me = z.object({ id: z.string(), name: z.string(), roles: z.array(z.enum(ROLES)) }).meta({ id: 'Me' });
 
@@ -395,6 +395,17 @@ export const audit = z
   .meta({ id: 'Audit' });
 
 const judgement = z.looseObject({}).nullable();
+const counts = z.object({ turns: z.int(), missed: z.int(), handedOver: z.int(), down: z.int() });
+const evidence = z
+  .object({
+    asked: z.int(),
+    failed: z.int(),
+    differed: z.int(),
+    p95: z.object({ ramp: z.number(), live: z.number() }),
+    ramp: counts,
+    live: counts,
+  })
+  .meta({ id: 'RampEvidence' });
 const possible = z.object({ release: z.string().nullable(), refusal: z.string().nullable() });
 export const releases = z
   .object({
@@ -424,6 +435,31 @@ export const releases = z
     ),
     swap: possible.meta({ description: 'What would go live.' }),
     rollback: possible.meta({ description: 'What would be rolled back.' }),
+    ramp: z
+      .object({
+        release: z.string().meta({ description: 'Its id.' }),
+        state: z.enum(['running', 'waiting', 'swapping', 'stopped', 'done']),
+        share: z.number(),
+        shares: z.array(z.number()),
+        step: z.int(),
+        since: z.number(),
+        least: z.int(),
+        reasons: z.array(z.string()),
+        evidence: evidence.nullable(),
+        history: z.array(
+          z.object({
+            share: z.number(),
+            at: z.number(),
+            by: z.string().nullable(),
+            note: z.string().nullable(),
+            evidence: evidence.nullable(),
+          }),
+        ),
+      })
+      .nullable()
+      .meta({
+        description: 'The newest: a growing share of conversations that a release answers before it goes live.',
+      }),
     last: z
       .object({
         action: z.enum(ACTIONS),
@@ -436,6 +472,13 @@ export const releases = z
       .meta({ description: 'The last swap of the hour.' }),
   })
   .meta({ id: 'ListedReleases' });
+
+export const ramp = z
+  .strictObject({
+    action: z.enum(['begin', 'continue', 'stop']),
+    release: z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be the id of a release'),
+  })
+  .meta({ id: 'RampAction', description: 'What is to be done, of the release that the caller saw.' });
 
 export const swap = z
   .strictObject({ release: z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be the id of a release') })

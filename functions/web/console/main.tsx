@@ -14,6 +14,7 @@ const Review = lazy(() => import('./review/review.tsx').then((page) => page.Revi
 const Bot = lazy(() => import('./bot/bot.tsx').then((page) => page.Bot));
 const Incidents = lazy(() => import('./incidents/incidents.tsx').then(({ Incidents }) => Incidents));
 const Releases = lazy(() => import('./releases/releases.tsx').then(({ Releases }) => Releases));
+const Training = lazy(() => import('./training/training.tsx').then((page) => page.Training));
 const People = lazy(() => import('./people/people.tsx').then(({ People }) => People));
 
 /** The pages, and who may open them: whoever has the role, and admins. */
@@ -24,6 +25,7 @@ const PAGES = [
   { path: 'review', title: 'review', role: 'editor' },
   { path: 'bot', title: 'bot' },
   { path: 'incidents', title: 'incidents' },
+  { path: 'training', title: 'training' },
   { path: 'releases', title: 'releases' },
   { path: 'people', title: 'people', role: 'admin' },
 ] as const;
@@ -118,6 +120,8 @@ function Pages({ me }: { me: Schemas['Me'] }) {
           <Route path="/console/bot" component={Bot} me={me} />
           <Route path="/console/bot/:id" component={Bot} me={me} />
           <Route path="/console/incidents" component={Incidents} me={me} />
+          <Route path="/console/training" component={Training} me={me} />
+          <Route path="/console/training/:id" component={Training} me={me} />
           <Route path="/console/releases" component={Releases} me={me} />
           <Route path="/console/people" component={People} />
           <Route default component={First} me={me} />

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { LABEL, type releaseLabel } from '../../functions/releases/label.ts';
-import type { Descriptor, Image, ImageConfig, Registry } from '../../functions/services/registry.ts';
+import type { Descriptor, Image, ImageConfig, Registry } from '../services/registry.ts';
+import { LABEL, type releaseLabel } from './label.ts';
 import { packLayer } from './layer.ts';
 import { LAYER, pushBlob, pushImage, sha256 } from './push.ts';
 
@@ -30,44 +30,44 @@ export interface Composed {
   digest: string;
   /** Of the unpacked layers: what a slot reports. */
   release: string;
-  /** False: the registry had the layer already. */
+  /** False: the registry had every layer already. */
   uploaded: boolean;
   bytes: number;
 }
 
 /**
- * Puts one layer into an image, in the place of the one of its kind, and pushes the image under tags. Only what the registry
+ * Puts layers into an image, each in the place of the one of its kind, and pushes the image under tags. Only what the registry
  * lacks is uploaded; the same input gives the same digest.
  */
 export async function compose(
   registry: Registry,
   current: Image,
-  layer: NewLayer,
+  layers: readonly NewLayer[],
   label: z.input<typeof releaseLabel>,
   options: { tags: string[]; annotations: Record<string, string>; progress(sent: number, of: number): void },
 ): Promise<Composed> {
   const draft = await mkdtemp(join(tmpdir(), 'maru-layer-'));
+  let next = partsOf(current);
+  let uploaded = false;
+  let bytes = 0;
   try {
-    const file = join(draft, 'layer.tgz');
-    const packed = await packLayer(layer.folders, createWriteStream(file));
-    const parts = partsOf(current);
-    // By what is unpacked: another version of zlib may pack the same tar into other bytes.
-    const same = parts.find(({ diffId }) => diffId === packed.diffId);
-    const descriptor = same?.descriptor ?? {
-      mediaType: LAYER,
-      digest: packed.digest,
-      size: packed.size,
-      annotations: { [KIND]: layer.kind },
-    };
-    const uploaded = same
-      ? false
-      : await pushBlob(
-          registry,
-          packed.digest,
-          () => createReadStream(file),
-          (sent) => options.progress(sent, packed.size),
-        );
-    const next = placed(parts, { descriptor, diffId: packed.diffId }, layer.kind);
+    for (const layer of layers) {
+      const file = join(draft, 'layer.tgz');
+      const packed = await packLayer(layer.folders, createWriteStream(file));
+      bytes += packed.size;
+      // By what is unpacked: another version of zlib may pack the same tar into other bytes.
+      const same = next.find(({ diffId }) => diffId === packed.diffId);
+      const descriptor = same?.descriptor ?? {
+        mediaType: LAYER,
+        digest: packed.digest,
+        size: packed.size,
+        annotations: { [KIND]: layer.kind },
+      };
+      const open = () => createReadStream(file);
+      const progress = (sent: number) => options.progress(sent, packed.size);
+      if (!same && (await pushBlob(registry, packed.digest, open, progress))) uploaded = true;
+      next = placed(next, { descriptor, diffId: packed.diffId }, layer.kind);
+    }
     const release = sha256(Buffer.from(next.map(({ diffId }) => diffId).join()));
     const config = configOf(current.config, next, release, label);
     const digest = await pushImage(
@@ -77,7 +77,7 @@ export async function compose(
       options.annotations,
       options.tags,
     );
-    return { digest, release, uploaded, bytes: packed.size };
+    return { digest, release, uploaded, bytes };
   } finally {
     await rm(draft, { recursive: true, force: true });
   }

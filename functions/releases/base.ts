@@ -1,6 +1,6 @@
-import { named } from '../../functions/releases/swap.ts';
-import type { Image, Registry } from '../../functions/services/registry.ts';
-import { listReleases } from '../../functions/services/releases.ts';
+import type { Image, Registry } from '../services/registry.ts';
+import { listReleases } from '../services/releases.ts';
+import { named } from './swap.ts';
 
 /** The tag whose pushes are staged, and that of an image which has no model yet. */
 export const STAGING = 'staging';

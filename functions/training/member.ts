@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NgramEncoder, Subwords, type Vocabulary } from '../../inference-container/tasks/ngrams.ts';
-import { type Cnn, type CnnOptions, CnnTrainer } from './cnn.ts';
+import { type Cnn, type CnnOptions, CnnTrainer, type Progress } from './cnn.ts';
 import { type Head, type HeadOptions, trainHead } from './head.ts';
 import { sentenceVector } from './sentences.ts';
 import { type SparseRows, type Svm, type SvmOptions, trainSvm } from './svm.ts';
@@ -31,9 +31,9 @@ export type MemberResult =
   | { kind: 'svm'; model: Svm; dense: Float32Array<ArrayBuffer> }
   | { kind: 'head'; head: Head };
 
-export type MemberMessage = { progress: number } | { result: MemberResult };
+export type MemberMessage = { progress: number; loss?: number | undefined } | { result: MemberResult };
 
-function train(job: MemberJob, progress: (share: number) => void): MemberResult {
+function train(job: MemberJob, progress: Progress): MemberResult {
   const { data, seed } = job;
   if (job.kind === 'vectors') {
     const subwords = new Subwords(data.vocabulary.subwords);
@@ -48,12 +48,7 @@ function train(job: MemberJob, progress: (share: number) => void): MemberResult 
     : trainSvmMember(data, job.options, job.dimensions, seed);
 }
 
-function trainCnnMember(
-  data: MemberData,
-  options: CnnOptions,
-  seed: number,
-  progress: (share: number) => void,
-): MemberResult {
+function trainCnnMember(data: MemberData, options: CnnOptions, seed: number, progress: Progress): MemberResult {
   const { classes, train: utterances, outside } = data;
   const subwords = new Subwords(data.vocabulary.subwords);
   const sentences = [...utterances, ...outside].map((words) => subwords.sentence(words));
@@ -111,8 +106,8 @@ function trainSvmMember(data: MemberData, options: SvmOptions, dimensions: numbe
 }
 
 if (parentPort) {
-  const result = train(workerData as MemberJob, (progress) =>
-    parentPort!.postMessage({ progress } satisfies MemberMessage),
+  const result = train(workerData as MemberJob, (progress, loss) =>
+    parentPort!.postMessage({ progress, loss } satisfies MemberMessage),
   );
   parentPort.postMessage({ result } satisfies MemberMessage);
 }

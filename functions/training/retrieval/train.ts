@@ -28,6 +28,8 @@ export interface RetrievalOptions {
   seed: number;
   /** Share of what belongs to no entry that is to be refused: it makes the threshold. */
   refuse: number;
+  /** The content that it was taken from, where that has a version. */
+  content?: string | undefined;
   encoders?: readonly string[] | undefined;
   pooling?: Pooling | undefined;
   progress(share: number): void;
@@ -113,7 +115,11 @@ export async function trainRetrieval(options: RetrievalOptions): Promise<Trained
       threshold,
       batching: { rows },
       metrics: validation as unknown as Record<string, number>,
-      trainedOn: { sha256: checksumOf(entries, strange), examples: questions.length },
+      trainedOn: {
+        sha256: checksumOf(entries, strange),
+        examples: questions.length,
+        ...(options.content !== undefined && { content: options.content }),
+      },
     };
     draft = writeDraft(files);
     const served = await openClassifier(draft.folder, description);

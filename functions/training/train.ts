@@ -1,17 +1,21 @@
 import { availableParallelism } from 'node:os';
 import { encoderPrefix } from '../../inference-container/tasks/text.ts';
 import { type Candidate, type CurvePoint, type Judged, prepare, scoped, trainCandidate } from './candidate.ts';
+import type { Progress } from './cnn.ts';
+import type { Dataset } from './dataset.ts';
 import { Encoder, type Pooling } from './encoder.ts';
 import { readEncoderGraphs } from './encoder-graph.ts';
 import type { Manner } from './messages.ts';
 import { type Figures, figures, type TradeOff, tradeOff } from './metrics.ts';
-import { checkTarget, writePackage } from './package.ts';
+import { checkTarget, type PackageDescription, writePackage } from './package.ts';
 import type { Recipe } from './recipe.ts';
 import { report } from './report.ts';
 import { type SearchOptions, search, type Trial } from './search.ts';
 
 export interface TrainOptions {
-  data: string;
+  data: string | Dataset;
+  /** The content that it was taken from, where that has a version. */
+  content?: string | undefined;
   /** Sentences of other domains, one a line. */
   background?: string | undefined;
   /** How people write in its languages: copies of the utterances are made so. */
@@ -29,7 +33,7 @@ export interface TrainOptions {
   giveUp: number;
   /** Settings are tried first, and the best on validation trained. */
   search?: Pick<SearchOptions, 'trials' | 'file' | 'progress'> | undefined;
-  progress(share: number): void;
+  progress: Progress;
 }
 
 export interface Trained {
@@ -48,6 +52,8 @@ export interface Trained {
   tradeOff: TradeOff[];
   /** Of the search, if there was one. */
   trials: Trial[];
+  /** Of the test split, or of validation without one: what each utterance was taken for. */
+  judged: { inside: Judged[]; outside: Judged[] };
   seconds: number;
 }
 
@@ -98,25 +104,31 @@ export async function train(options: TrainOptions): Promise<Trained> {
       curve: candidate.curve,
       tradeOff: tradeOff(judgedValidation.inside, judgedValidation.outside),
       trials: found.trials,
+      judged,
       seconds: (performance.now() - started) / 1_000,
     };
     writePackage(
       options.out,
       {
-        ...candidate.description,
+        ...described(candidate.description, options.content),
         name: options.name,
         version: options.version,
         threshold,
         metrics: rounded(testFigures ?? candidate.validation),
         golden: golden(asked, threshold),
       },
-      { ...candidate.files, ...report(options, result, judged) },
+      { ...candidate.files, ...report(options, result) },
     );
     return result;
   } finally {
     await candidate?.close();
     for (const encoder of encoders) await encoder.close();
   }
+}
+
+/** With the content that it was trained on. */
+function described({ trainedOn, ...description }: PackageDescription, content: string | undefined): PackageDescription {
+  return { ...description, trainedOn: trainedOn && { ...trainedOn, ...(content !== undefined && { content }) } };
 }
 
 /** Held-out utterances that are right and over the threshold: the released model must answer the same. */

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Cnn } from './cnn.ts';
+import type { Cnn, Progress } from './cnn.ts';
 import type { Parts } from './graph.ts';
 import type { MemberData, MemberJob, MemberMessage, MemberResult } from './member.ts';
 import { floats, quantise } from './quantise.ts';
@@ -21,7 +21,7 @@ export async function trainEnsemble(
   given: EnsembleData,
   seed: number,
   threads: number,
-  progress: (share: number) => void,
+  progress: Progress,
 ): Promise<Parts> {
   const { unlabelled, encoded, ...rest } = given;
   const { classes } = rest;
@@ -89,16 +89,16 @@ function quantisedCnn(cnn: Cnn): Parts['cnns'][number] {
 }
 
 /** Runs jobs in threads, in their order. Results stand in the order of the jobs. */
-async function runAll(jobs: MemberJob[], threads: number, progress: (share: number) => void): Promise<MemberResult[]> {
+async function runAll(jobs: MemberJob[], threads: number, progress: Progress): Promise<MemberResult[]> {
   const results: MemberResult[] = new Array(jobs.length);
   const shares = new Float64Array(jobs.length);
   const queue = [...jobs.entries()];
   const work = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [index, job] = next;
-      results[index] = await run(job, (share) => {
+      results[index] = await run(job, (share, loss) => {
         shares[index] = share;
-        progress(shares.reduce((total, value) => total + value, 0) / jobs.length);
+        progress(shares.reduce((total, value) => total + value, 0) / jobs.length, loss);
       });
       shares[index] = 1;
     }
@@ -107,11 +107,14 @@ async function runAll(jobs: MemberJob[], threads: number, progress: (share: numb
   return results;
 }
 
-function run(job: MemberJob, progress: (share: number) => void): Promise<MemberResult> {
+/** Beside this module: its source, or what a build made of it. */
+const MEMBER = new URL(import.meta.url.endsWith('.ts') ? './member.ts' : './member.js', import.meta.url);
+
+function run(job: MemberJob, progress: Progress): Promise<MemberResult> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./member.ts', import.meta.url), { workerData: job });
+    const worker = new Worker(MEMBER, { workerData: job });
     worker.on('message', (message: MemberMessage) => {
-      if ('progress' in message) progress(message.progress);
+      if ('progress' in message) progress(message.progress, message.loss);
       else resolve(message.result);
     });
     worker.once('error', reject);
@@ -120,10 +123,10 @@ function run(job: MemberJob, progress: (share: number) => void): Promise<MemberR
 }
 
 /** Progress of stages that take these shares of the time. */
-function stages(progress: (share: number) => void, lengths: number[]): (stage: number) => (share: number) => void {
+function stages(progress: Progress, lengths: number[]): (stage: number) => Progress {
   return (stage) => {
     const before = lengths.slice(0, stage).reduce((total, length) => total + length, 0);
     progress(before);
-    return (share) => progress(before + share * lengths[stage]!);
+    return (share, loss) => progress(before + share * lengths[stage]!, loss);
   };
 }

@@ -1,5 +1,5 @@
-import { type Content, utteranceKey } from '../../functions/dialog/bot.ts';
-import type { RetrievalOptions } from '../train/retrieval/train.ts';
+import { type Content, utteranceKey } from '../dialog/bot.ts';
+import type { RetrievalOptions } from './retrieval/train.ts';
 
 /** What the model of a bot's FAQ is trained on: its entries, and what belongs to the intents or to nothing. */
 export function faqOf({ about, faq, intents }: Content): Pick<RetrievalOptions, 'entries' | 'others' | 'refuse'> {

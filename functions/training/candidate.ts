@@ -1,7 +1,8 @@
 import { type Vocabulary, words } from '../../inference-container/tasks/ngrams.ts';
 import { type Confidence, fitConfidence, fitStandards, judge, labelsOf, type Standard, sum } from './calibration.ts';
 import { memberLogits, openClassifier, writeDraft } from './classifier.ts';
-import { clean, type Example, folds, NONE, readDataset } from './dataset.ts';
+import type { Progress } from './cnn.ts';
+import { clean, type Dataset, type Example, folds, NONE, readDataset } from './dataset.ts';
 import { type Encoder, encoderFiles } from './encoder.ts';
 import { trainEnsemble } from './ensemble.ts';
 import type { Parts } from './graph.ts';
@@ -103,22 +104,22 @@ export interface Training {
   encoders?: readonly Encoder[] | undefined;
   /** In-scope accuracy that the threshold may give up on what was held out. */
   giveUp?: number | undefined;
-  progress(share: number): void;
+  progress: Progress;
 }
 
-/** Reads and cleans a file. Throws DatasetError. */
+/** Reads and cleans a file, or what was read already. Throws DatasetError. */
 export async function prepare({
-  data: file,
+  data,
   background,
   manners = [],
   seed,
 }: {
-  data: string;
+  data: string | Dataset;
   background?: string | undefined;
   manners?: readonly Manner[] | undefined;
   seed: number;
 }): Promise<Prepared> {
-  const dataset = await readDataset(file, background);
+  const dataset = typeof data === 'string' ? await readDataset(data, background) : data;
   const { splits, dropped } = clean(dataset.splits);
   // Out-of-scope rows alone can't choose a threshold.
   const validated = splits.validation.some(({ intent }) => intent !== NONE);
@@ -153,10 +154,13 @@ function foldsOf(examples: Example[], seed: number): Fold[] {
 export async function trainCandidate(prepared: Prepared, training: Training): Promise<Candidate> {
   const { encoders = [], progress } = training;
   const rounds = prepared.folds.length + (prepared.refit ? 1 : 0);
-  const round = (index: number) => (share: number) => progress((index + share) / rounds);
+  const round =
+    (index: number): Progress =>
+    (share, loss) =>
+      progress((index + share) / rounds, loss);
   const { members: last, ...chosen } = await choose(prepared, {
     ...training,
-    progress: (share) => progress((share * prepared.folds.length) / rounds),
+    progress: (share, loss) => progress((share * prepared.folds.length) / rounds, loss),
   });
   const { standards, confidence, ...rest } = chosen;
   const { parts, vocabulary } = prepared.refit
@@ -219,7 +223,7 @@ export async function choose(prepared: Prepared, training: Training): Promise<Ch
   for (const [index, fold] of folds.entries()) {
     last = await trainMembers(prepared, fold.train, {
       ...training,
-      progress: (share) => progress((index + share) / folds.length),
+      progress: (share, loss) => progress((index + share) / folds.length, loss),
     });
     const { inside, outside } = scoped(fold.held);
     held.inside.push(...inside);
@@ -338,7 +342,7 @@ async function trainMembers(
     },
     seed,
     threads,
-    (share) => progress(shares + (1 - shares) * share),
+    (share, loss) => progress(shares + (1 - shares) * share, loss),
   );
   return { parts, vocabulary };
 }

@@ -1,6 +1,9 @@
 import { Dense, type Floats, Heap, type Ints, padded } from './kernels.ts';
 import { Random } from './random.ts';
 
+/** Told the share that is done, and, where it is known, the mean cross entropy of the last steps. */
+export type Progress = (share: number, loss?: number) => void;
+
 export interface CnnOptions {
   dimensions: number;
   /** Of each width. */
@@ -134,17 +137,22 @@ export class CnnTrainer {
       for (let c = 0; c < classes; c += 1) this.#output.w[p * N + c] = this.#random.normal() / Math.sqrt(P);
   }
 
-  train(sentences: Sentence[], targets: Float32Array, progress: (share: number) => void): void {
+  /** `progress` is told the mean cross entropy of the last steps, too. */
+  train(sentences: Sentence[], targets: Float32Array, progress: Progress): void {
     const { epochs, batch } = this.#options;
     const order = Int32Array.from({ length: sentences.length }, (_, index) => index);
     const steps = epochs * Math.ceil(sentences.length / batch);
     let step = 0;
+    let [loss, since] = [0, 0];
     for (let epoch = 0; epoch < epochs; epoch += 1) {
       this.#random.shuffle(order);
       for (let from = 0; from < order.length; from += batch) {
-        this.#step(sentences, targets, order.subarray(from, from + batch), 1 - step / steps);
+        loss += this.#step(sentences, targets, order.subarray(from, from + batch), 1 - step / steps);
+        since += 1;
         step += 1;
-        if (step % 20 === 0) progress(step / steps);
+        if (step % 20 !== 0) continue;
+        progress(step / steps, loss / since);
+        [loss, since] = [0, 0];
       }
     }
     this.#transpose();
@@ -168,7 +176,8 @@ export class CnnTrainer {
     };
   }
 
-  #step(sentences: Sentence[], targets: Float32Array, rows: Int32Array, pace: number): void {
+  /** The mean cross entropy of the rows, as they were before. */
+  #step(sentences: Sentence[], targets: Float32Array, rows: Int32Array, pace: number): number {
     const { dropGrams, dropWords, dropHidden, adversarial, tableRate, rate } = this.#options;
     const { run } = this.#heap;
     const D = this.#D;
@@ -199,13 +208,15 @@ export class CnnTrainer {
     const mask = Float32Array.from({ length: rows.length * P }, () =>
       this.#random.next() < keepHidden ? 1 / keepHidden : 0,
     );
+    let loss = 0;
     for (let round = 0; round < (adversarial > 0 ? 2 : 1); round += 1) {
       if (round === 1) this.#moveAlongGradient(lengths, adversarial);
       this.#convolve(lengths, total);
       const tanh = this.#pooled.slice(0, rows.length * P);
       for (let j = 0; j < tanh.length; j += 1) this.#pooled[j]! *= mask[j]!;
       this.#multiplyOutput(rows.length);
-      this.#outputGradient(targets, rows);
+      const entropy = this.#outputGradient(targets, rows);
+      if (round === 0) loss = entropy;
       this.#pooledGradients.fill(0);
       run.gemm(
         this.#logits.at,
@@ -229,6 +240,7 @@ export class CnnTrainer {
     }
     this.#output.update(rate * pace);
     this.#outputBias.update(rate * pace);
+    return loss;
   }
 
   /** Adds a word's n-gram vectors to its row. */
@@ -309,15 +321,18 @@ export class CnnTrainer {
     );
   }
 
-  /** Logits become the gradient of the mean cross entropy. */
-  #outputGradient(targets: Float32Array, rows: Int32Array): void {
+  /** Logits become the gradient of the mean cross entropy, which is returned. */
+  #outputGradient(targets: Float32Array, rows: Int32Array): number {
     const N = this.#N;
     const classes = this.#classes;
+    let loss = 0;
     for (const [b, row] of rows.entries()) {
       let top = Number.NEGATIVE_INFINITY;
       let sum = 0;
       for (let c = 0; c < classes; c += 1) top = Math.max(top, this.#logits[b * N + c]!);
+      let met = 0;
       for (let c = 0; c < classes; c += 1) {
+        met += targets[row * classes + c]! * (this.#logits[b * N + c]! - top);
         const value = Math.exp(this.#logits[b * N + c]! - top);
         this.#logits[b * N + c] = value;
         sum += value;
@@ -327,7 +342,10 @@ export class CnnTrainer {
         this.#logits[b * N + c] = gradient;
         if (c < classes) this.#outputBias.g[c]! += gradient;
       }
+      // The targets of a row add up to 1.
+      loss += (Math.log(sum) - met) / rows.length;
     }
+    return loss;
   }
 
   #convolutionGradient(rows: number, tanh: Float32Array, mask: Float32Array): void {

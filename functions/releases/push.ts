@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { RestError } from '@azure/core-rest-pipeline';
-import type { Descriptor, ImageConfig, ImageManifest, Registry } from '../../functions/services/registry.ts';
+import type { Descriptor, ImageConfig, ImageManifest, Registry } from '../services/registry.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG = 'application/vnd.oci.image.config.v1+json';

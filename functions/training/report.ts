@@ -4,12 +4,8 @@ import { ranked } from './search.ts';
 import type { Trained, TrainOptions } from './train.ts';
 
 /** `report.md` and `reliability.svg` of a package. */
-export function report(
-  { name, version, seed }: TrainOptions,
-  trained: Trained,
-  judged: { inside: Judged[]; outside: Judged[] },
-): Record<string, string> {
-  const { counts, threshold, dropped } = trained;
+export function report({ name, version, seed }: TrainOptions, trained: Trained): Record<string, string> {
+  const { counts, threshold, dropped, judged } = trained;
   const split = trained.test ? 'test' : 'validation';
   const wrong = judged.inside.filter(({ label, intent }) => label !== intent);
   const lines = [

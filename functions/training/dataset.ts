@@ -133,6 +133,18 @@ export function folds(examples: Example[], count: number, seed: number): { train
   })).filter(({ held }) => held.length > 0);
 }
 
+/** The utterances of a bot's intents. */
+export function contentDataset(intents: readonly z.infer<typeof content>[number][]): Omit<Dataset, 'sha256'> {
+  const labelled = (all: Record<string, string[]>, label: string) =>
+    Object.values(all).flatMap((own) => own.map((one) => ({ text: one, intent: label })));
+  const train = intents.flatMap(({ name, utterances, not = {} }) => [
+    ...labelled(utterances, name.trim()),
+    ...labelled(not, NOT),
+  ]);
+  const deniable = intents.filter(({ not }) => not).map(({ name }) => name.trim());
+  return { splits: { train, validation: [], background: [] }, deniable, test: () => [] };
+}
+
 function fromCsv(text: string): Omit<Dataset, 'sha256'> {
   const { data, errors, meta } = papaparse.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
   const column = ['intent', 'label'].find((name) => meta.fields?.includes(name));
@@ -153,16 +165,7 @@ function fromJson(text: string): Omit<Dataset, 'sha256'> {
     throw new DatasetError('the file is neither a CSV (by its name) nor JSON');
   }
   const intents = content.safeParse(json);
-  if (intents.success) {
-    const labelled = (all: Record<string, string[]>, label: string) =>
-      Object.values(all).flatMap((own) => own.map((one) => ({ text: one, intent: label })));
-    const train = intents.data.flatMap(({ name, utterances, not = {} }) => [
-      ...labelled(utterances, name.trim()),
-      ...labelled(not, NOT),
-    ]);
-    const deniable = intents.data.filter(({ not }) => not).map(({ name }) => name.trim());
-    return { splits: { train, validation: [], background: [] }, deniable, test: () => [] };
-  }
+  if (intents.success) return contentDataset(intents.data);
   const parsed = splitFile.safeParse(json);
   if (!parsed.success) throw unreadable(parsed.error);
   const inside = (rows: [string, string][] = []) => rows.map(([own, intent]) => ({ text: own, intent: intent.trim() }));

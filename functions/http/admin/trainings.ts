@@ -1,0 +1,230 @@
+import type { HttpRequest } from '@azure/functions';
+import { storedConversationId, storedTurnId } from '../../conversation/identifier.ts';
+import { type Release, idOf as releaseId } from '../../releases/release.ts';
+import { audited, auditLook } from '../../services/audit.ts';
+import { readTurn } from '../../services/call-log.ts';
+import { sendTraining } from '../../services/queues.ts';
+import { listReleases, releases } from '../../services/releases.ts';
+import { settings } from '../../services/settings.ts';
+import {
+  beginTraining,
+  changesTaught,
+  listTrainings,
+  NotNow,
+  readReport,
+  readTraining,
+  stopTraining,
+  type TrainingReport,
+  trainings,
+} from '../../services/trainings.ts';
+import { move, type TrainingJob } from '../../training/job/job.ts';
+import { Problem } from '../problem.ts';
+import { json, read, readJson, staffRoute } from '../route.ts';
+import { nothing } from './schemas.ts';
+import { agentOf } from './speak.ts';
+import * as schemas from './training-schemas.ts';
+
+const [LIMIT, RELEASES] = [30, 100];
+/** Texts of one cell of the confusion matrix, and logged turns, that are shown. */
+const [TEXTS, TURNS] = [50, 100];
+
+/** GET /api/admin/trainings */
+export const getTrainings = staffRoute(
+  'admin.trainings',
+  {
+    summary: 'Trainings, the newest first, and how much was taught since the last',
+    answers: { 200: { description: 'The trainings.', schema: schemas.trainings } },
+    problems: ['unavailable'],
+  },
+  async () => {
+    const {
+      TRAINING: possible,
+      TRAINING_AFTER: after,
+      TRAINING_QUIET_SECONDS: quietSeconds,
+      TRAINING_AT: at = null,
+    } = settings();
+    const [jobs, { changes }, releases] = await Promise.all([
+      listTrainings(LIMIT),
+      changesTaught(),
+      listReleases(RELEASES),
+    ]);
+    // Of those that are over, the curve is in their own answer.
+    const listed = jobs.map((job, place) => ({
+      ...shown(
+        job,
+        releases.find(({ digest }) => digest === job.digest),
+      ),
+      ...(place > 0 && { losses: [] }),
+    }));
+    return json(200, { trainings: listed, possible, taught: { changes, after, quietSeconds, at } });
+  },
+);
+
+/** POST /api/admin/trainings */
+export const postTraining = staffRoute(
+  'admin.training-begin',
+  {
+    summary: 'Train now, on what is published and labelled',
+    body: nothing,
+    answers: { 202: { description: 'It is queued: the list says how far it is.', schema: schemas.began } },
+    problems: ['training_refused', 'unavailable'],
+  },
+  async (request, principal) => {
+    await readJson(request, nothing);
+    if (!settings().TRAINING)
+      throw new Problem(
+        'training_refused',
+        'Nothing is trained in this deployment (TRAINING): train and release by npm run.',
+      );
+    const by = agentOf(principal);
+    try {
+      const { id } = await audited(by, 'training.begin', null, async () => {
+        const job = await beginTraining('person', by, Date.now());
+        return { result: job, after: { id: job.id, changes: job.changes } };
+      });
+      return json(202, { id });
+    } catch (error) {
+      if (error instanceof NotNow) throw new Problem('training_refused', error.message);
+      throw error;
+    }
+  },
+);
+
+/** GET /api/admin/trainings/{trainingId} */
+export const getTraining = staffRoute(
+  'admin.training',
+  {
+    summary: 'A training, with its curve and what was found out',
+    path: schemas.training,
+    answers: { 200: { description: 'The training.', schema: schemas.trainings.shape.trainings.element } },
+    problems: ['invalid_message', 'not_found', 'unavailable'],
+  },
+  async (request) => {
+    const job = await existing(idOf(request));
+    const release = job.digest ? await releases.read(releaseId(job.digest)) : null;
+    return json(200, shown(job, release?.document));
+  },
+);
+
+/** GET /api/admin/trainings/{trainingId}/report */
+export const getReport = staffRoute(
+  'admin.training-report',
+  {
+    summary:
+      'What a trained model takes for what: of what was held out, of what people have judged, and of the call log',
+    path: schemas.training,
+    answers: { 200: { description: 'The report.', schema: schemas.trainingReport } },
+    problems: ['invalid_message', 'not_found', 'unavailable'],
+  },
+  async (request, principal) => {
+    const { id, verdict } = await existing(idOf(request));
+    if (!verdict) throw new Problem('not_found', 'It is not judged yet, or never was.');
+    const report = await readReport(id);
+    await auditLook(agentOf(principal), 'training.view', id);
+    return json(200, {
+      threshold: report.threshold,
+      confusion: cellsOf(report),
+      judged: report.judged,
+      log: await logOf(report),
+    });
+  },
+);
+
+/** POST /api/admin/trainings/{trainingId}/cancel */
+export const postCancel = staffRoute(
+  'admin.training-cancel',
+  {
+    summary: 'End a training; the model that is live stays',
+    path: schemas.training,
+    body: nothing,
+    answers: { 202: { description: 'It ends within seconds.' } },
+    problems: ['training_refused', 'not_found', 'unavailable'],
+  },
+  async (request, principal) => {
+    await readJson(request, nothing);
+    const { id } = await existing(idOf(request));
+    const by = agentOf(principal);
+    await audited(by, 'training.cancel', id, async () => {
+      if (!(await stopTraining(id, by, Date.now()))) throw new Problem('training_refused', 'It has ended already.');
+      return { result: undefined };
+    });
+    return { status: 202 };
+  },
+);
+
+/** POST /api/admin/trainings/{trainingId}/release */
+export const postRelease = staffRoute(
+  'admin.training-release',
+  {
+    summary: 'Let a training go on that waits for a person: its models are pushed, and staged',
+    path: schemas.training,
+    body: nothing,
+    answers: { 202: { description: 'It goes on.' } },
+    problems: ['training_refused', 'not_found', 'unavailable'],
+  },
+  async (request, principal) => {
+    await readJson(request, nothing);
+    const { id } = await existing(idOf(request));
+    const by = agentOf(principal);
+    await audited(by, 'training.release', id, async () => {
+      const before = await trainings.change<TrainingJob | null>(id, {
+        transition: (job) =>
+          job?.state === 'waiting' ? [move(job, 'judged', Date.now(), { by: by.name }), job] : [null, null],
+      });
+      if (!before) throw new Problem('training_refused', 'It does not wait for anybody.');
+      return { result: undefined, before: { reasons: before.verdict?.reasons ?? [] } };
+    });
+    await sendTraining(id);
+    return { status: 202 };
+  },
+);
+
+function idOf(request: HttpRequest): string {
+  return read('trainingId', request.params.trainingId ?? '', schemas.training.shape.trainingId);
+}
+
+async function existing(id: string): Promise<TrainingJob> {
+  const job = await readTraining(id);
+  if (!job) throw new Problem('not_found', 'There is no such training.');
+  return job;
+}
+
+function shown({ claim: _, notified: __, attempts: ___, stop, steps, ...job }: TrainingJob, release?: Release) {
+  return {
+    ...job,
+    stopping: stop !== null,
+    steps: stepsOf(steps),
+    release: release ? { state: release.state, steps: stepsOf(release.steps) } : null,
+  };
+}
+
+function stepsOf<S extends string>(steps: readonly { state: S; at: number; by?: string; note?: string }[]) {
+  return steps.map(({ state, at, by = null, note = null }) => ({ state, at, by, note }));
+}
+
+/** Cells of the confusion matrix: what was said, and what it was taken for. */
+function cellsOf({ confusion }: TrainingReport) {
+  const cells = Map.groupBy(confusion, ({ intent, label }) => JSON.stringify([intent, label]));
+  return [...cells.values()].map((own) => ({
+    intent: own[0]!.intent,
+    label: own[0]!.label,
+    count: own.length,
+    // The surest first: of mistakes those are what most needs a look.
+    texts: own
+      .map(({ text, score }) => ({ text, score }))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, TEXTS),
+  }));
+}
+
+/** Logged turns that are understood otherwise, as the log has them now: those of an erased user are gone. */
+async function logOf({ log }: TrainingReport) {
+  const turns = await Promise.all(
+    log.slice(0, TURNS).map(async ({ conversationId, turnId, before, after }) => {
+      const [conversation, id] = [storedConversationId(conversationId), storedTurnId(turnId)];
+      const turn = conversation && id ? await readTurn(conversation, id) : null;
+      return turn && { conversationId, turnId, text: turn.text, before, after };
+    }),
+  );
+  return turns.filter((turn) => turn !== null);
+}

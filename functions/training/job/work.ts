@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { checksum } from '../../../inference-container/models/checksum.ts';
+import { type Manifest, manifest } from '../../../inference-container/models/manifest.ts';
+import { currentImage } from '../../releases/base.ts';
+import { pushModels } from '../../releases/models.ts';
+import { lastMeant } from '../../services/call-log.ts';
+import { Rejected, Unavailable } from '../../services/failure.ts';
+import { heldOut } from '../../services/held-out.ts';
+import { credential } from '../../services/identity.ts';
+import { classify } from '../../services/inference.ts';
+import { hasOperators, tellOperators } from '../../services/operators.ts';
+import { Registry, reached } from '../../services/registry.ts';
+import { settings } from '../../services/settings.ts';
+import { log } from '../../services/telemetry.ts';
+import {
+  keepPackages,
+  listPackages,
+  readExamples,
+  type TrainingReport,
+  trainings,
+  writeReport,
+} from '../../services/trainings.ts';
+import { claim, fail, judged, type Loss, move, progress, stumble, type TrainingJob, underWay } from './job.ts';
+import type { TrainData, TrainMessage, TrainResult } from './thread.ts';
+import { verdictOf } from './verdict.ts';
+
+/** A worker that has said nothing for so long is gone; it says so often how far it is, both in milliseconds. */
+const [CLAIM_MS, BEAT_MS] = [20_000, 2_000];
+/** Logged turns that both models are asked, and texts of one call. */
+const [LOGGED, BATCH] = [1_000, 100];
+/** What differs, and is listed in the report. */
+const LISTED = 500;
+
+/** Why a job ended before its end. */
+class Stopped extends Error {}
+/** Somebody else has the job now. */
+class Lost extends Error {}
+
+/**
+ * Takes a training job as far as it goes: train, judge, and, where nothing speaks against it, push. Each part is recorded when it is done, and
+ * may run twice. Returns the milliseconds after which to look again; null: nothing more is to be done here.
+ */
+export async function work(id: string): Promise<number | null> {
+  const by = randomUUID();
+  const taken = await trainings.change<TrainingJob | number | null>(id, {
+    transition: (job) => {
+      const now = Date.now();
+      if (!job || !underWay(job)) return [null, null];
+      const claimed = claim(job, by, now, CLAIM_MS);
+      if (claimed) return [claimed, claimed];
+      return [null, Math.max(1_000, job.claim!.until - now)];
+    },
+  });
+  if (taken === null || typeof taken === 'number') return taken;
+  if (!underWay(taken)) return await told(taken);
+  let next: (job: TrainingJob) => TrainingJob;
+  try {
+    next = taken.state === 'judged' ? await push(taken, by) : await trainAndJudge(taken, by);
+  } catch (error) {
+    if (error instanceof Lost) return null;
+    const reason = error instanceof Error ? error.message : String(error);
+    log('warn', 'a training job did not get on', { id, state: taken.state, reason });
+    next = (job) => {
+      const now = Date.now();
+      if (error instanceof Stopped) return move(job, 'cancelled', now, { by: job.stop?.name ?? '' });
+      return error instanceof Unavailable ? stumble(job, reason, now) : fail(job, reason, now);
+    };
+  }
+  const recorded = await trainings.change<TrainingJob | null>(id, {
+    transition: (job) => {
+      if (job?.claim?.by !== by) return [null, null];
+      const moved = next(job);
+      return [moved, moved];
+    },
+  });
+  if (!recorded) return null;
+  log('info', 'training', { id, state: recorded.state, reason: recorded.reason });
+  if (recorded.state === taken.state) return 2_000 * 2 ** recorded.attempts;
+  return recorded.state === 'judged' ? 0 : await told(recorded);
+}
+
+/** Operators hear of what has ended, or waits for somebody. */
+async function told(job: TrainingJob): Promise<null> {
+  if (!hasOperators() || job.state === 'pushed') return null;
+  const why = job.reason ?? job.verdict?.reasons[0];
+  const { id, state, models, verdict } = job;
+  const text = `Training ${job.version}: ${state}${why ? ` (${why.split('\n')[0]})` : ''}`;
+  await tellOperators({ event: 'training', text, state, id, models, verdict });
+  return null;
+}
+
+async function trainAndJudge(job: TrainingJob, by: string): Promise<(job: TrainingJob) => TrainingJob> {
+  const { INTENT_MODEL: intents, FAQ_MODEL: faq, RELEASE_LOSS, RELEASE_LOSS_NONE, RELEASE_AGREEMENT } = settings();
+  const { content, judges } = await readExamples(job.id);
+  const held = await heldOut();
+  const known = [...held.intents, ...judges];
+  const turns = (await lastMeant(LOGGED)).filter(({ text, label }) => text && label === undefined);
+  const texts = [...known.map(({ text }) => text), ...turns.map(({ text }) => text)];
+  const questions = held.faq.map(({ text, entry }) => ({ text, intent: entry }));
+  const folder = await mkdtemp(join(tmpdir(), 'maru-training-'));
+  try {
+    const ask = { intents: texts, faq: questions.map(({ text }) => text) };
+    const packages = join(folder, 'packages');
+    const data: TrainData = { content, names: { intents, faq }, version: job.version, folder: packages, ask };
+    const { answers, models, confusion, threshold } = await train(job.id, by, data, folder);
+    const before = await live(intents, texts);
+    const beforeFaq = await live(faq, ask.faq);
+    const [own, logged] = [answers.intents.slice(0, known.length), answers.intents.slice(known.length)];
+    const verdict = verdictOf(
+      {
+        intents: { known, before: before?.slice(0, known.length) ?? null, after: own },
+        faq:
+          content.faq.length > 0
+            ? { known: questions, before: beforeFaq, after: answers.faq.map(({ label }) => label) }
+            : null,
+        log: before && { before: before.slice(known.length), after: logged.map(({ label }) => label) },
+        threshold,
+      },
+      { inside: RELEASE_LOSS, outside: RELEASE_LOSS_NONE, agreement: RELEASE_AGREEMENT },
+    );
+    const report: TrainingReport = {
+      confusion,
+      threshold,
+      judged: known
+        .flatMap((one, index) => {
+          const [was, is] = [before?.[index] ?? null, own[index]!.label];
+          return was === is ? [] : [{ ...one, before: was ?? '', after: is }];
+        })
+        .slice(0, LISTED),
+      log: turns
+        .flatMap(({ conversationId, id: turnId }, index) => {
+          const [was, is] = [before?.[known.length + index], logged[index]!.label];
+          return was === undefined || was === is ? [] : [{ conversationId, turnId, before: was, after: is }];
+        })
+        .slice(0, LISTED),
+    };
+    await keepPackages(job.id, packages);
+    await writeReport(job.id, report);
+    return (current) => judged(current, models, verdict, Date.now());
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What is live says of texts; null where it can't be asked, or has no such model. */
+async function live(model: string, texts: readonly string[]): Promise<string[] | null> {
+  const labels: string[] = [];
+  try {
+    for (let from = 0; from < texts.length; from += BATCH) {
+      const answers = await classify(settings().INFERENCE_URL, model, texts.slice(from, from + BATCH));
+      labels.push(...answers.labels);
+    }
+  } catch (error) {
+    // It may be what repairs production, or the first that has a model: a person says whether it goes on.
+    if (error instanceof Unavailable || (error instanceof Rejected && error.status === 404)) return null;
+    throw error;
+  }
+  return labels;
+}
+
+/** Beside this module: its source, or what a build made of it. */
+const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+
+/** Trains in a thread, and keeps the job's document told. Throws {@link Stopped} and {@link Lost}. */
+async function train(id: string, by: string, data: TrainData, folder: string): Promise<TrainResult> {
+  const { TRAINING_MINUTES: minutes } = settings();
+  let [share, losses] = [0, [] as Loss[]];
+  // What a thread that is ended leaves lies in the job's folder.
+  const thread = new Worker(THREAD, { workerData: data, env: { ...process.env, TMPDIR: folder, TEMP: folder } });
+  const ended = Promise.withResolvers<TrainResult>();
+  thread.on('message', (message: TrainMessage) => {
+    if ('result' in message) ended.resolve(message.result);
+    else if ('wrong' in message) ended.reject(new Rejected('training', message.wrong));
+    else [share, losses] = [message.share, message.losses];
+  });
+  thread.once('error', (error) => ended.reject(error));
+  thread.once('exit', (code) => ended.reject(new Error(`the training's thread ended with code ${code}`)));
+  const late = setTimeout(
+    () => ended.reject(new Rejected('training', `it took more than ${minutes} minutes (TRAINING_MINUTES)`)),
+    minutes * 60_000,
+  );
+  const beat = async () => {
+    const going = await trainings.change<boolean | null>(id, {
+      transition: (job) => {
+        const next = job && progress(job, by, share, losses, Date.now(), CLAIM_MS);
+        return [next, next ? next.stop !== null : null];
+      },
+    });
+    if (going === null) ended.reject(new Lost());
+    if (going) ended.reject(new Stopped());
+  };
+  let beating = Promise.resolve();
+  const timer = setInterval(() => {
+    beating = beating
+      .then(beat)
+      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }));
+  }, BEAT_MS);
+  try {
+    return await ended.promise;
+  } finally {
+    clearTimeout(late);
+    clearInterval(timer);
+    await beating;
+    await thread.terminate();
+  }
+}
+
+async function push(job: TrainingJob, by: string): Promise<(job: TrainingJob) => TrainingJob> {
+  const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
+  if (!url) throw new Rejected('registry', 'there is none to push to (REGISTRY_URL)');
+  const registry = new Registry(url, repositories[0]!, credential());
+  const folder = await mkdtemp(join(tmpdir(), 'maru-training-'));
+  const timer = setInterval(() => {
+    trainings
+      .change(job.id, {
+        transition: (current) => [current && progress(current, by, 1, current.losses, Date.now(), CLAIM_MS), undefined],
+      })
+      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }));
+  }, BEAT_MS);
+  try {
+    const manifests = await unpack(job.id, folder);
+    const packages = await Promise.all(
+      manifests.map(async (one) => {
+        const place = join(folder, one.name, one.version);
+        return { folder: place, manifest: one, checksum: await checksum(join(place, 'model.onnx')) };
+      }),
+    );
+    const { digest } = await reached(async () => {
+      const current = await currentImage(registry, (text) => log('info', text.trim(), { id: job.id }));
+      if (!current)
+        throw new Rejected('registry', 'there is no image of the model server yet: npm run release -- --server');
+      const options = { tags: [tag, `training-${job.version}`], commit: '', version: job.version, progress: () => {} };
+      return await pushModels(registry, current, packages, options);
+    });
+    return (current) => move(current, 'pushed', Date.now(), { digest, note: digest.slice(0, 19) });
+  } finally {
+    clearInterval(timer);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The packages of a job as they were kept, each file of them as its `model.json` says. */
+async function unpack(id: string, folder: string): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for (const { name, download } of await listPackages(id)) {
+    const file = join(folder, name);
+    await mkdir(dirname(file), { recursive: true });
+    await download(file);
+    if (name.endsWith('/model.json')) manifests.push(manifest.parse(JSON.parse(await readFile(file, 'utf8'))));
+  }
+  for (const { name, version, files } of manifests)
+    for (const [file, sum] of Object.entries(files))
+      if ((await checksum(join(folder, name, version, file))) !== sum)
+        throw new Error(`${name} ${version}: ${file} is not what was trained`);
+  if (manifests.length === 0) throw new Error('its packages are not there any more');
+  return manifests;
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import type { Role } from '../../functions/services/sign-in.ts';
+import type { TrainingJob } from '../../functions/training/job/job.ts';
+import { buildFunctions } from '../../scripts/build/functions.ts';
+import { ensureBotModels } from '../../scripts/local/bot-models.ts';
+import { asStaff, eventually, request, root, say, unique, usePlatform } from './fixture.ts';
+
+/**
+ * The way from what people teach to what the bot understands, by the built app, with a registry and two slots. The bot is the clinic's with few
+ * utterances, and without what its customers will ask for. Each test goes on where the one before it ended.
+ */
+// In the repository: the built app finds what runs models from there.
+await mkdir(join(root, '.local'), { recursive: true });
+const folder = await mkdtemp(join(root, '.local/training-test-'));
+const [app, bot] = [join(folder, 'functions'), join(folder, 'bot')];
+/** What customers will ask for. */
+const MISSING = 'parking';
+const UTTERANCES = 8;
+const KEPT = new Set(
+  'greeting goodbye thanks yes no help person back_to_bot appointment_book appointment_cancel appointment_list opening_hours location first_visit fees none'.split(
+    ' ',
+  ),
+);
+
+type Intent = { name: string; utterances: Record<string, string[]> } & Record<string, unknown>;
+const { asked, others, parking } = await shortBot();
+await buildFunctions({ target: app, bot });
+const models = await ensureBotModels(join(folder, 'models'), () => {}, bot);
+
+/** Where each customer has asked. */
+const conversations = new Map<string, string>();
+
+const fixture = usePlatform(
+  { TRAINING_QUIET_SECONDS: '2' },
+  async ({ settings }) => {
+    const env = { ...process.env, ...settings, NODE_TEST_CONTEXT: undefined };
+    const file = join(root, 'scripts/release/index.ts');
+    await new Promise<void>((done, failed) => {
+      execFile(process.execPath, [file, '--server'], { env, cwd: root }, (error) => (error ? failed(error) : done()));
+    });
+  },
+  { models, app, bot: join(root, 'examples/clinic'), slots: true, training: true },
+);
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Writes the bot's folder; gives what customers will ask, and the intent that is meant. */
+async function shortBot(): Promise<{ asked: string[]; others: string[]; parking: Intent }> {
+  await cp(join(root, 'examples/clinic'), bot, { recursive: true });
+  await rm(join(bot, 'stories'), { recursive: true });
+  const intents = JSON.parse(await readFile(join(bot, 'intents.json'), 'utf8')) as Intent[];
+  const parking = intents.find(({ name }) => name === MISSING)!;
+  const asked = [...parking.utterances.en!.slice(0, 23), 'is there a car park', 'where do i leave my car'];
+  const held: string[] = ['text,intent'];
+  // A few of them: what is looked at is the way, and not how well.
+  const rest = intents.filter(({ name }) => KEPT.has(name));
+  for (const { name, utterances } of rest)
+    for (const [tag, texts] of Object.entries(utterances)) {
+      utterances[tag] = texts.slice(0, tag === 'en' ? UTTERANCES : 2);
+      const few = tag === 'en' ? texts.slice(UTTERANCES, UTTERANCES + 3) : [];
+      if (name !== 'none') held.push(...few.map((text) => `"${text.replaceAll('"', '""')}",${name}`));
+    }
+  await writeFile(join(bot, 'intents.json'), JSON.stringify(rest, null, 2));
+  await mkdir(join(bot, 'held-out'));
+  await writeFile(join(bot, 'held-out/all.csv'), held.join('\n'));
+  const others = rest.flatMap(({ utterances }) => utterances.en!.slice(4, 6)).slice(0, 40);
+  return { asked, others, parking };
+}
+
+const staff = (roles: readonly Role[], method: string, path: string, body?: unknown) =>
+  asStaff(fixture.platform, { name: 'Eddie', roles }, method, path, body);
+const editor = (method: string, path: string, body?: unknown) => staff(['editor'], method, path, body);
+const jobs = async (): Promise<TrainingJob[]> => (await editor('GET', 'trainings')).body.trainings;
+const newest = async () => (await jobs())[0]!;
+/** Waits until the newest job is in a state; throws at once when it went another way. */
+async function reaches(state: TrainingJob['state'], seconds = 90): Promise<TrainingJob> {
+  return await eventually(async () => {
+    const job = await newest();
+    assert.ok(
+      job?.state === state || !['failed', 'kept', 'waiting', 'cancelled'].includes(job?.state ?? ''),
+      job?.reason ?? job?.verdict?.reasons.join(),
+    );
+    return job?.state === state && job;
+  }, seconds);
+}
+
+test('nothing is trained where nothing was taught', async () => {
+  const { status, body } = await editor('GET', 'trainings');
+  assert.equal(status, 200);
+  assert.deepEqual([body.trainings, body.possible, body.taught.changes, body.taught.after], [[], true, 0, 20]);
+});
+
+describe('a bot that lacks an intent', () => {
+  test('learns it: customers ask, somebody labels twenty, it trains by itself, is staged, and understands the others; its worker dies meanwhile', async () => {
+    for (const text of others) await say(fixture.platform, unique('others'), text);
+    for (const text of asked) {
+      const conversation = unique('asks');
+      conversations.set(text, conversation);
+      const { body } = await say(fixture.platform, conversation, text);
+      const feedback = `/api/conversations/${conversation}/messages/${body.turnId}/feedback`;
+      await eventually(
+        async () => (await request(fixture.platform, 'POST', feedback, { rating: 'down' })).status < 300,
+      );
+    }
+
+    const { utterances, answers, suggestions: _, ...intent } = parking;
+    const value = {
+      ...intent,
+      answers,
+      utterances: { en: utterances.en!.slice(24), ja: utterances.ja!.slice(0, 2) },
+    };
+    assert.equal((await editor('PUT', `content/items/intent.${MISSING}`, { value, etag: null })).status, 200);
+    const { drafts } = (await editor('GET', 'content')).body;
+    const published = await editor('POST', 'content/publish', { note: 'parking', drafts });
+    assert.equal(published.status, 200, JSON.stringify(published.body));
+
+    const wanted = new Set(asked.slice(0, 20));
+    let labelled = 0;
+    await eventually(async () => {
+      const { items } = (await editor('POST', 'review', {})).body;
+      for (const { id, text } of items) {
+        const decision = wanted.has(text) ? { kind: 'intent', intent: MISSING } : { kind: 'skip' };
+        if (decision.kind === 'intent') labelled += 1;
+        assert.equal((await editor('POST', `review/${id}`, decision)).status, 200);
+      }
+      return labelled >= 16 && items.length === 0;
+    }, 60);
+
+    // Its worker dies in the middle: the next one begins anew, and what it makes is pushed once.
+    await eventually(async () => ((await newest())?.share ?? 0) > 0.2, 60);
+    fixture.platform.running.training!.child.kill('SIGKILL');
+    await fixture.platform.startTraining();
+    const job = await reaches('released', 150);
+    assert.deepEqual([job.why, job.by, job.reason], ['changes', null, null]);
+    assert.deepEqual(
+      job.steps.map(({ state }) => state),
+      ['queued', 'training', 'judged', 'pushed', 'released'],
+    );
+    const { models: trained, losses, content } = job;
+    assert.deepEqual(trained.map(({ name }) => name).sort(), ['faq', 'intents']);
+    assert.ok(losses.length > 20 && losses[0]!.loss > 2 * losses.at(-1)!.loss - 2, 'how it went is kept');
+    const { version: live } = (await editor('GET', 'content')).body;
+    assert.equal(content, live, 'the content that it was trained on is named');
+    const { possible, taught } = (await editor('GET', 'trainings')).body;
+    assert.deepEqual([possible, taught.changes], [true, 0], 'each thing that was taught counts once');
+
+    const all = (await editor('GET', 'releases')).body.releases;
+    assert.equal(all.filter(({ digest }: { digest: string }) => digest === job.digest).length, 1);
+
+    // Before anybody has swapped, customers are answered as before.
+    const [text] = asked.slice(20);
+    assert.notEqual((await say(fixture.platform, unique('before'), text!)).body.intent?.name, MISSING);
+    const { releases, swap } = (await editor('GET', 'releases')).body;
+    assert.equal(swap.release, releases[0].id, swap.refusal);
+    assert.equal((await staff(['releaser'], 'POST', 'releases/swap', { release: swap.release })).status, 202);
+    const understood = await eventually(async () => {
+      const answers = await Promise.all(asked.slice(20).map((one) => say(fixture.platform, unique('after'), one)));
+      const right = answers.filter(({ body }) => body.intent?.name === MISSING).length;
+      return right >= 4 && right;
+    }, 60);
+    assert.ok(understood >= 4, 'nobody has labelled these, and they are understood');
+  });
+
+  test('shows what was found out: the confusion of what was held out, and what differs, with its texts only where they are', async () => {
+    const { id } = await newest();
+    const { status, body } = await editor('GET', `trainings/${id}/report`);
+    assert.equal(status, 200);
+    const own = body.confusion.filter(({ intent }: { intent: string }) => intent === MISSING);
+    assert.ok(own.some(({ label, count }: { label: string; count: number }) => label === MISSING && count > 5));
+    assert.ok(own[0].texts.every(({ text, score }: { text: string; score: number }) => text && score >= 0));
+    const otherwise = body.log.filter(({ after }: { after: string }) => after === MISSING);
+    assert.ok(otherwise.length >= 4, JSON.stringify(body.log));
+    assert.ok(otherwise.every(({ text, before }: { text: string; before: string }) => asked.includes(text) && before));
+    assert.equal((await staff(['viewer'], 'GET', `trainings/${id}/report`)).status, 403);
+
+    // When its user is erased, it is gone from here, too.
+    const [gone] = otherwise;
+    const user = `user-of-${conversations.get(gone.text)}`;
+    assert.equal((await request(fixture.platform, 'DELETE', `/api/users/${user}`)).status, 200);
+    const after = (await editor('GET', `trainings/${id}/report`)).body.log;
+    assert.ok(after.every(({ turnId }: { turnId: string }) => turnId !== gone.turnId));
+    assert.equal(after.length, body.log.length - 1);
+  });
+});
+
+describe('a training', () => {
+  const begin = async () => {
+    const { status, body } = await editor('POST', 'trainings', {});
+    assert.equal(status, 202, JSON.stringify(body));
+    return body.id as string;
+  };
+  const trains = (id: string) =>
+    eventually(async () => {
+      const job = await newest();
+      return job.id === id && job.state === 'training' && job.share > 0.1 && job;
+    }, 60);
+
+  test('is one at a time, and ends when somebody wants it to', async () => {
+    const id = await begin();
+    const second = await editor('POST', 'trainings', {});
+    assert.deepEqual([second.status, second.body.code], [409, 'training_refused']);
+    await trains(id);
+    assert.equal((await editor('POST', `trainings/${id}/cancel`, {})).status, 202);
+    const job = await eventually(async () => (await newest()).state === 'cancelled' && (await newest()), 15);
+    assert.equal(job.steps.at(-1)!.by, 'Eddie');
+    assert.equal((await editor('POST', `trainings/${id}/cancel`, {})).status, 409);
+    assert.equal((await editor('POST', 'trainings/t1/cancel', {})).status, 404);
+    assert.equal((await editor('POST', 'trainings/..%2Ft1/cancel', {})).status, 400);
+    assert.equal((await staff(['viewer'], 'POST', 'trainings', {})).status, 403);
+  });
+
+  test('of content that mixes up what customers mean stays where it is, and nobody may let it go on', async () => {
+    const { items } = (await editor('GET', 'content')).body;
+    const intents = items.filter(
+      ({ kind, name }: { kind: string; name: string }) => kind === 'intent' && name !== 'none',
+    );
+    const found = await Promise.all(
+      intents.map(async ({ id }: { id: string }) => (await editor('GET', `content/items/${id}`)).body),
+    );
+    for (const [at, { live, etag }] of found.entries()) {
+      const { utterances } = found[(at + 3) % found.length].live;
+      const edited = { value: { ...live, utterances }, etag };
+      assert.equal((await editor('PUT', `content/items/${intents[at].id}`, edited)).status, 200);
+    }
+    const { drafts } = (await editor('GET', 'content')).body;
+    const published = await editor('POST', 'content/publish', { note: 'a mistake', drafts });
+    assert.equal(published.status, 200, JSON.stringify(published.body));
+    // It begins by itself: that much was changed.
+    const job = await eventually(async () => {
+      const found = await newest();
+      return found.content === published.body.version && !['queued', 'training'].includes(found.state) && found;
+    }, 120);
+    assert.equal(job.state, 'kept', JSON.stringify(job.verdict));
+    assert.match(job.verdict!.reasons[0]!, /utterances that people have judged/);
+    assert.equal(job.digest, null, 'it is in no registry');
+    const refused = await staff(['releaser'], 'POST', `trainings/${job.id}/release`, {});
+    assert.deepEqual([refused.status, refused.body.code], [409, 'training_refused']);
+  });
+});
