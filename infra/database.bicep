@@ -231,6 +231,24 @@ resource audit 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
   }
 }
 
+// The log seen again by what went live: counts.
+resource replays 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'replays'
+  properties: {
+    resource: {
+      id: 'replays'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/startedAt/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
 // Training jobs: what was learned, and what came of it.
 resource trainings 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database

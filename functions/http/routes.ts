@@ -118,6 +118,14 @@ const console: readonly Route[] = [
     'editor',
     async () => (await import('./admin/trainings.ts')).postTraining,
   ),
+  staff('replays', 'GET', 'api/admin/replays', 'viewer', async () => (await import('./admin/replays.ts')).getReplays),
+  staff(
+    'replay-turns',
+    'GET',
+    'api/admin/replays/{replayId}/turns',
+    'editor',
+    async () => (await import('./admin/replays.ts')).getReplayTurns,
+  ),
   staff(
     'training',
     'GET',

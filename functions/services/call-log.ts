@@ -11,6 +11,8 @@ export interface LoggedTurn extends Omit<AnsweredTurn, 'sender'> {
   feedback?: Feedback;
   /** What it means, as a person has said. */
   label?: string;
+  /** What the model of another version makes of it, where that is something else (services/replays.ts). */
+  again?: { intent: string; score: number; version: string };
   /** The label became an utterance that models learn from: it judges none. */
   trains?: true;
 }
@@ -21,7 +23,8 @@ export interface Feedback {
   at: number;
 }
 
-const documents = new Documents<LoggedTurn>('turns');
+/** Whatever is noted of a turn later, it stays no longer for it. */
+const documents = new Documents<LoggedTurn>('turns', undefined, ({ answeredAt }) => answeredAt);
 /** Documents of one answer of the database, where many are asked for. */
 const PAGE = 1_000;
 
@@ -161,6 +164,56 @@ export async function countedTurns(from: number, to: number, limit: number): Pro
 export async function rampedTurns(since: number, limit: number): Promise<Counted[]> {
   const query = `SELECT TOP ${limit} c.answeredAt, c.feedback, c.givenId, c.handover, c.outcome, c.skill, c.timings, c.understanding, c["by"] FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.understanding.ramp) ORDER BY c.answeredAt DESC`;
   return await documents.query(query, [{ name: '@since', value: since }], { limit: PAGE });
+}
+
+/** What customers wrote and a model has understood, answered in a time (`to` is out), the newest first. What wished for several things is not among it. */
+export async function replayedTurns(
+  from: number,
+  to: number,
+  limit: number,
+): Promise<Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'answeredAt' | 'understanding' | 'again'>[]> {
+  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.answeredAt, c.understanding, c.again FROM c WHERE c.answeredAt >= @from AND c.answeredAt < @to AND c.givenId != '' AND c.text != '' AND NOT IS_DEFINED(c["by"]) AND IS_DEFINED(c.understanding.intent) AND NOT IS_DEFINED(c.understanding.wishes) AND c.understanding.model.name != 'content' ORDER BY c.answeredAt DESC`;
+  const parameters = [
+    { name: '@from', value: from },
+    { name: '@to', value: to },
+  ];
+  return await documents.query(query, parameters, { limit });
+}
+
+/** Keeps what another model makes of a turn; null: the same as was understood. Repeated, it changes nothing. */
+export async function seeAgain(
+  { id, conversationId, again: known }: Pick<LoggedTurn, 'id' | 'conversationId' | 'again'>,
+  again: NonNullable<LoggedTurn['again']> | null,
+): Promise<void> {
+  if (!again && !known) return;
+  await documents.change(
+    id,
+    {
+      transition: (turn) => {
+        if (!turn) return [null, undefined];
+        const { again: _, ...rest } = turn;
+        return [again ? { ...rest, again } : rest, undefined];
+      },
+    },
+    { partition: conversationId },
+  );
+}
+
+/** Turns that a model of a version understands otherwise, of one movement, the newest first. */
+export async function movedTurns(
+  { version, before, after }: { version: string; before: string; after: string },
+  { from, to }: { from: number; to: number },
+  limit: number,
+): Promise<LoggedTurn[]> {
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.answeredAt >= @from AND c.answeredAt < @to AND c.understanding.intent = @before AND c.again.intent = @after AND c.again.version = @version ORDER BY c.answeredAt DESC`;
+  const parameters = [
+    { name: '@from', value: from },
+    { name: '@to', value: to },
+    { name: '@before', value: before },
+    { name: '@after', value: after },
+    { name: '@version', value: version },
+  ];
+  return await documents.query(query, parameters, { limit });
 }
 
 /** What customers wrote, answered between two moments (both are in), the newest first. */

@@ -63,11 +63,19 @@ export interface Step<D, P, T> {
 export class Documents<D extends { id: string }> {
   readonly #name: ContainerName;
   readonly #upcast: (stored: D) => D;
+  readonly #from: ((document: D) => number) | null;
 
-  /** `upcast`: what another build wrote, as this one knows it. */
-  constructor(name: ContainerName, upcast: (stored: D) => D = (stored) => stored) {
+  /**
+   * `upcast`: what another build wrote, as this one knows it. `from`: when the time that a document stays begins; else with its last write.
+   */
+  constructor(
+    name: ContainerName,
+    upcast: (stored: D) => D = (stored) => stored,
+    from: ((document: D) => number) | null = null,
+  ) {
     this.#name = name;
     this.#upcast = upcast;
+    this.#from = from;
   }
 
   /** `partition`: the value of the container's partition key; the id itself where that is the key. */
@@ -170,11 +178,13 @@ export class Documents<D extends { id: string }> {
     return partitionKey === '/id' ? document.id : (document as unknown as { conversationId: string }).conversationId;
   }
 
-  /** With the time that it stays, counted from this write. */
+  /** With the time that it stays. */
   #kept(document: D): D & { ttl?: number } {
     const { days } = containers[this.#name];
     if (days === null) return document;
-    return { ...document, ttl: (typeof days === 'number' ? days : settings()[days]) * DAY_SECONDS };
+    const all = (typeof days === 'number' ? days : settings()[days]) * DAY_SECONDS;
+    const age = this.#from ? Math.max(0, Math.floor((Date.now() - this.#from(document)) / 1_000)) : 0;
+    return { ...document, ttl: Math.max(1, all - age) };
   }
 }
 

@@ -159,6 +159,8 @@ const schema = z.object({
     .optional(),
   /** How long one training may take; below the app's functionTimeout. */
   TRAINING_MINUTES: z.coerce.number().int().min(1).max(45).default(30),
+  /** Of how many days what customers wrote is understood once more when a model goes live; 0: nothing. */
+  REPLAY_DAYS: z.coerce.number().int().min(0).max(90).default(7),
   /** Whether a release that gets ready is ramped by itself; else when somebody asks. */
   RAMP: z.stringbool().default(false),
   /** Messages that each step of a ramp needs before it is decided, and how long one may stay undecided before a person is asked. */

@@ -144,6 +144,12 @@ export const containers = {
     indexed: ['/pushedAt/?'],
     user: null,
   },
+  replays: {
+    partitionKey: '/id',
+    days: 400,
+    indexed: ['/startedAt/?'],
+    user: null,
+  },
   trainings: {
     partitionKey: '/id',
     days: null,

@@ -4,11 +4,13 @@ import { isActive } from '../releases/ramp.ts';
 import { beginRamp } from '../releases/ramping.ts';
 import { idOf, move, type Release, underWay } from '../releases/release.ts';
 import { SwapRefused } from '../releases/swap.ts';
+import { Unavailable } from '../services/failure.ts';
 import { credential } from '../services/identity.ts';
 import { sendRelease } from '../services/queues.ts';
 import { readRamp } from '../services/ramp.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
+import { seeLogAgain } from '../services/replays.ts';
 import { settings } from '../services/settings.ts';
 import { imageOf } from '../services/slots.ts';
 import { log, startTelemetry } from '../services/telemetry.ts';
@@ -50,6 +52,20 @@ export async function watchReleases(_timer: Timer, _context: InvocationContext):
     const age = Date.now() - release.since;
     // One that can't be delivered is the last of this minute.
     if (age > TELL_AFTER_MS && age < TELL_WITHIN_MS && !(await tell(release))) break;
+  }
+  await seeAgain();
+}
+
+/** What customers wrote lately is understood by what is live, once each time that another model is; the next look goes on with it. */
+async function seeAgain(): Promise<void> {
+  const live = (await listReleases(50)).find(({ state }) => state === 'live');
+  const intents = live?.models.find(({ name }) => name === settings().INTENT_MODEL);
+  if (!intents) return;
+  try {
+    await seeLogAgain(intents.version);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    log('warn', 'the log could not be seen again; the next look goes on', { error: error.message });
   }
 }
 

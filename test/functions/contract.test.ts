@@ -85,6 +85,8 @@ test('the built app registers every function with its trigger', () => {
     'content-effect': 'httpTrigger GET HEAD api/admin/content/effect anonymous',
     'content-version': 'httpTrigger GET HEAD api/admin/content/versions/{serial} anonymous',
     'content-versions': 'httpTrigger GET HEAD api/admin/content/versions anonymous',
+    replays: 'httpTrigger GET HEAD api/admin/replays anonymous',
+    'replay-turns': 'httpTrigger GET HEAD api/admin/replays/{replayId}/turns anonymous',
     trainings: 'httpTrigger GET HEAD api/admin/trainings anonymous',
     'training-begin': 'httpTrigger POST api/admin/trainings anonymous',
     training: 'httpTrigger GET HEAD api/admin/trainings/{trainingId} anonymous',

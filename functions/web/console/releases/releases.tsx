@@ -3,6 +3,7 @@ import { act, api, type Problem, type Schemas } from '../api.ts';
 import { useLoaded } from '../load.ts';
 import { duration, moment, percent, say, type Text } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
+import { Ramp, type RampAction } from './ramp.tsx';
 
 type Release = Schemas['ListedReleases']['releases'][number];
 type Kind = 'swap' | 'rollback';
@@ -29,6 +30,11 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
     );
     changes.value += 1;
   };
+  const ramp = async (action: RampAction, release: string) => {
+    problem.value = await act(() => api.POST('/api/admin/releases/ramp', { body: { action, release } }), 1);
+    changes.value += 1;
+  };
+  const isRamped = data?.ramp !== null && ['running', 'waiting', 'swapping'].includes(data?.ramp?.state ?? '');
   // What was asked for, and not what came there meanwhile.
   const stands = asked.value === null || data === null || data[asked.value.kind].release === asked.value.release;
   return (
@@ -59,12 +65,24 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
               >
                 {say(kind)}
               </button>
+              {kind === 'swap' && !isRamped && data.swap.release !== null && (
+                <button type="button" onClick={() => void ramp('begin', data.swap.release!)}>
+                  {say('rampBegin')}
+                </button>
+              )}
               <span id={`why-${kind}`} class="hint">
                 {data[kind].refusal ?? titleOf(data.releases, data[kind].release)}
               </span>
             </p>
           ))}
         </section>
+      )}
+      {data?.ramp && (
+        <Ramp
+          ramp={data.ramp}
+          title={titleOf(data.releases, data.ramp.release)}
+          act={mayRelease ? (action) => void ramp(action, data.ramp!.release) : null}
+        />
       )}
       {asked.value && stands && (
         <Sure

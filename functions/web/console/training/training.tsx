@@ -4,6 +4,7 @@ import { useLoaded } from '../load.ts';
 import { duration, moment, number, percent, say, type Text } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
 import { Curve } from './curve.tsx';
+import { Replay } from './replay.tsx';
 import { Report } from './report.tsx';
 import { Way } from './way.tsx';
 
@@ -55,6 +56,7 @@ export function Training({ me, id }: { me: Schemas['Me']; id?: string }) {
           )}
         </section>
       )}
+      <Replay maySee={may('editor')} />
       {data?.trainings.length === 0 && <p class="hint">{say('noTrainings')}</p>}
       <ul class="cards">
         {data?.trainings.map((job) => (
