@@ -231,6 +231,23 @@ resource audit 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
   }
 }
 
+// The release that answers a growing share of conversations.
+resource ramps 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'ramps'
+  properties: {
+    resource: {
+      id: 'ramps'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: []
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
 // The log seen again by what went live: counts.
 resource replays 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database
@@ -259,7 +276,7 @@ resource trainings 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
       partitionKey: { paths: ['/id'], kind: 'Hash' }
       indexingPolicy: {
         indexingMode: 'consistent'
-        includedPaths: [{ path: '/at/?' }]
+        includedPaths: [{ path: '/at/?' }, { path: '/state/?' }]
         excludedPaths: [{ path: '/*' }]
       }
     }

@@ -281,7 +281,7 @@ module trainer 'training.bicep' = if (training) {
     workspaceId: monitoring.outputs.workspaceId
     insightsConnection: monitoring.outputs.insightsConnection
     storageName: storage.outputs.name
-    deploymentContainer: storage.outputs.deploymentContainer
+    deploymentContainer: storage.outputs.trainingContainer
     cosmosEndpoint: database.outputs.endpoint
     cosmosDatabase: database.outputs.databaseName
     inferenceUrl: inference.outputs.productionUrl

@@ -46,7 +46,7 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01'
 }
 
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
-  for name in ['attachments', 'content', 'trainings', 'models', 'deployments']: {
+  for name in ['attachments', 'content', 'trainings', 'models', 'deployments', 'deployments-training']: {
     parent: blobService
     name: name
     properties: { publicAccess: 'None' }
@@ -96,3 +96,4 @@ output name string = account.name
 output queueUri string = account.properties.primaryEndpoints.queue
 output blobUri string = account.properties.primaryEndpoints.blob
 output deploymentContainer string = 'deployments'
+output trainingContainer string = 'deployments-training'

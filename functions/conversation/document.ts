@@ -208,10 +208,13 @@ export interface Understanding {
 /** The part that a ramped release had in a turn. */
 export interface RampShare {
   digest: string;
+  /** The step that the ramp was at. */
+  step: number;
   /** Whether it said what was meant; else what was live did. */
   answered: boolean;
-  /** How long it took, in milliseconds; absent where it was not asked. */
+  /** How long it took, and what is live, in milliseconds; absent of whom was not asked. */
   ms?: number;
+  liveMs?: number;
   /** It did not answer in time. */
   failed?: true;
   /** In shadow: what it and what is live made of the message. */

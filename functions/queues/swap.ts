@@ -1,4 +1,5 @@
-import { rollBack, SwapRefused, swapIn } from '../releases/swap.ts';
+import { isWanted } from '../releases/ramping.ts';
+import { rollBack, SwapHeld, SwapRefused, swapIn } from '../releases/swap.ts';
 import { endAudit, readAudit } from '../services/audit.ts';
 import { Rejected } from '../services/failure.ts';
 import { log } from '../services/telemetry.ts';
@@ -13,6 +14,7 @@ export async function swapFor(
 ): Promise<void> {
   const entry = await readAudit(id);
   if (entry?.state !== 'begun') return;
+  if (!(await isWanted(entry))) return await endAudit(id, { state: 'refused', note: 'the ramp was stopped' });
   const progress = (note: string) => {
     endAudit(id, { note }).catch((error) =>
       log('warn', 'the progress of a swap was not noted', { error: String(error) }),
@@ -27,6 +29,8 @@ export async function swapFor(
       await endAudit(id, { state: 'done', before: { live: from.id }, after: { live: to?.id ?? null } });
     }
   } catch (error) {
+    // A message that came twice: the other one brings it to its end, or the timer asks once more.
+    if (error instanceof SwapHeld) return;
     // Whoever may not swap, may not the next time either.
     if (!(error instanceof SwapRefused || error instanceof Rejected)) throw error;
     await endAudit(id, { state: 'refused', note: error.message });

@@ -31,8 +31,6 @@ import {
 const CLAIM_MS = 60_000;
 /** How often a starting slot is looked at. */
 const POLL_MS = 2_000;
-/** How often one that must wait for a swap or a ramp looks whether it still must. */
-const HELD_UP_MS = 10_000;
 /** Utterances that people have judged: of the labelled turns the last, and all of them at most, in calls of so many. */
 const LABELLED = 500;
 const LABELLED_MS = 30 * 24 * 3_600_000;
@@ -82,7 +80,8 @@ export async function advance(digest: string, repository: string, at = 0): Promi
   if (!underWay(next)) return null;
   if (next.state !== release.state) return 0;
   if (!waits) return pause(next);
-  return next.state === 'verified' ? HELD_UP_MS : POLL_MS;
+  // Whoever ends the ramp wakes it, and else the timer.
+  return next.state === 'verified' && (await rampRefusal()) !== null ? null : POLL_MS;
 }
 
 type Taken = { release: Release } | { release: null; wait: number } | null;
@@ -178,6 +177,8 @@ async function toStaging(release: Release): Promise<Release> {
   // There is one staging slot: what is ramped there answers customers.
   if ((await swapping()) || (await rampRefusal()) !== null) return release;
   const already = (await imageOf('staging')) === image;
+  // Begun while that was asked.
+  if ((await rampRefusal()) !== null) return release;
   if (!already) await stage(image);
   return move(release, 'staging', Date.now(), { note: already ? 'the slot had it already' : image });
 }

@@ -11,8 +11,12 @@ export const SERVER = 'server';
  * that did not; the next release must not carry along what was wrong with it. Which did is known only where the environment
  * names the deployment (COSMOS_ENDPOINT). Null: there is none.
  */
-export async function currentImage(registry: Registry, say: (text: string) => void): Promise<Image | null> {
-  const last = await registry.image(STAGING);
+export async function currentImage(
+  registry: Registry,
+  say: (text: string) => void,
+  tag: string = STAGING,
+): Promise<Image | null> {
+  const last = await registry.image(tag);
   if (!last) return (await registry.image(SERVER)) ?? null;
   if (!process.env.COSMOS_ENDPOINT) return last;
   const releases = await listReleases(50);

@@ -21,6 +21,8 @@ export interface Ramp {
   evidence: Evidence | null;
   /** Why it waits, or was stopped, in words. */
   reasons: string[];
+  /** Looks in a row at which nothing could be measured. */
+  blind: number;
   /** The entry of the audit log of the swap that ends it. */
   swap: string | null;
   history: { share: number; at: number; by?: string; note?: string; evidence?: Evidence }[];
@@ -56,8 +58,9 @@ export interface Evidence {
   live: Counts;
 }
 
+/** Of conversations: messages of one are no witnesses of each other. In shadow of messages, which nobody has answered. */
 export interface Counts {
-  turns: number;
+  conversations: number;
   missed: number;
   handedOver: number;
   down: number;
@@ -81,8 +84,13 @@ const EARLY = 10;
 const [FAILURES, FAILED_SHARE] = [3, 0.02];
 /** Slower than this and than thrice what is live is too slow, in milliseconds. */
 const SLOW_MS = 250;
-/** Standard deviations of a difference that is no chance, and of one that may be none. */
-const [SURE, LIKELY] = [2.58, 1.64];
+/**
+ * Standard deviations of a difference that is no chance, and of one that may be none: looked at every ten seconds, and at three figures, what
+ * happens once in a thousand times by chance happens often. And the conversations on each side that it takes.
+ */
+const [SURE, LIKELY, LEAST] = [3.7, 2.6, 50];
+/** Looks without a measure after which a person is asked. */
+const BLIND = 12;
 
 /** What speaks against it, of what was measured in a step. */
 export function look(evidence: Evidence, { least, agreement }: RampRule): Finding {
@@ -105,8 +113,8 @@ export function look(evidence: Evidence, { least, agreement }: RampRule): Findin
     ['handedOver', 'were handed over'],
     ['missed', 'were not understood'],
   ] as const) {
-    const z = difference(ramp[what], ramp.turns, live[what], live.turns);
-    const words = `${share(ramp[what], ramp.turns)} of its messages ${name}, and ${share(live[what], live.turns)} of the others`;
+    const z = difference(ramp[what], ramp.conversations, live[what], live.conversations);
+    const words = `${share(ramp[what], ramp.conversations)} of what it was asked ${name}, and ${share(live[what], live.conversations)} of the others`;
     if (ramp[what] >= FAILURES && z > SURE) breaches.push(words);
     else if (ramp[what] >= FAILURES && z > LIKELY) doubts.push(words);
   }
@@ -115,9 +123,9 @@ export function look(evidence: Evidence, { least, agreement }: RampRule): Findin
   return doubts.length > 0 ? { kind: 'open', reasons: doubts } : { kind: 'pass' };
 }
 
-/** How many standard deviations one share is above another, by the pooled one; 0 where one has nothing. */
+/** How many standard deviations one share is above another, by the pooled one; 0 where one has too little. */
 function difference(a: number, ofA: number, b: number, ofB: number): number {
-  if (ofA === 0 || ofB === 0) return 0;
+  if (ofA < LEAST || ofB < LEAST) return 0;
   const pooled = (a + b) / (ofA + ofB);
   const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / ofA + 1 / ofB));
   return deviation === 0 ? 0 : (a / ofA - b / ofB) / deviation;
@@ -139,6 +147,7 @@ export function begin(
     since: now,
     evidence: null,
     reasons: [],
+    blind: 0,
     swap: null,
     history: [{ share: STEPS[0], at: now, ...(by !== null && { by }) }],
   };
@@ -147,8 +156,6 @@ export function begin(
 /** Whether it answers anybody, or is asked; nothing else may be staged or swapped meanwhile. */
 export const isActive = ({ state }: Ramp): boolean =>
   state === 'running' || state === 'waiting' || state === 'swapping';
-/** Whether it has come to its end: everybody is answered by it, and the slots may be swapped. */
-export const isThrough = ({ state }: Ramp): boolean => state === 'swapping';
 
 /** The share of conversations that it answers. */
 export const shareOf = (ramp: Ramp): number => (isActive(ramp) ? STEPS[ramp.step]! : 0);
@@ -163,11 +170,19 @@ export function isChosen(ramp: Ramp, conversationId: string): boolean {
 /** What becomes of it after a look at its step. */
 export function decide(ramp: Ramp, evidence: Evidence, rule: RampRule, now: number): Ramp {
   const found = look(evidence, rule);
-  if (found.kind === 'breach') return stopped({ ...ramp, evidence }, found.reasons, now);
-  if (ramp.state !== 'running') return { ...ramp, evidence };
-  if (found.kind === 'pass') return next({ ...ramp, evidence }, now);
-  if (now - ramp.since < rule.patience) return { ...ramp, evidence, reasons: found.reasons };
-  return { ...ramp, evidence, state: 'waiting', reasons: found.reasons };
+  const seen = { ...ramp, evidence, blind: 0 };
+  if (found.kind === 'breach') return stopped(seen, found.reasons, now);
+  if (ramp.state !== 'running') return seen;
+  if (found.kind === 'pass') return next(seen, now);
+  if (now - ramp.since < rule.patience) return { ...seen, reasons: found.reasons };
+  return { ...seen, state: 'waiting', reasons: found.reasons };
+}
+
+/** Nothing could be measured: after a while a person is asked, for nobody sees whether it is well. */
+export function unseen(ramp: Ramp): Ramp {
+  const blind = ramp.blind + 1;
+  if (ramp.state !== 'running' || blind < BLIND) return { ...ramp, blind };
+  return { ...ramp, blind, state: 'waiting', reasons: ['what it does could not be measured for two minutes'] };
 }
 
 /** One step further; behind the last the slots are to be swapped. */

@@ -25,6 +25,8 @@ export interface Release {
   /** Why it failed, in words, and the end of the slot's log. */
   reason: string | null;
   pushedAt: number;
+  /** It has been ramped: that does not begin once more by itself. */
+  ramped?: true;
   /** The state that operators were last told of. */
   notified: State | null;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { credential } from '../services/identity.ts';
 import { classify, servedRelease } from '../services/inference.ts';
-import { rampRefusal } from '../services/ramp.ts';
+import { swapRefusal } from '../services/ramp.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { settings } from '../services/settings.ts';
@@ -12,6 +12,8 @@ import { fail, move, type Release, type State } from './release.ts';
 
 /** A swap that is refused, or was undone; the message says why and what to do. */
 export class SwapRefused extends Error {}
+/** Somebody else is at it. */
+export class SwapHeld extends SwapRefused {}
 
 const SERVES_MS = 60_000;
 const POLL_MS = 500;
@@ -41,7 +43,7 @@ export async function swapIn(by: string, progress: (text: string) => void, asked
 
 /** What a swap would make live. Throws {@link SwapRefused} where that is not allowed now. */
 export async function stagedRelease(listed: Release[]): Promise<Release> {
-  const ramp = await rampRefusal();
+  const ramp = await swapRefusal();
   if (ramp !== null) throw new SwapRefused(ramp);
   const staged = await runs('staging', listed);
   if (!staged) throw new SwapRefused('the staging slot runs no release; push one:  npm run release -- <model folder>');
@@ -109,7 +111,7 @@ async function holding<T>(release: Release, work: () => Promise<T>): Promise<T> 
       return [{ ...now, claim: { by, until: until() } }, true];
     },
   });
-  if (!held) throw new SwapRefused(`somebody else swaps ${named(release)} right now`);
+  if (!held) throw new SwapHeld(`somebody else swaps ${named(release)} right now`);
   // As long as this goes on; whoever dies holds it for minutes only.
   const renewal = setInterval(() => {
     // One that fails is made good by the next: the claim lasts for several.
@@ -198,7 +200,7 @@ async function isBack(asked: string, listed: Release[]): Promise<{ from: Release
 
 /** What would be rolled back, and to what; `before` is null for what was built in. Throws {@link SwapRefused} where that is not allowed now. */
 export async function returnable(listed: Release[]): Promise<{ live: Release; before: Release | null }> {
-  const ramp = await rampRefusal();
+  const ramp = await swapRefusal();
   if (ramp !== null) throw new SwapRefused(ramp);
   const live = await runs('production', listed);
   if (!live) throw new SwapRefused('production runs no release: there is nothing to roll back from');

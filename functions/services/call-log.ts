@@ -116,11 +116,14 @@ export async function labelledTurns(limit: number, since: number): Promise<{ tex
 }
 
 /** What a logged turn was understood to be, and what answered it. */
-export type Meant = Pick<LoggedTurn, 'id' | 'conversationId' | 'text' | 'locale' | 'skill' | 'understanding' | 'label'>;
+export type Meant = Pick<
+  LoggedTurn,
+  'id' | 'conversationId' | 'text' | 'locale' | 'skill' | 'understanding' | 'label' | 'again'
+>;
 
 /** The last turns that customers wrote, the newest first. */
 export async function lastMeant(limit: number): Promise<Meant[]> {
-  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding, c.label FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
+  const query = `SELECT TOP ${limit} c.id, c.conversationId, c.text, c.locale, c.skill, c.understanding, c.label, c.again FROM c WHERE c.answeredAt > 0 AND c.givenId != '' AND NOT IS_DEFINED(c["by"]) ORDER BY c.answeredAt DESC`;
   return await documents.query(query, [], { limit });
 }
 
@@ -160,10 +163,30 @@ export async function countedTurns(from: number, to: number, limit: number): Pro
   return await documents.query(query, parameters, { limit: PAGE });
 }
 
-/** The newest turns since a time that were understood while a release was ramped, as far as a ramp is judged by them. */
-export async function rampedTurns(since: number, limit: number): Promise<Counted[]> {
-  const query = `SELECT TOP ${limit} c.answeredAt, c.feedback, c.givenId, c.handover, c.outcome, c.skill, c.timings, c.understanding, c["by"] FROM c WHERE c.answeredAt > @since AND IS_DEFINED(c.understanding.ramp) ORDER BY c.answeredAt DESC`;
-  return await documents.query(query, [{ name: '@since', value: since }], { limit: PAGE });
+/** A turn as far as a ramp is judged by it. */
+export type Ramped = Pick<
+  LoggedTurn,
+  'conversationId' | 'feedback' | 'givenId' | 'handover' | 'outcome' | 'skill' | 'understanding' | 'by'
+>;
+
+/** The newest turns of a step of a ramp, as many of those that asked the release as of those that did not. */
+export async function rampedTurns(
+  { digest, step, since }: { digest: string; step: number; since: number },
+  limit: number,
+): Promise<Ramped[]> {
+  const of = 'c.understanding.ramp.digest = @digest AND c.understanding.ramp.step = @step';
+  const parameters = [
+    { name: '@digest', value: digest },
+    { name: '@step', value: step },
+    { name: '@since', value: since },
+  ];
+  const found = await Promise.all(
+    ['IS_DEFINED', 'NOT IS_DEFINED'].map((how) => {
+      const query = `SELECT TOP ${limit} c.conversationId, c.feedback, c.givenId, c.handover, c.outcome, c.skill, c.understanding, c["by"] FROM c WHERE c.answeredAt > @since AND ${of} AND ${how}(c.understanding.ramp.ms) ORDER BY c.answeredAt DESC`;
+      return documents.query<Ramped>(query, parameters, { limit: PAGE });
+    }),
+  );
+  return found.flat();
 }
 
 /** What customers wrote and a model has understood, answered in a time (`to` is out), the newest first. What wished for several things is not among it. */
@@ -197,6 +220,21 @@ export async function seeAgain(
     },
     { partition: conversationId },
   );
+}
+
+/** Turns of a time that a model of a version understands otherwise, the newest first. */
+export async function turnsSeenAgain(
+  version: string,
+  { from, to }: { from: number; to: number },
+  limit: number,
+): Promise<LoggedTurn[]> {
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.answeredAt >= @from AND c.answeredAt < @to AND c.again.version = @version ORDER BY c.answeredAt DESC`;
+  const parameters = [
+    { name: '@from', value: from },
+    { name: '@to', value: to },
+    { name: '@version', value: version },
+  ];
+  return await documents.query(query, parameters, { limit });
 }
 
 /** Turns that a model of a version understands otherwise, of one movement, the newest first. */

@@ -43,7 +43,7 @@ const documents = {
   reviews: new Documents<Review>('reviews'),
   erasures: new Documents<Erasure>('erasures'),
 } satisfies Record<
-  Exclude<ContainerName, 'releases' | 'trainings' | 'replays' | 'staff' | 'statistics' | 'audit' | 'content'>,
+  Exclude<ContainerName, 'releases' | 'ramps' | 'trainings' | 'replays' | 'staff' | 'statistics' | 'audit' | 'content'>,
   unknown
 >;
 

@@ -2,30 +2,48 @@ import type { FaqFound, RampShare, Understanding } from '../conversation/documen
 import type { ConversationId } from '../conversation/identifier.ts';
 import { NONE } from '../dialog/bot.ts';
 import type { Models } from '../dialog/meaning.ts';
-import { type Evidence, isActive, isChosen, isShadow, RAMP, type Ramp, shareOf } from '../releases/ramp.ts';
+import {
+  type Counts,
+  type Evidence,
+  isActive,
+  isChosen,
+  isShadow,
+  RAMP,
+  type Ramp,
+  STEPS,
+  shareOf,
+} from '../releases/ramp.ts';
 import { outcomeOf } from '../statistics/rollup.ts';
-import { rampedTurns } from './call-log.ts';
+import { type Ramped, rampedTurns } from './call-log.ts';
 import { Documents } from './documents.ts';
 import * as inference from './inference.ts';
 import { settings } from './settings.ts';
 import { log, logSeldom } from './telemetry.ts';
 
-/** The one ramp there is, or was (container `releases`). */
-export const ramps = new Documents<Ramp>('releases');
+/** The one ramp there is, or was (container `ramps`, partition key = id). */
+export const ramps = new Documents<Ramp>('ramps');
 
 export async function readRamp(): Promise<Ramp | null> {
   return (await ramps.read(RAMP))?.document ?? null;
 }
 
-/** Why slots must not be swapped, nor anything be staged, while a ramp is under way; null: none is, or it has come to its swap. */
+/** Why nothing may be staged while a ramp is under way: what is ramped answers customers from that slot. Null: none is. */
 export async function rampRefusal(): Promise<string | null> {
   const ramp = await readRamp();
-  if (!ramp || !isActive(ramp) || ramp.state === 'swapping') return null;
+  if (!ramp || !isActive(ramp)) return null;
   return `a ramp is under way, at ${Math.round(100 * shareOf(ramp))}%: let it come to its end, or stop it (npm run ramp -- stop)`;
 }
 
-/** How long what is known of it is taken for it, in milliseconds. */
-const FRESH = 3_000;
+/** Why the slots must not be swapped; null also where a ramp has come to its swap. */
+export async function swapRefusal(): Promise<string | null> {
+  const ramp = await readRamp();
+  return ramp?.state === 'swapping' ? null : await rampRefusal();
+}
+
+/** How long what is known of it is taken for it, and for how long where it can't be asked, in milliseconds. */
+const [FRESH, KEPT] = [3_000, 30_000];
+/** How long a turn waits for that, where what is known is old, in milliseconds. */
+const LOOK_MS = 1_500;
 /**
  * How long it is asked for, and, where it is not answered with, how much longer than what is live before it counts as too slow, in
  * milliseconds: customers wait for that, too.
@@ -35,31 +53,41 @@ const [ASK_MS, SHADOW_MS] = [1_500, 500];
 const TURNS = 5_000;
 
 let current: Ramp | null = null;
-/** The address of the slot that serves it; null: none does. */
+/** The address of the slot that was seen to serve it; null: not seen. */
 let address: string | null = null;
-let looked = 0;
+/** When it was last looked, and when that was answered. */
+let [looked, known] = [0, 0];
 let looking: Promise<void> | undefined;
 
-/** Sees to it that a ramp is known, every few seconds. Where that can't be asked, what is live answers: nobody waits for it. */
+/**
+ * Sees to it that a ramp is known, every few seconds; after a rest before anything is answered, for an instance must not go by what was a
+ * while ago. Where that can't be asked, it is as before for a while, and then what is live answers.
+ */
 export async function followRamp(): Promise<void> {
   if (Date.now() - looked < FRESH) return;
+  const isOld = Date.now() - looked > 2 * FRESH;
   looking ??= follow().finally(() => {
     looked = Date.now();
     looking = undefined;
   });
-  // The first time before anything is answered: a conversation must not change its model because an instance is new.
-  if (looked === 0) await looking;
+  if (!isOld) return;
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, LOOK_MS);
+  await Promise.race([looking, late.promise]);
+  clearTimeout(timer);
 }
 
 async function follow(): Promise<void> {
   try {
     const ramp = await readRamp();
     const active = ramp && isActive(ramp) ? ramp : null;
-    address = active && (await addressOf(active));
+    if (active?.digest !== current?.digest) address = null;
     current = active;
+    known = Date.now();
+    if (active) address = (await addressOf(active)) ?? address;
   } catch (error) {
-    current = null;
-    log('error', 'the ramp could not be looked up; what is live answers', { error: String(error) });
+    if (Date.now() - known > KEPT) current = null;
+    log('error', 'the ramp could not be looked up', { error: String(error) });
   }
 }
 
@@ -89,105 +117,145 @@ export interface Asked extends Models {
 export function modelsFor(conversationId: ConversationId): Asked {
   const ramp = current;
   if (!ramp) return { ...live, share: () => undefined };
-  const asked: RampShare = { digest: ramp.digest, answered: false };
+  const asked: RampShare = { digest: ramp.digest, step: ramp.step, answered: false };
   const share = () => asked;
-  if (isShadow(ramp)) return { ...live, intents: (texts) => inShadow(ramp, texts, asked), share };
-  if (!isChosen(ramp, conversationId)) return { ...live, share };
+  if (isShadow(ramp))
+    return {
+      intents: async (texts) => {
+        const { own, other } = await both(
+          asked,
+          () => askIntents(ramp, texts, asked),
+          () => live.intents(texts),
+        );
+        asked.heard = other[0]!.intent;
+        if (own) asked.said = own[0]!.intent;
+        return other;
+      },
+      faq: async (texts) =>
+        (
+          await both(
+            asked,
+            () => askFaq(ramp, texts, asked),
+            () => live.faq(texts),
+          )
+        ).other,
+      share,
+    };
+  if (!isChosen(ramp, conversationId))
+    return { intents: (texts) => timed(asked, 'liveMs', () => live.intents(texts)), faq: live.faq, share };
   return {
     async intents(texts) {
-      const answers = await askRamp(ramp, texts, asked);
+      const answers = await askIntents(ramp, texts, asked);
       asked.answered = answers !== null;
       return answers ?? (await live.intents(texts));
     },
-    async faq(texts) {
-      const found = address === null ? null : await inference.findInFaq(texts, { url: address, ms: ASK_MS });
-      return isOf(ramp, found?.[0]) ? found : await live.faq(texts);
-    },
+    faq: async (texts) => (await askFaq(ramp, texts, asked)) ?? (await live.faq(texts)),
     share,
   };
 }
 
-/** What it says, and how long that took; null: not in time, or something else is served there. What is live answers then. */
-async function askRamp(ramp: Ramp, texts: readonly string[], asked: RampShare): Promise<Understanding[] | null> {
-  const started = performance.now();
-  const answers = await inOneOf(ramp, texts);
-  asked.ms = Math.round(performance.now() - started);
-  if (answers === null) asked.failed = true;
-  return answers;
+/** Both are asked, and what is live answers, which waits no longer for the other than is bearable. */
+async function both<T, U>(asked: RampShare, ramp: () => Promise<T | null>, other: () => Promise<U>) {
+  const shadow = ramp();
+  const answers = await timed(asked, 'liveMs', other);
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, SHADOW_MS, undefined);
+  const own = await Promise.race([shadow, late.promise]);
+  clearTimeout(timer);
+  if (own === undefined) asked.failed = true;
+  return { own: own ?? null, other: answers };
 }
 
-async function inOneOf(ramp: Ramp, texts: readonly string[]): Promise<Understanding[] | null> {
-  // A swap of this moment has taken it to the other slot.
-  const known = address;
-  for (const url of known === null ? [] : [known, ...places().filter((place) => place !== known)]) {
-    try {
-      const answers = await inference.understand(texts, { url, ms: ASK_MS });
-      if (!isOf(ramp, answers[0])) continue;
-      address = url;
-      return answers;
-    } catch (error) {
-      logSeldom('warn', 'the release that is ramped does not answer; what is live does', { error: String(error) });
-      return null;
-    }
+/** The longest of what a turn has waited for, by whom. */
+async function timed<T>(asked: RampShare, field: 'ms' | 'liveMs', work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  try {
+    return await work();
+  } finally {
+    asked[field] = Math.max(asked[field] ?? 0, Math.round(performance.now() - started));
   }
+}
+
+async function askIntents(ramp: Ramp, texts: readonly string[], asked: RampShare): Promise<Understanding[] | null> {
+  return await timed(asked, 'ms', () =>
+    inOneOf(ramp, asked, (where) => inference.understand(texts, where).catch((error) => unanswered(error))),
+  );
+}
+
+/** Null also where it has no model of the FAQ: then what is live is asked, as it is where it has not either. */
+async function askFaq(ramp: Ramp, texts: readonly string[], asked: RampShare): Promise<FaqFound[] | null> {
+  if (ramp.models[settings().FAQ_MODEL] === undefined) return null;
+  return await timed(asked, 'ms', () => inOneOf(ramp, asked, (where) => inference.findInFaq(texts, where)));
+}
+
+function unanswered(error: unknown): null {
+  logSeldom('warn', 'the release that is ramped does not answer; what is live does', { error: String(error) });
   return null;
 }
 
-const isOf = ({ models }: Ramp, answer: Understanding | FaqFound | undefined): boolean =>
-  answer !== undefined && models[answer.model.name] === answer.model.version;
-
-/** Both are asked, and what is live answers, which hardly waits for the other. */
-async function inShadow(ramp: Ramp, texts: readonly string[], asked: RampShare): Promise<Understanding[]> {
-  const shadow = askRamp(ramp, texts, asked);
-  const answers = await live.intents(texts);
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(late.resolve, SHADOW_MS, null);
-  const found = await Promise.race([shadow, late.promise]);
-  clearTimeout(timer);
-  asked.heard = answers[0]!.intent;
-  if (found) asked.said = found[0]!.intent;
-  else asked.failed = true;
-  return answers;
+/** What it says, wherever it is served; null, and noted: nothing in time, or something else is served there. */
+async function inOneOf<T extends Understanding | FaqFound>(
+  ramp: Ramp,
+  asked: RampShare,
+  ask: (where: { url: string; ms: number }) => Promise<T[] | null>,
+): Promise<T[] | null> {
+  const end = Date.now() + ASK_MS;
+  // A swap of this moment may have taken it to the other slot.
+  for (const url of [...new Set([...(address === null ? [] : [address]), ...places()])]) {
+    const ms = end - Date.now();
+    if (ms < 50) break;
+    const answers = await ask({ url, ms });
+    if (!answers?.[0] || !isOf(ramp, answers[0])) continue;
+    address = url;
+    return answers;
+  }
+  asked.failed = true;
+  return null;
 }
 
-/** What was measured since a step began. */
+const isOf = ({ models }: Ramp, { model }: Understanding | FaqFound): boolean => models[model.name] === model.version;
+
+/**
+ * What was measured since a step began: of messages how it answered, and of conversations, which are each other's no copies, how they went.
+ * Where it answers everybody, what is live is what was measured of it before.
+ */
 export async function evidenceOf(ramp: Ramp): Promise<Evidence> {
-  const turns = await rampedTurns(ramp.since, TURNS);
-  const own = turns.filter(({ understanding }) => understanding!.ramp!.digest === ramp.digest);
-  const shadow = ramp.step === 0;
-  const chosen = own.filter(({ understanding }) => shadow || understanding!.ramp!.ms !== undefined);
-  const rest = own.filter(({ understanding }) => shadow || understanding!.ramp!.ms === undefined);
-  const failed = chosen.filter(({ understanding }) => understanding!.ramp!.failed);
-  const answered = chosen.filter(({ understanding }) => !understanding!.ramp!.failed);
-  const saidOf = ({ understanding }: (typeof turns)[number]) => understanding!.ramp!.said;
-  const count = (all: typeof turns) => ({
-    turns: all.length,
-    missed: all.filter((turn) => outcomeOf(turn) === 'not_understood').length,
-    handedOver: all.filter(({ handover }) => handover !== undefined).length,
-    down: all.filter(({ feedback }) => feedback?.rating === 'down').length,
-  });
-  const liveMs = rest.flatMap(({ timings }) => timings.inference ?? []);
-  return {
+  const turns = await rampedTurns({ digest: ramp.digest, step: ramp.step, since: ramp.since }, TURNS);
+  const shareIn = ({ understanding }: Ramped) => understanding!.ramp!;
+  const isShadowed = ramp.step === 0;
+  const chosen = turns.filter((turn) => shareIn(turn).ms !== undefined);
+  const rest = isShadowed ? turns : turns.filter((turn) => shareIn(turn).ms === undefined);
+  const answered = chosen.filter((turn) => !shareIn(turn).failed);
+  const before = ramp.step === STEPS.length - 1 ? ramp.history.at(-2)?.evidence : undefined;
+  const measured = {
     asked: chosen.length,
-    failed: failed.length,
-    differed: shadow ? answered.filter((turn) => saidOf(turn) !== heard(turn.understanding!)).length : 0,
-    p95: { ramp: p95(answered.map(({ understanding }) => understanding!.ramp!.ms ?? 0)), live: p95(liveMs) },
-    ramp: shadow
-      ? { ...count([]), turns: answered.length, missed: answered.filter((turn) => saidOf(turn) === NONE).length }
-      : count(answered),
-    live: shadow
-      ? {
-          ...count([]),
-          turns: rest.length,
-          missed: rest.filter(({ understanding }) => heard(understanding!) === NONE).length,
-        }
-      : count(rest),
+    failed: chosen.length - answered.length,
+    p95: {
+      ramp: p95(answered.map((turn) => shareIn(turn).ms!)),
+      live: before?.p95.live ?? p95(rest.flatMap((turn) => shareIn(turn).liveMs ?? [])),
+    },
   };
+  if (!isShadowed) return { ...measured, differed: 0, ramp: countsOf(answered), live: before?.live ?? countsOf(rest) };
+  const said = answered.filter((turn) => shareIn(turn).said !== undefined);
+  const missed = (which: 'said' | 'heard'): Counts => ({
+    conversations: said.length,
+    missed: said.filter((turn) => shareIn(turn)[which] === NONE).length,
+    handedOver: 0,
+    down: 0,
+  });
+  const differed = said.filter((turn) => shareIn(turn).said !== shareIn(turn).heard).length;
+  return { ...measured, differed, ramp: missed('said'), live: missed('heard') };
 }
 
-/** What the model of the intents made of the whole message, whatever an entry of the FAQ was likelier than. */
-function heard({ intent, ramp }: Understanding): string {
-  return ramp?.heard ?? intent;
+function countsOf(turns: readonly Ramped[]): Counts {
+  const conversations = [...Map.groupBy(turns, ({ conversationId }) => conversationId).values()];
+  const having = (what: (turn: Ramped) => boolean) => conversations.filter((own) => own.some(what)).length;
+  return {
+    conversations: conversations.length,
+    missed: having((turn) => outcomeOf(turn) === 'not_understood'),
+    handedOver: having(({ handover }) => handover !== undefined),
+    down: having(({ feedback }) => feedback?.rating === 'down'),
+  };
 }
 
 function p95(values: number[]): number {

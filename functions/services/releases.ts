@@ -6,8 +6,7 @@ export const releases = new Documents<Release>('releases');
 
 /** The newest releases first. */
 export async function listReleases(limit: number): Promise<Release[]> {
-  // The ramp stands beside them, and was never pushed.
-  return await releases.query(`SELECT TOP ${limit} * FROM c WHERE c.pushedAt > 0 ORDER BY c.pushedAt DESC`, [], {
+  return await releases.query(`SELECT TOP ${limit} * FROM c ORDER BY c.pushedAt DESC`, [], {
     limit,
   });
 }

@@ -164,7 +164,7 @@ const schema = z.object({
   /** Whether a release that gets ready is ramped by itself; else when somebody asks. */
   RAMP: z.stringbool().default(false),
   /** Messages that each step of a ramp needs before it is decided, and how long one may stay undecided before a person is asked. */
-  RAMP_TURNS: z.coerce.number().int().min(10).max(100_000).default(200),
+  RAMP_TURNS: z.coerce.number().int().min(10).max(4_000).default(200),
   RAMP_PATIENCE_MINUTES: z.coerce.number().int().min(1).max(20_160).default(1_440),
   /** Gets a JSON message when a release is ready or has failed: a Logic App, a Teams workflow. */
   OPERATOR_WEBHOOK_URL: url.optional(),

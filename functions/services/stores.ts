@@ -144,6 +144,12 @@ export const containers = {
     indexed: ['/pushedAt/?'],
     user: null,
   },
+  ramps: {
+    partitionKey: '/id',
+    days: null,
+    indexed: [],
+    user: null,
+  },
   replays: {
     partitionKey: '/id',
     days: 400,
@@ -153,7 +159,7 @@ export const containers = {
   trainings: {
     partitionKey: '/id',
     days: null,
-    indexed: ['/at/?'],
+    indexed: ['/at/?', '/state/?'],
     user: null,
   },
   erasures: {
@@ -196,6 +202,7 @@ export const blobContainers = {
   trainings: { user: null, days: 400 },
   /** Model packages (MODEL_BLOB_URL of the inference container). */
   models: { user: null, days: null },
-  /** The functions app's own package. */
+  /** The apps' own packages, each in a container of its own: they have one name. */
   deployments: { user: null, days: null },
+  'deployments-training': { user: null, days: null },
 } as const;

@@ -2,14 +2,16 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Agent } from '../conversation/document.ts';
 import { changesBetween, type Drafted, type Examples, examplesOf } from '../training/job/examples.ts';
-import { queued, stop, stoppable, type TrainingJob, underWay, type Why } from '../training/job/job.ts';
+import { queued, type State, stop, stoppable, type TrainingJob, underWay, type Why } from '../training/job/job.ts';
 import type { Confusion } from '../training/job/thread.ts';
 import { blobService } from './blobs.ts';
 import { deployedContent, listDrafts, published } from './content.ts';
 import { Documents } from './documents.ts';
-import { unavailable } from './failure.ts';
+import { Rejected, unavailable } from './failure.ts';
+import { heldOut } from './held-out.ts';
 import { sendTraining } from './queues.ts';
 import { labels, lastDecision } from './reviews.ts';
+import { log } from './telemetry.ts';
 
 /**
  * Training jobs (container `trainings`, partition key = id), what each learns from, its packages and its report (Blob container `trainings`,
@@ -19,6 +21,8 @@ export const trainings = new Documents<TrainingJob>('trainings');
 
 interface Cursor {
   id: typeof CURSOR;
+  /** The newest job that had come to an end of its own when this one was made: what is new is new since then. */
+  base: string | null;
   /** The newest job as it was made: where its maker died before it was written, it is made from this. */
   job: TrainingJob;
 }
@@ -26,6 +30,10 @@ interface Cursor {
 const CURSOR = 'cursor';
 const cursors = new Documents<Cursor>('trainings');
 const TIMEOUT_MS = 60_000;
+const OPEN = 50;
+const UNDER_WAY = 'Another training is under way: let it end, or cancel it.';
+/** Jobs that ended so have learned what they were to learn. */
+const JUDGED: readonly State[] = ['judged', 'waiting', 'kept', 'pushed', 'released'];
 
 /** Another job is under way, or nothing is there to learn from. */
 export class NotNow extends Error {}
@@ -56,14 +64,19 @@ async function taught(): Promise<Taught> {
       return item.startsWith('intent.') && utterances ? [[item.slice('intent.'.length), utterances]] : [];
     }),
   );
-  const examples = examplesOf(live.content, drafted, said);
-  const last = cursor?.document.job;
-  const before = last ? (await readExamples(last.id)).taught : examplesOf(deployedContent(), new Map(), []).taught;
+  const held = (await heldOut()).intents.map(({ text }) => text);
+  const examples = examplesOf(live.content, drafted, said, held);
+  const base = cursor && (await baseOf(cursor.document));
+  // What it had learned from is removed after a year, or was: then it counts from what was deployed.
+  const known = base ? await readJson(`${base}/examples.json`) : null;
+  const before = known ? (known as Examples).taught : examplesOf(deployedContent(), new Map(), []).taught;
   return { examples, changes: changesBetween(before, examples.taught) };
 }
 
 /** What was found when everything was last looked through: until something is taught again, it is the same. */
-let found: { key: string; changes: number } | undefined;
+let found: { key: string; changes: number; until: number } | undefined;
+/** How long, at most: a label is in a draft a moment after it was given, and what is taken out of a draft has no time. */
+const FRESH_MS = 20_000;
 
 /** How much was taught since the last job, and when the last of it was; three reads, where nothing new is there. */
 export async function changesTaught(): Promise<{ changes: number; changedAt: number; lastAt: number }> {
@@ -72,27 +85,47 @@ export async function changesTaught(): Promise<{ changes: number; changedAt: num
   const lastAt = cursor?.document.job.at ?? 0;
   const key = `${live.content.version} ${changedAt} ${lastAt}`;
   if (changedAt === 0 && lastAt === 0) return { changes: 0, changedAt, lastAt };
-  if (found?.key !== key) found = { key, changes: (await taught()).changes };
+  if (found?.key !== key || found.until < Date.now())
+    found = { key, changes: (await taught()).changes, until: Date.now() + FRESH_MS };
   return { changes: found.changes, changedAt, lastAt };
+}
+
+/** Jobs that something is still to come of, and those that operators may have to hear of, the newest first. */
+export async function openTrainings(since: number): Promise<TrainingJob[]> {
+  const query = `SELECT TOP ${OPEN} * FROM c WHERE c.state IN ('queued', 'training', 'judged', 'pushed') OR c.at > @since ORDER BY c.at DESC`;
+  return await trainings.query(query, [{ name: '@since', value: since }], { limit: OPEN });
 }
 
 /** Makes a job and wakes its worker. Throws {@link NotNow} while another is under way. */
 export async function beginTraining(why: Why, by: Agent | null, now: number): Promise<TrainingJob> {
   const { examples, changes } = await taught();
   const job = queued({ by, why, changes, content: examples.content.version }, now);
+  const known = await cursors.read(CURSOR);
+  // Before anything is written: most are refused here.
+  if (known && underWay((await readTraining(known.document.job.id)) ?? known.document.job)) throw new NotNow(UNDER_WAY);
+  const base = known && (await baseOf(known.document));
   await writeJson(`${job.id}/examples.json`, examples);
   const refusal = await cursors.change<string | null, TrainingJob | null>(CURSOR, {
     prepare: async (cursor) => (cursor ? ((await readTraining(cursor.job.id)) ?? cursor.job) : null),
     transition: (cursor, last) => {
-      if (last && underWay(last)) return [null, 'Another training is under way: let it end, or cancel it.'];
+      if (last && underWay(last)) return [null, UNDER_WAY];
       // Versions are named by the second.
       if (cursor && now - cursor.job.at < 1_000) return [null, 'Another training has just begun.'];
-      return [{ id: CURSOR, job }, null];
+      return [{ id: CURSOR, job, base }, null];
     },
   });
   if (refusal !== null) throw new NotNow(refusal);
-  await wakeTraining(job);
+  // It has begun, whatever comes: the timer mends the rest.
+  await wakeTraining(job).catch((error) =>
+    log('warn', 'a training was not woken; the timer does', { id: job.id, error: String(error) }),
+  );
   return job;
+}
+
+/** The job that counting begins from: one that failed, or was cancelled, has learned nothing. */
+async function baseOf({ job, base }: Cursor): Promise<string | null> {
+  const last = (await readTraining(job.id)) ?? job;
+  return JUDGED.includes(last.state) || underWay(last) ? job.id : base;
 }
 
 async function wakeTraining(job: TrainingJob): Promise<void> {
@@ -124,21 +157,23 @@ export interface TrainingReport {
   confusion: Confusion;
   /** What both models were asked, where they differ: utterances that people know the meaning of. */
   judged: { text: string; intent: string; before: string; after: string }[];
-  /** The same of logged turns, which are read where they are: a report holds nothing that a user wrote. */
-  log: { conversationId: string; turnId: string; before: string; after: string }[];
   threshold: number;
 }
 
+/** Throws Unavailable, also where it is not there any more. */
 export async function readExamples(id: string): Promise<Examples> {
-  return (await readJson(`${id}/examples.json`)) as Examples;
+  const found = await readJson(`${id}/examples.json`);
+  if (!found) throw new Rejected('trainings', 'what it was to learn from is not there any more');
+  return found as Examples;
 }
 
 export async function writeReport(id: string, report: TrainingReport): Promise<void> {
   await writeJson(`${id}/report.json`, report);
 }
 
-export async function readReport(id: string): Promise<TrainingReport> {
-  return (await readJson(`${id}/report.json`)) as TrainingReport;
+/** Null: it is not there any more. */
+export async function readReport(id: string): Promise<TrainingReport | null> {
+  return (await readJson(`${id}/report.json`)) as TrainingReport | null;
 }
 
 const container = () => blobService().getContainerClient('trainings');
@@ -157,6 +192,7 @@ async function writeJson(name: string, value: unknown): Promise<void> {
   }
 }
 
+/** Null: there is no such blob. */
 async function readJson(name: string): Promise<unknown> {
   try {
     const bytes = await container()
@@ -164,6 +200,7 @@ async function readJson(name: string): Promise<unknown> {
       .downloadToBuffer(undefined, undefined, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
     return JSON.parse(bytes.toString());
   } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return null;
     throw unavailable('trainings', error);
   }
 }
@@ -193,9 +230,13 @@ export async function listPackages(id: string): Promise<{ name: string; download
       found.push({
         name: name.slice(prefix.length),
         download: async (file) => {
-          await container()
-            .getBlockBlobClient(name)
-            .downloadToFile(file, undefined, undefined, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+          try {
+            await container()
+              .getBlockBlobClient(name)
+              .downloadToFile(file, undefined, undefined, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+          } catch (error) {
+            throw unavailable('trainings', error);
+          }
         },
       });
   } catch (error) {

@@ -1,13 +1,11 @@
 import type { InvocationContext, Timer } from '@azure/functions';
 import { tell, untold } from '../releases/notify.ts';
-import { isActive } from '../releases/ramp.ts';
 import { beginRamp } from '../releases/ramping.ts';
 import { idOf, move, type Release, underWay } from '../releases/release.ts';
 import { SwapRefused } from '../releases/swap.ts';
 import { Unavailable } from '../services/failure.ts';
 import { credential } from '../services/identity.ts';
 import { sendRelease } from '../services/queues.ts';
-import { readRamp } from '../services/ramp.ts';
 import { Registry } from '../services/registry.ts';
 import { listReleases, releases } from '../services/releases.ts';
 import { seeLogAgain } from '../services/replays.ts';
@@ -69,16 +67,15 @@ async function seeAgain(): Promise<void> {
   }
 }
 
-/** Begins a ramp of what has got ready, once: one that was stopped is not tried again by itself. */
+/** Begins a ramp of what has got ready, once. */
 async function rampWhatIsReady(): Promise<void> {
-  const ready = (await listReleases(20)).find(({ state }) => state === 'ready');
-  const known = await readRamp();
-  if (!ready || (known && (isActive(known) || known.digest === ready.digest))) return;
+  const [ready] = (await listReleases(20)).filter(({ state }) => state === 'ready');
+  if (!ready || ready.ramped) return;
   try {
     await beginRamp(null, ready.id);
   } catch (error) {
+    // Another is under way, or the slot runs something else.
     if (!(error instanceof SwapRefused)) throw error;
-    log('warn', 'a ramp could not begin', { digest: ready.digest, reason: error.message });
   }
 }
 

@@ -200,7 +200,7 @@ async function rampPicture(
   const { swap } = await ask('GET', 'releases');
   await ask('POST', 'releases/ramp', { action: 'begin', release: swap.release });
   for (let step = 0; step < 2; step += 1)
-    await ask('POST', 'releases/ramp', { action: 'continue', release: swap.release });
+    await ask('POST', 'releases/ramp', { action: 'continue', release: swap.release, step });
   await talk(platform, 10, () => sleep(9_000));
   await picture(page, platform, 'releases', 'console-ramp');
   await ask('POST', 'releases/ramp', { action: 'stop', release: swap.release });

@@ -32,7 +32,8 @@ try {
   await loadSettings();
   const by = process.env.RELEASE_BY ?? userInfo().username;
   if (what === 'start') show(await beginRamp(by));
-  else if (what === 'continue' || what === 'stop') show(await steerRamp(what, by));
+  else if (what === 'stop') show(await steerRamp({ to: 'stop' }, by));
+  else if (what === 'continue') show(await steerRamp({ to: 'continue', step: (await readRamp())?.step ?? 0 }, by));
   else {
     const ramp = await readRamp();
     if (ramp) show(ramp);
@@ -60,7 +61,7 @@ function show(ramp: Ramp): void {
 
 function told({ asked, failed, differed, p95, ramp, live }: Evidence): string {
   const pair = (of: 'missed' | 'handedOver' | 'down') =>
-    `${rate(ramp[of], ramp.turns)} (${rate(live[of], live.turns)})`;
+    `${rate(ramp[of], ramp.conversations)} (${rate(live[of], live.conversations)})`;
   return [
     `${asked} asked`,
     failed > 0 && `${failed} failed`,

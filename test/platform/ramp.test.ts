@@ -29,7 +29,8 @@ const listed = async () => {
   return body;
 };
 const ramp = async () => (await listed()).ramp;
-const act = (action: string, release: string) => staff('POST', 'releases/ramp', { action, release });
+const act = (action: string, release: string, step?: number) =>
+  staff('POST', 'releases/ramp', { action, release, step });
 
 interface Said {
   status: number;
@@ -99,7 +100,7 @@ describe('a ramp', () => {
       const talking = talk(context);
       // Far enough that customers are answered by it before it goes bad.
       if (asked.after > 0)
-        for (let step = 0; step < 2; step += 1) assert.equal((await act('continue', id)).status, 204);
+        for (let step = 0; step < 2; step += 1) assert.equal((await act('continue', id, step)).status, 204);
       const over = await eventually(async () => {
         const found = await ramp();
         return found.state === 'stopped' && found;
@@ -136,7 +137,9 @@ describe('a ramp', () => {
     const state = async () =>
       (await listed()).releases.find(({ digest }: { digest: string }) => digest === second)?.state;
     await eventually(async () => (await state()) === 'verified');
-    assert.equal((await act('continue', id)).status, 204);
+    assert.equal((await act('continue', id, 0)).status, 204);
+    assert.equal((await act('continue', id, 0)).status, 409, 'twice is once');
+    assert.equal((await act('continue', id)).status, 400);
     assert.deepEqual([(await ramp()).share, (await ramp()).state], [0.05, 'running']);
     await sleep(3_000);
     assert.equal(await state(), 'verified', 'it waits');

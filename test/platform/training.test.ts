@@ -162,6 +162,23 @@ describe('a bot that lacks an intent', () => {
       return right >= 4 && right;
     }, 60);
     assert.ok(understood >= 4, 'nobody has labelled these, and they are understood');
+
+    // The log is seen again: what was not understood, or otherwise, is now, as it stands there.
+    const replay = await eventually(async () => {
+      const [found] = (await editor('GET', 'replays')).body.replays;
+      return found?.id === job.version && found.state === 'done' && found;
+    }, 100);
+    assert.ok(replay.seen >= 65, `${replay.seen}`);
+    const moves: { before: string; after: string; count: number }[] = replay.movements;
+    const to = moves.filter(({ after }) => after === MISSING);
+    const texts: string[] = [];
+    for (const { before } of to) {
+      const { turns } = (await editor('GET', `replays/${replay.id}/turns?before=${before}&after=${MISSING}`)).body;
+      texts.push(...turns.map(({ text }: { text: string }) => text));
+    }
+    const now = asked.slice(20).filter((one) => texts.includes(one));
+    assert.ok(now.length >= 4, `${now.length} of the five: ${JSON.stringify(to)}`);
+    assert.equal((await editor('GET', `replays/${replay.id}/turns?before=a%27b&after=x`)).status, 400);
   });
 
   test('shows what was found out: the confusion of what was held out, and what differs, with its texts only where they are', async () => {

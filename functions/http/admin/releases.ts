@@ -70,13 +70,17 @@ export const postRamp = staffRoute(
     problems: ['swap_refused', 'unavailable'],
   },
   async (request, principal) => {
-    const { action, release } = await readJson(request, schemas.ramp);
+    const { action, release, step } = await readJson(request, schemas.ramp);
+    if (action === 'continue' && step === undefined)
+      throw new Problem('invalid_message', 'step: is needed to continue.', {
+        errors: [{ field: 'step', reason: 'is needed' }],
+      });
     const by = agentOf(principal);
     memory.clear();
     try {
       await audited(by, `ramp.${action}`, release, async () => {
         if (action === 'begin') await beginRamp(by.name, release);
-        else await steerRamp(action, by.name, release);
+        else await steerRamp(action === 'stop' ? { to: 'stop' } : { to: 'continue', step: step! }, by.name, release);
         return { result: undefined };
       });
     } catch (error) {

@@ -395,7 +395,7 @@ export const audit = z
   .meta({ id: 'Audit' });
 
 const judgement = z.looseObject({}).nullable();
-const counts = z.object({ turns: z.int(), missed: z.int(), handedOver: z.int(), down: z.int() });
+const counts = z.object({ conversations: z.int(), missed: z.int(), handedOver: z.int(), down: z.int() });
 const evidence = z
   .object({
     asked: z.int(),
@@ -476,6 +476,12 @@ export const releases = z
 export const ramp = z
   .strictObject({
     action: z.enum(['begin', 'continue', 'stop']),
+    step: z
+      .int()
+      .min(0)
+      .max(10)
+      .optional()
+      .meta({ description: 'The step that goes on: asked for twice, it goes on once.' }),
     release: z.string().regex(/^sha256-[0-9a-f]{64}$/, 'must be the id of a release'),
   })
   .meta({ id: 'RampAction', description: 'What is to be done, of the release that the caller saw.' });

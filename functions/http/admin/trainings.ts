@@ -1,8 +1,7 @@
 import type { HttpRequest } from '@azure/functions';
-import { storedConversationId, storedTurnId } from '../../conversation/identifier.ts';
 import { type Release, idOf as releaseId } from '../../releases/release.ts';
 import { audited, auditLook } from '../../services/audit.ts';
-import { readTurn } from '../../services/call-log.ts';
+import { turnsSeenAgain } from '../../services/call-log.ts';
 import { sendTraining } from '../../services/queues.ts';
 import { listReleases, releases } from '../../services/releases.ts';
 import { settings } from '../../services/settings.ts';
@@ -27,6 +26,8 @@ import * as schemas from './training-schemas.ts';
 const [LIMIT, RELEASES] = [30, 100];
 /** Texts of one cell of the confusion matrix, and logged turns, that are shown. */
 const [TEXTS, TURNS] = [50, 100];
+/** How far back the last logged turns may lie, in milliseconds. */
+const LOG_MS = 30 * 24 * 3_600_000;
 
 /** GET /api/admin/trainings */
 export const getTrainings = staffRoute(
@@ -117,15 +118,16 @@ export const getReport = staffRoute(
     problems: ['invalid_message', 'not_found', 'unavailable'],
   },
   async (request, principal) => {
-    const { id, verdict } = await existing(idOf(request));
+    const { id, verdict, version, at } = await existing(idOf(request));
     if (!verdict) throw new Problem('not_found', 'It is not judged yet, or never was.');
     const report = await readReport(id);
+    if (!report) throw new Problem('not_found', 'Its report is not kept any more.');
     await auditLook(agentOf(principal), 'training.view', id);
     return json(200, {
       threshold: report.threshold,
       confusion: cellsOf(report),
       judged: report.judged,
-      log: await logOf(report),
+      log: await logOf(version, at),
     });
   },
 );
@@ -166,6 +168,9 @@ export const postRelease = staffRoute(
     await readJson(request, nothing);
     const { id } = await existing(idOf(request));
     const by = agentOf(principal);
+    // An older one would push aside what has come since.
+    const [newest] = await listTrainings(1);
+    if (newest?.id !== id) throw new Problem('training_refused', 'Another was trained since: let that one go on.');
     await audited(by, 'training.release', id, async () => {
       const before = await trainings.change<TrainingJob | null>(id, {
         transition: (job) =>
@@ -218,13 +223,13 @@ function cellsOf({ confusion }: TrainingReport) {
 }
 
 /** Logged turns that are understood otherwise, as the log has them now: those of an erased user are gone. */
-async function logOf({ log }: TrainingReport) {
-  const turns = await Promise.all(
-    log.slice(0, TURNS).map(async ({ conversationId, turnId, before, after }) => {
-      const [conversation, id] = [storedConversationId(conversationId), storedTurnId(turnId)];
-      const turn = conversation && id ? await readTurn(conversation, id) : null;
-      return turn && { conversationId, turnId, text: turn.text, before, after };
-    }),
-  );
-  return turns.filter((turn) => turn !== null);
+async function logOf(version: string, at: number) {
+  const turns = await turnsSeenAgain(version, { from: at - LOG_MS, to: at }, TURNS);
+  return turns.map(({ conversationId, id: turnId, text, understanding, again }) => ({
+    conversationId,
+    turnId,
+    text,
+    before: understanding!.intent,
+    after: again!.intent,
+  }));
 }

@@ -18,7 +18,8 @@ export function due(
   { after, quietMs, at, timeZone }: Rule,
   now: number,
 ): Why | null {
-  if (taught.changes === 0 || now - taught.changedAt < quietMs) return null;
+  // One that has failed is not begun again and again: only when something more was taught.
+  if (taught.changes === 0 || taught.changedAt <= taught.lastAt || now - taught.changedAt < quietMs) return null;
   if (after > 0 && taught.changes >= after) return 'changes';
   if (at === undefined) return null;
   // Once a day: the moment of today is over, and no job was made since.

@@ -30,12 +30,21 @@ export type Drafted = ReadonlyMap<string, Record<string, readonly string[]>>;
 const NEAR = 0.15;
 
 /**
- * The content with the labels of intents that it has. A label is learned from while it stands in the content, or in a draft: what an editor has
+ * The content with the labels of intents that it has; `held`: what is held out of the bot's folder. A label is learned from while it stands in the content, or in a draft: what an editor has
  * taken out of both is not.
  */
-export function examplesOf(content: Content, drafted: Drafted, labels: readonly Label[]): Examples {
+export function examplesOf(
+  content: Content,
+  drafted: Drafted,
+  labels: readonly Label[],
+  held: readonly string[] = [],
+): Examples {
   const names = new Set(content.intents.map(({ name }) => name));
-  const known = labels.filter(({ intent }) => intent === NONE || names.has(intent));
+  // What the bot is judged by anyway teaches nothing, nor judges twice.
+  const heldOut = held.map(utteranceKey);
+  const known = labels.filter(
+    ({ text, intent }) => (intent === NONE || names.has(intent)) && !isNear(utteranceKey(text), heldOut),
+  );
   const labelled = new Set(known.filter(({ trains }) => trains).map(keyOf));
   const judging = known.filter(({ trains }) => !trains);
   const judges = new Map<string, Example>();
@@ -69,6 +78,9 @@ export function examplesOf(content: Content, drafted: Drafted, labels: readonly 
   const learned = new Map(
     intents.map(({ name, utterances }) => [name, Object.values(utterances).flat().map(utteranceKey)] as const),
   );
+  // What only looks like an intent is learned from, too: as what is not wanted.
+  const not = intents.flatMap(({ not = {} }) => Object.values(not).flat().map(utteranceKey));
+  learned.set(NONE, [...(learned.get(NONE) ?? []), ...not]);
   const all = new Set([...learned.values()].flat());
   const kept = [...judges.values()].filter(
     ({ text, intent }) => !all.has(utteranceKey(text)) && !isNear(utteranceKey(text), learned.get(intent) ?? []),

@@ -124,7 +124,8 @@ const NEXT: Record<State, readonly State[]> = {
 const UNDER_WAY: readonly State[] = ['queued', 'training', 'judged'];
 /** States in which it may be told to stop. */
 const STOPPABLE: readonly State[] = ['queued', 'training', 'judged', 'waiting'];
-const ATTEMPTS = 3;
+/** Attempts at training, which takes minutes, and at pushing, which takes a registry that is there. */
+const ATTEMPTS = { training: 3, judged: 8 };
 const LOSSES = 400;
 
 /** A job that was asked for at a time, for content that has changed so much. */
@@ -160,7 +161,7 @@ export function claim(job: TrainingJob, by: string, now: number, ms: number): Tr
   if (!underWay(job) || (job.claim && job.claim.until > now && job.claim.by !== by)) return null;
   // Whoever had it did not say what came of it: it died.
   const attempts = job.claim && job.claim.by !== by ? job.attempts + 1 : job.attempts;
-  if (attempts >= ATTEMPTS)
+  if (attempts >= ATTEMPTS.training)
     return fail(job, `its worker ended ${attempts} times without a word: is there enough memory?`, now);
   const next = job.state === 'queued' ? move(job, 'training', now) : job;
   return { ...next, attempts, claim: { by, until: now + ms } };
@@ -191,7 +192,17 @@ export function move(
   if (!NEXT[job.state].includes(state)) throw new Error(`a training job can't go from ${job.state} to ${state}`);
   const { note, by, ...fields } = more;
   const step: Step = { state, at: now, ...(by ? { by } : {}), ...(note ? { note } : {}) };
-  return { ...job, ...fields, state, since: now, attempts: 0, claim: null, stop: null, steps: [...job.steps, step] };
+  return {
+    ...job,
+    reason: null,
+    ...fields,
+    state,
+    since: now,
+    attempts: 0,
+    claim: null,
+    stop: null,
+    steps: [...job.steps, step],
+  };
 }
 
 export function fail(job: TrainingJob, reason: string, now: number): TrainingJob {
@@ -201,7 +212,7 @@ export function fail(job: TrainingJob, reason: string, now: number): TrainingJob
 
 /** A step did not work because something else was away: it is tried again, or was the last time. */
 export function stumble(job: TrainingJob, reason: string, now: number): TrainingJob {
-  if (job.attempts + 1 >= ATTEMPTS) return fail(job, reason, now);
+  if (job.attempts + 1 >= (job.state === 'judged' ? ATTEMPTS.judged : ATTEMPTS.training)) return fail(job, reason, now);
   return { ...job, attempts: job.attempts + 1, claim: null, reason: reason.slice(0, 2_000) };
 }
 
@@ -210,6 +221,11 @@ export function stop(job: TrainingJob, by: Agent, now: number): TrainingJob | nu
   if (!stoppable(job)) return null;
   if (job.claim && job.claim.until > now) return { ...job, stop: by };
   return move(job, 'cancelled', now, { by: by.name });
+}
+
+/** What a worker has to say of a job in the end: where somebody has ended it meanwhile, that it has ended. */
+export function unlessStopped(job: TrainingJob, now: number, next: (job: TrainingJob) => TrainingJob): TrainingJob {
+  return job.stop ? move(job, 'cancelled', now, { by: job.stop.name }) : next(job);
 }
 
 /** What was said of what was judged: whether it goes on by itself, waits for a person, or stays. */

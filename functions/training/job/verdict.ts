@@ -59,6 +59,7 @@ export function verdictOf({ intents, faq, log, threshold }: Asked, gates: Gates)
   const stays = [judged && worseThan(judged, gates), judgedFaq && told('the FAQ', worseThan(judgedFaq, gates))];
   const asks = [
     before === null ? 'nothing is live that it could be judged beside' : null,
+    faq?.before === null ? 'the FAQ that is live could not be asked' : null,
     known.length < LEAST
       ? `only ${known.length} utterances are there to judge it by: label some more, or fill held-out/`
       : null,

@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checksum } from '../../../inference-container/models/checksum.ts';
 import { type Manifest, manifest } from '../../../inference-container/models/manifest.ts';
 import { currentImage } from '../../releases/base.ts';
 import { pushModels } from '../../releases/models.ts';
-import { lastMeant } from '../../services/call-log.ts';
+import { lastMeant, seeAgain } from '../../services/call-log.ts';
 import { Rejected, Unavailable } from '../../services/failure.ts';
 import { heldOut } from '../../services/held-out.ts';
 import { credential } from '../../services/identity.ts';
 import { classify } from '../../services/inference.ts';
-import { hasOperators, tellOperators } from '../../services/operators.ts';
 import { Registry, reached } from '../../services/registry.ts';
 import { settings } from '../../services/settings.ts';
 import { log } from '../../services/telemetry.ts';
@@ -24,7 +24,18 @@ import {
   trainings,
   writeReport,
 } from '../../services/trainings.ts';
-import { claim, fail, judged, type Loss, move, progress, stumble, type TrainingJob, underWay } from './job.ts';
+import {
+  claim,
+  fail,
+  judged,
+  type Loss,
+  move,
+  progress,
+  stumble,
+  type TrainingJob,
+  underWay,
+  unlessStopped,
+} from './job.ts';
 import type { TrainData, TrainMessage, TrainResult } from './thread.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -32,6 +43,8 @@ import { verdictOf } from './verdict.ts';
 const [CLAIM_MS, BEAT_MS] = [20_000, 2_000];
 /** Logged turns that both models are asked, and texts of one call. */
 const [LOGGED, BATCH] = [1_000, 100];
+/** Times that the end of a job is tried to be written, a second longer apart each. */
+const PATIENCE = 15;
 /** What differs, and is listed in the report. */
 const LISTED = 500;
 
@@ -46,54 +59,99 @@ class Lost extends Error {}
  */
 export async function work(id: string): Promise<number | null> {
   const by = randomUUID();
-  const taken = await trainings.change<TrainingJob | number | null>(id, {
+  const taken = await trainings.change<TrainingJob | null>(id, {
     transition: (job) => {
       const now = Date.now();
       if (!job || !underWay(job)) return [null, null];
       const claimed = claim(job, by, now, CLAIM_MS);
-      if (claimed) return [claimed, claimed];
-      return [null, Math.max(1_000, job.claim!.until - now)];
+      // Somebody else has it: the timer sees to it that it goes on if they die.
+      return [claimed, claimed];
     },
   });
-  if (taken === null || typeof taken === 'number') return taken;
-  if (!underWay(taken)) return await told(taken);
+  if (taken === null || !underWay(taken)) return null;
   let next: (job: TrainingJob) => TrainingJob;
   try {
-    next = taken.state === 'judged' ? await push(taken, by) : await trainAndJudge(taken, by);
+    next = await beating(id, by, (beat) => (taken.state === 'judged' ? push(taken, beat) : trainAndJudge(taken, beat)));
   } catch (error) {
     if (error instanceof Lost) return null;
     const reason = error instanceof Error ? error.message : String(error);
     log('warn', 'a training job did not get on', { id, state: taken.state, reason });
     next = (job) => {
       const now = Date.now();
-      if (error instanceof Stopped) return move(job, 'cancelled', now, { by: job.stop?.name ?? '' });
       return error instanceof Unavailable ? stumble(job, reason, now) : fail(job, reason, now);
     };
   }
-  const recorded = await trainings.change<TrainingJob | null>(id, {
-    transition: (job) => {
-      if (job?.claim?.by !== by) return [null, null];
-      const moved = next(job);
-      return [moved, moved];
-    },
-  });
+  const recorded = await patiently(() =>
+    trainings.change<TrainingJob | null>(id, {
+      transition: (job) => {
+        if (job?.claim?.by !== by) return [null, null];
+        const moved = unlessStopped(job, Date.now(), next);
+        return [moved, moved];
+      },
+    }),
+  );
   if (!recorded) return null;
   log('info', 'training', { id, state: recorded.state, reason: recorded.reason });
-  if (recorded.state === taken.state) return 2_000 * 2 ** recorded.attempts;
-  return recorded.state === 'judged' ? 0 : await told(recorded);
+  if (recorded.state === taken.state) return 4_000 * 2 ** recorded.attempts;
+  return recorded.state === 'judged' ? 0 : null;
 }
 
-/** Operators hear of what has ended, or waits for somebody. */
-async function told(job: TrainingJob): Promise<null> {
-  if (!hasOperators() || job.state === 'pushed') return null;
-  const why = job.reason ?? job.verdict?.reasons[0];
-  const { id, state, models, verdict } = job;
-  const text = `Training ${job.version}: ${state}${why ? ` (${why.split('\n')[0]})` : ''}`;
-  await tellOperators({ event: 'training', text, state, id, models, verdict });
-  return null;
+/** What a worker has found out took minutes: a database that is away for a while must not cost it. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || attempt === PATIENCE) throw error;
+      await sleep(1_000 * attempt);
+    }
+  }
 }
 
-async function trainAndJudge(job: TrainingJob, by: string): Promise<(job: TrainingJob) => TrainingJob> {
+/** What goes on with a job, and how far it is. */
+interface Beat {
+  /** Rejects with {@link Lost} or {@link Stopped}, as soon as that is known. */
+  over: Promise<never>;
+  share: number;
+  losses: Loss[];
+  /** Looks now, and not when it is time. */
+  look(): Promise<void>;
+}
+
+/** Keeps a job while something goes on with it, and says how far it is; ends where it was lost, or somebody has stopped it. */
+async function beating<T>(id: string, by: string, work: (beat: Beat) => Promise<T>): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  // Nobody may be listening just then.
+  over.catch(() => undefined);
+  const look = async () => {
+    const going = await trainings.change<boolean | null>(id, {
+      transition: (job) => {
+        const next = job && progress(job, by, beat.share, beat.losses, Date.now(), CLAIM_MS);
+        return [next, next ? next.stop !== null : null];
+      },
+    });
+    if (going === null) reject(new Lost());
+    if (going) reject(new Stopped());
+  };
+  const beat: Beat = { over, share: 0, losses: [], look };
+  let looking: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    // One at a time, however long it takes.
+    looking ??= look()
+      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }))
+      .finally(() => {
+        looking = null;
+      });
+  }, BEAT_MS);
+  try {
+    return await Promise.race([work(beat), over]);
+  } finally {
+    clearInterval(timer);
+    await looking;
+  }
+}
+
+async function trainAndJudge(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) => TrainingJob> {
   const { INTENT_MODEL: intents, FAQ_MODEL: faq, RELEASE_LOSS, RELEASE_LOSS_NONE, RELEASE_AGREEMENT } = settings();
   const { content, judges } = await readExamples(job.id);
   const held = await heldOut();
@@ -106,7 +164,7 @@ async function trainAndJudge(job: TrainingJob, by: string): Promise<(job: Traini
     const ask = { intents: texts, faq: questions.map(({ text }) => text) };
     const packages = join(folder, 'packages');
     const data: TrainData = { content, names: { intents, faq }, version: job.version, folder: packages, ask };
-    const { answers, models, confusion, threshold } = await train(job.id, by, data, folder);
+    const { answers, models, confusion, threshold } = await train(data, folder, beat);
     const before = await live(intents, texts);
     const beforeFaq = await live(faq, ask.faq);
     const [own, logged] = [answers.intents.slice(0, known.length), answers.intents.slice(known.length)];
@@ -131,13 +189,12 @@ async function trainAndJudge(job: TrainingJob, by: string): Promise<(job: Traini
           return was === is ? [] : [{ ...one, before: was ?? '', after: is }];
         })
         .slice(0, LISTED),
-      log: turns
-        .flatMap(({ conversationId, id: turnId }, index) => {
-          const [was, is] = [before?.[known.length + index], logged[index]!.label];
-          return was === undefined || was === is ? [] : [{ conversationId, turnId, before: was, after: is }];
-        })
-        .slice(0, LISTED),
     };
+    // In the log itself: what somebody wrote is nowhere else, and goes with it.
+    for (const [index, turn] of turns.entries()) {
+      const [was, { label: intent, score }] = [before?.[known.length + index], logged[index]!];
+      if (was !== undefined) await seeAgain(turn, was === intent ? null : { intent, score, version: job.version });
+    }
     await keepPackages(job.id, packages);
     await writeReport(job.id, report);
     return (current) => judged(current, models, verdict, Date.now());
@@ -156,7 +213,8 @@ async function live(model: string, texts: readonly string[]): Promise<string[] |
     }
   } catch (error) {
     // It may be what repairs production, or the first that has a model: a person says whether it goes on.
-    if (error instanceof Unavailable || (error instanceof Rejected && error.status === 404)) return null;
+    if (error instanceof Unavailable || (error instanceof Rejected && (error.status === 404 || error.status >= 500)))
+      return null;
     throw error;
   }
   return labels;
@@ -165,17 +223,16 @@ async function live(model: string, texts: readonly string[]): Promise<string[] |
 /** Beside this module: its source, or what a build made of it. */
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
-/** Trains in a thread, and keeps the job's document told. Throws {@link Stopped} and {@link Lost}. */
-async function train(id: string, by: string, data: TrainData, folder: string): Promise<TrainResult> {
+/** Trains in a thread of its own. Throws {@link Stopped} and {@link Lost}. */
+async function train(data: TrainData, folder: string, beat: Beat): Promise<TrainResult> {
   const { TRAINING_MINUTES: minutes } = settings();
-  let [share, losses] = [0, [] as Loss[]];
   // What a thread that is ended leaves lies in the job's folder.
   const thread = new Worker(THREAD, { workerData: data, env: { ...process.env, TMPDIR: folder, TEMP: folder } });
   const ended = Promise.withResolvers<TrainResult>();
   thread.on('message', (message: TrainMessage) => {
     if ('result' in message) ended.resolve(message.result);
     else if ('wrong' in message) ended.reject(new Rejected('training', message.wrong));
-    else [share, losses] = [message.share, message.losses];
+    else [beat.share, beat.losses] = [message.share, message.losses];
   });
   thread.once('error', (error) => ended.reject(error));
   thread.once('exit', (code) => ended.reject(new Error(`the training's thread ended with code ${code}`)));
@@ -183,44 +240,20 @@ async function train(id: string, by: string, data: TrainData, folder: string): P
     () => ended.reject(new Rejected('training', `it took more than ${minutes} minutes (TRAINING_MINUTES)`)),
     minutes * 60_000,
   );
-  const beat = async () => {
-    const going = await trainings.change<boolean | null>(id, {
-      transition: (job) => {
-        const next = job && progress(job, by, share, losses, Date.now(), CLAIM_MS);
-        return [next, next ? next.stop !== null : null];
-      },
-    });
-    if (going === null) ended.reject(new Lost());
-    if (going) ended.reject(new Stopped());
-  };
-  let beating = Promise.resolve();
-  const timer = setInterval(() => {
-    beating = beating
-      .then(beat)
-      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }));
-  }, BEAT_MS);
   try {
-    return await ended.promise;
+    return await Promise.race([ended.promise, beat.over]);
   } finally {
     clearTimeout(late);
-    clearInterval(timer);
-    await beating;
     await thread.terminate();
   }
 }
 
-async function push(job: TrainingJob, by: string): Promise<(job: TrainingJob) => TrainingJob> {
+async function push(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) => TrainingJob> {
   const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
   if (!url) throw new Rejected('registry', 'there is none to push to (REGISTRY_URL)');
   const registry = new Registry(url, repositories[0]!, credential());
   const folder = await mkdtemp(join(tmpdir(), 'maru-training-'));
-  const timer = setInterval(() => {
-    trainings
-      .change(job.id, {
-        transition: (current) => [current && progress(current, by, 1, current.losses, Date.now(), CLAIM_MS), undefined],
-      })
-      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }));
-  }, BEAT_MS);
+  [beat.share, beat.losses] = [1, job.losses];
   try {
     const manifests = await unpack(job.id, folder);
     const packages = await Promise.all(
@@ -230,7 +263,10 @@ async function push(job: TrainingJob, by: string): Promise<(job: TrainingJob) =>
       }),
     );
     const { digest } = await reached(async () => {
-      const current = await currentImage(registry, (text) => log('info', text.trim(), { id: job.id }));
+      const current = await currentImage(registry, (text) => log('info', text.trim(), { id: job.id }), tag);
+      // Once its tag is written, it goes its way.
+      await beat.look();
+      await Promise.race([beat.over, null]);
       if (!current)
         throw new Rejected('registry', 'there is no image of the model server yet: npm run release -- --server');
       const options = { tags: [tag, `training-${job.version}`], commit: '', version: job.version, progress: () => {} };
@@ -238,7 +274,6 @@ async function push(job: TrainingJob, by: string): Promise<(job: TrainingJob) =>
     });
     return (current) => move(current, 'pushed', Date.now(), { digest, note: digest.slice(0, 19) });
   } finally {
-    clearInterval(timer);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -65,6 +65,18 @@ test('what judges is never learned from, nor what is nearly the same', () => {
   assert.deepEqual(own.judges, []);
 });
 
+test('what is held out, or is learned as what is not wanted, neither teaches nor judges', () => {
+  const text = 'can you put it into a nice box';
+  const held = examplesOf(content, drafted(text), [label(text), label(`${text}!`, { trains: false })], [text]);
+  assert.deepEqual([learned(held), held.judges], [[FIRST], []]);
+  const denied = {
+    ...content,
+    intents: content.intents.map((intent) => ({ ...intent, not: { en: ['no wrapping for me please'] } })),
+  };
+  const judge = label('no wrapping for me, please', { trains: false, intent: 'none' });
+  assert.deepEqual(examplesOf(denied, new Map(), [judge]).judges, []);
+});
+
 test('each thing that is taught counts once, whatever way it came', () => {
   const before = examplesOf(content, new Map(), []).taught;
   const text = 'could you put a ribbon around it';

@@ -11,6 +11,7 @@ import {
   stumble,
   type TrainingJob,
   underWay,
+  unlessStopped,
   type Verdict,
 } from '../../../functions/training/job/job.ts';
 
@@ -78,6 +79,17 @@ test('somebody ends it: at once where nobody works on it, and else when its work
   assert.equal(stop(move(claimed(fresh(), 'a', 2_000), 'failed', 3_000), kim, 4_000), null);
 });
 
+test('what was ended while it was judged or pushed has ended; what failed before and went on has no reason any more', () => {
+  const stopping = stop(claimed(fresh(), 'a', 2_000), kim, 2_050)!;
+  const after = unlessStopped(stopping, 3_000, (job) => judged(job, [], verdict(), 3_000));
+  assert.deepEqual([after.state, after.steps.at(-1)!.by], ['cancelled', 'Kim']);
+  const pushing = stop(claimed(judged(claimed(fresh(), 'a', 2_000), [], verdict(), 2_100), 'b', 2_200), kim, 2_250)!;
+  const pushed = unlessStopped(pushing, 3_000, (job) => move(job, 'pushed', 3_000, { digest: 'sha256:1' }));
+  assert.deepEqual([pushed.state, pushed.digest], ['cancelled', null]);
+  const stumbled = claimed(stumble(claimed(fresh(), 'a', 2_000), 'cosmos: no answer', 2_100), 'b', 2_200);
+  assert.equal(judged(stumbled, [], verdict(), 2_300).reason, null);
+});
+
 test('versions are those of the second, and greater than any before', () => {
   const at = (text: string) => queued({ by: null, why: 'time', changes: 1, content: 'c' }, Date.parse(text)).version;
   assert.equal(at('2026-11-28T06:37:05.400Z'), '2026-11-28-063705');
@@ -101,4 +113,5 @@ test('it begins by itself when enough was taught and nobody is at it, or at its 
   assert.equal(due(taught(1), { ...daily, at: '03:50' }, now), null);
   assert.equal(due(taught(1, 61_000, now - 5 * 60_000), daily, now), null, 'once a day');
   assert.equal(due(taught(1, 61_000, now - 20 * 60_000), daily, now), 'time', 'one before its time does not count');
+  assert.equal(due(taught(50, 120_000, now - 90_000), rule, now), null, 'what has failed is not begun again and again');
 });

@@ -68,6 +68,9 @@ test('the FAQ has its own say; messages that most are understood otherwise, and 
   const refused = verdictOf(asked(perfect, perfect, { faq }), gates);
   assert.deepEqual([refused.mayPass, /^the FAQ: /.test(refused.reasons[0]!)], [false, true]);
 
+  const unasked = verdictOf(asked(perfect, perfect, { faq: { ...faq, before: null } }), gates);
+  assert.deepEqual([unasked.mayPass, unasked.reasons], [true, ['the FAQ that is live could not be asked']]);
+
   const log = { before: Array(100).fill('hours'), after: [...Array(40).fill('hours'), ...Array(60).fill('returns')] };
   assert.match(verdictOf(asked(perfect, perfect, { log }), gates).reasons.join(), /60 of the last 100 messages/);
   const few = { before: log.before.slice(60), after: log.after.slice(60) };

@@ -100,12 +100,12 @@ function Measured({ evidence, isShadow }: { evidence: NonNullable<Shown['evidenc
   const rows: [string, string, string][] = [
     [say('noAnswerInTime'), rate(failed, asked), '–'],
     ['p95', duration(p95.ramp), duration(p95.live)],
-    [say('not_understood'), rate(ramp.missed, ramp.turns), rate(live.missed, live.turns)],
+    [say('not_understood'), rate(ramp.missed, ramp.conversations), rate(live.missed, live.conversations)],
     ...(isShadow
       ? ([[say('otherwise'), rate(differed, asked - failed), '–']] as [string, string, string][])
       : ([
-          [say('handed_over'), rate(ramp.handedOver, ramp.turns), rate(live.handedOver, live.turns)],
-          [say('reason_thumbs_down'), rate(ramp.down, ramp.turns), rate(live.down, live.turns)],
+          [say('handed_over'), rate(ramp.handedOver, ramp.conversations), rate(live.handedOver, live.conversations)],
+          [say('reason_thumbs_down'), rate(ramp.down, ramp.conversations), rate(live.down, live.conversations)],
         ] as [string, string, string][])),
   ];
   return (

@@ -30,8 +30,9 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
     );
     changes.value += 1;
   };
-  const ramp = async (action: RampAction, release: string) => {
-    problem.value = await act(() => api.POST('/api/admin/releases/ramp', { body: { action, release } }), 1);
+  const ramp = async (action: RampAction, release: string, step?: number) => {
+    const body = { action, release, ...(step !== undefined && { step }) };
+    problem.value = await act(() => api.POST('/api/admin/releases/ramp', { body }), 1);
     changes.value += 1;
   };
   const isRamped = data?.ramp !== null && ['running', 'waiting', 'swapping'].includes(data?.ramp?.state ?? '');
@@ -81,7 +82,7 @@ export function Releases({ me }: { me: Schemas['Me'] }) {
         <Ramp
           ramp={data.ramp}
           title={titleOf(data.releases, data.ramp.release)}
-          act={mayRelease ? (action) => void ramp(action, data.ramp!.release) : null}
+          act={mayRelease ? (action) => void ramp(action, data.ramp!.release, data.ramp!.step) : null}
         />
       )}
       {asked.value && stands && (
