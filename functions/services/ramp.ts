@@ -162,7 +162,8 @@ async function both<T, U>(asked: RampShare, ramp: () => Promise<T | null>, other
   const timer = setTimeout(late.resolve, SHADOW_MS, undefined);
   const own = await Promise.race([shadow, late.promise]);
   clearTimeout(timer);
-  if (own === undefined) asked.failed = true;
+  // It was asked all the same, and took at least so long.
+  if (own === undefined) Object.assign(asked, { failed: true, ms: (asked.liveMs ?? 0) + SHADOW_MS });
   return { own: own ?? null, other: answers };
 }
 
