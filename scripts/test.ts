@@ -14,16 +14,20 @@ const HELP = `npm test: builds, then runs every test
   npm test                       all of them
   npm test -- quick              those that start no platform, browser, registry or training: under a minute
   npm test -- channel chaos      files whose path contains one of the words
+  npm test -- --long training    with what is left out for its time (npm run test:loop)
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { help: { type: 'boolean', short: 'h' } },
+  options: { long: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
 });
 if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
+
+// Read by the tests that have a long version.
+if (values.long) process.env.LONG = '1';
 
 const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
 if (!existsSync(chromium)) {
@@ -66,6 +70,8 @@ const long = [
   'release/server',
   'outage',
   'e2e/console',
+  'platform/training',
+  'platform/ramp',
   'platform/releases',
   'local/start',
   'local/watch',
@@ -77,7 +83,7 @@ const long = [
 ];
 const rank = (file: string) => (long.findIndex((word) => file.includes(word)) + long.length + 1) % (long.length + 1);
 files.sort((a, b) => rank(a) - rank(b));
-const tests = run({ cwd: root, files: files.map((file) => join(root, file)), concurrency: 4, timeout: 240_000 });
+const tests = run({ cwd: root, files: files.map((file) => join(root, file)), concurrency: 4, timeout: 400_000 });
 tests.on('test:fail', () => {
   process.exitCode = 1;
 });

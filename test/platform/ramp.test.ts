@@ -85,7 +85,6 @@ async function ready(behaviour: Behaviour): Promise<{ id: string; digest: string
 
 describe('a ramp', () => {
   for (const [what, asked, reason] of [
-    ['late', { after: 0, slow: 3_000 }, /did not answer \d+ in time/],
     ['wrongly', { after: 0, wrong: true }, /are understood otherwise/],
     ['not at all', { after: 0, ends: true }, /did not answer \d+ in time/],
     [

@@ -229,6 +229,8 @@ describe('a training', () => {
     assert.equal((await staff(['viewer'], 'POST', 'trainings', {})).status, 403);
   });
 
+  // Of the long version alone (npm run test:loop): what is said of such a model is in test/functions/training/verdict.test.ts.
+  if (!process.env.LONG) return;
   test('of content that mixes up what customers mean stays where it is, and nobody may let it go on', async () => {
     const { items } = (await editor('GET', 'content')).body;
     const intents = items.filter(
