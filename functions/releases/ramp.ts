@@ -28,7 +28,7 @@ export interface Ramp {
   history: { share: number; at: number; by?: string; note?: string; evidence?: Evidence }[];
 }
 
-export type RampState =
+type RampState =
   | 'running'
   /** A person has to say whether it goes on; the share stays. */
   | 'waiting'

@@ -18,7 +18,7 @@ export interface Replay {
 }
 
 /** So many turns were understood as one thing, and are as another now. */
-export interface Movement {
+interface Movement {
   before: string;
   after: string;
   count: number;
