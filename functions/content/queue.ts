@@ -59,6 +59,14 @@ export function groupId(text: string, locale: string): string {
     .digest('base64url');
 }
 
+/** What a customer wrote, by itself, whether it needs a look or not; null: of this nothing can be said. */
+export function groupOf(turn: Reviewed): Group | null {
+  const outcome = outcomeOf(turn);
+  if (outcome === null || turn.text.trim() === '' || turn.text.length > LENGTH) return null;
+  const { text, locale } = turn;
+  return { id: groupId(text, locale), text, locale, reasons: reasonsOf(turn), turns: [turn] };
+}
+
 /** Groups of turns that need a look, those that need it most first. */
 export function groupsOf(turns: Iterable<Reviewed>): Group[] {
   const groups = new Map<string, Group>();

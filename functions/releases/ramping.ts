@@ -1,4 +1,5 @@
 import { type AuditEntry, beginAudit, readAudit } from '../services/audit.ts';
+import { hasOperators, tellOperators } from '../services/operators.ts';
 import { sendRelease } from '../services/queues.ts';
 import { evidenceOf, ramps, readRamp } from '../services/ramp.ts';
 import { listReleases, releases } from '../services/releases.ts';
@@ -54,7 +55,7 @@ export async function beginRamp(by: string | null, asked?: string): Promise<Ramp
     },
   });
   if (!begun) throw new SwapRefused('a ramp is under way already');
-  said(begun);
+  await said(begun);
   await releases.change(staged.id, {
     transition: (release) => [release && { ...release, ramped: true as const }, undefined],
   });
@@ -81,7 +82,7 @@ export async function steerRamp(how: { to: 'stop' } | { to: 'continue'; step: nu
     },
   });
   if (!steered) throw new SwapRefused('no such ramp is under way, or it is at another step by now');
-  said(steered);
+  await said(steered);
   if (!isActive(steered)) await wakeWaiting();
   return steered;
 }
@@ -132,7 +133,7 @@ async function record(seen: Ramp, change: (ramp: Ramp) => Ramp): Promise<Ramp | 
     },
   });
   if (!after || (after.state === seen.state && after.step === seen.step)) return after;
-  said(after);
+  await said(after);
   if (isActive(after)) return after;
   // What has failed in front of customers must not go live by mistake.
   if (after.state === 'stopped') await failRelease(after);
@@ -140,10 +141,15 @@ async function record(seen: Ramp, change: (ramp: Ramp) => Ramp): Promise<Ramp | 
   return after;
 }
 
-function said(ramp: Ramp): void {
-  const { digest, state, reasons } = ramp;
-  const reason = reasons[0] ?? null;
-  log(state === 'stopped' ? 'error' : 'info', 'ramp', { digest, share: shareOf(ramp), state, reason });
+/** In the log, and to operators, who hear of each step. */
+async function said(ramp: Ramp): Promise<void> {
+  const { digest, state, reasons, models, evidence } = ramp;
+  const [share, reason] = [shareOf(ramp), reasons[0] ?? null];
+  log(state === 'stopped' ? 'error' : 'info', 'ramp', { digest, share, state, reason });
+  if (!hasOperators()) return;
+  const named = Object.entries(models).map((one) => one.join(' '));
+  const text = `Ramp of ${named.join(', ')}: ${state}, ${Math.round(100 * share)}%${reason ? ` (${reason})` : ''}`;
+  await tellOperators({ event: 'ramp', text, state, digest, share, reasons, evidence });
 }
 
 const stoppedItself = ({ history }: Ramp): boolean => history.at(-1)?.by === undefined;

@@ -81,7 +81,7 @@ export async function nextReviews(by: Agent, count: number, now: number): Promis
   const given: Group[] = [];
   for (const group of await groups(now)) {
     if (given.length >= count) break;
-    if (await claim(group, by, now)) given.push(group);
+    if (await takeReview(group, by, now)) given.push(group);
   }
   return given;
 }
@@ -90,7 +90,8 @@ export async function waitingReviews(now: number): Promise<number> {
   return (await groups(now)).length;
 }
 
-async function claim({ id, text, locale, turns }: Group, by: Agent, now: number): Promise<boolean> {
+/** Gives it to one person; false where somebody else has it, or has said something of it. */
+export async function takeReview({ id, text, locale, turns }: Group, by: Agent, now: number): Promise<boolean> {
   return await documents.change<boolean>(id, {
     transition: (review) => {
       if (review?.decision || (review?.claim && review.claim.until > now && review.claim.by !== by.id))

@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
-import { blobContainers } from '../../functions/services/stores.ts';
+import { blobContainers, poisonOf, queues } from '../../functions/services/stores.ts';
 import { type Spawned, spawnNode, waitFor } from './processes.ts';
 
 /**
- * Stands for Azure Storage (blobs and queues): Azurite, with the containers that infra/ makes in Azure. Leaves out
+ * Stands for Azure Storage (blobs and queues): Azurite, with the containers and queues that infra/ makes in Azure. Leaves out
  * identities: it takes the well-known key of a development account.
  */
 const ACCOUNT = 'devstoreaccount1';
@@ -40,7 +40,10 @@ export async function startAzurite(
   const spawned = spawnNode('azurite', [script, ...options.map(String), ...quiet], process.env, logs);
   const ready = async () => {
     const retryOptions = { maxTries: 1, tryTimeoutInMs: 1_000 };
-    await QueueServiceClient.fromConnectionString(connection, { retryOptions }).getProperties();
+    const service = QueueServiceClient.fromConnectionString(connection, { retryOptions });
+    await service.getProperties();
+    for (const name of queues)
+      for (const one of [name, poisonOf(name)]) await service.getQueueClient(one).createIfNotExists();
     const blobs = BlobServiceClient.fromConnectionString(connection, { retryOptions });
     for (const name of Object.keys(blobContainers)) await blobs.getContainerClient(name).createIfNotExists();
     return true;

@@ -39,7 +39,7 @@ export function watch(page: Page): Page {
     if (/Content Security Policy|Trusted/.test(message.text())) refused.push(message.text());
   });
   page.on('pageerror', (error) => thrown.push(error.message));
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(40_000);
   return page;
 }
 

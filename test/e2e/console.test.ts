@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { BlobServiceClient } from '@azure/storage-blob';
 import type { Page } from 'playwright-core';
 import { conversationId, turnId, userId } from '../../functions/conversation/identifier.ts';
+import { claim, judged, queued } from '../../functions/training/job/job.ts';
 import { pushFake } from '../platform/fake-server.ts';
 import { eventually, request, say, unique, usePlatform } from '../platform/fixture.ts';
 import { accessible, outside, pictured, refused, staff as signedIn, thrown } from './browser.ts';
@@ -315,6 +317,18 @@ describe('the console in a browser', () => {
     await page.locator('.cards .card .line', { hasText: 'ready' }).waitFor({ timeout: 60_000 });
     assert.equal(await vera.page.getByRole('button', { name: 'Make it live' }).count(), 0);
     await accessible(page, 'releases');
+    // First in shadow, and back: nothing else may be done with it meanwhile.
+    await page.getByRole('button', { name: 'Ramp it' }).click();
+    const ramp = page.getByRole('region', { name: 'Ramp' });
+    await ramp.getByText('It is asked, and not answered with.').waitFor();
+    await page
+      .getByText(/A ramp is under way, at 0%/)
+      .first()
+      .waitFor();
+    await accessible(page, 'a ramp');
+    await ramp.getByRole('button', { name: 'Back to nobody' }).click();
+    await ramp.getByRole('button', { name: 'Yes: what is live answers everybody' }).click();
+    await ramp.getByText('stopped by Rita Releaser', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Make it live' }).and(page.locator(':enabled')).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Make it live' }).click();
     await page.locator('.cards .card .line', { hasText: 'live' }).waitFor({ timeout: 60_000 });
@@ -329,6 +343,65 @@ describe('the console in a browser', () => {
     assert.match((await ada.locator('tr', { hasText: 'made a release live' }).first().textContent())!, /Rita Releaser/);
   });
 
+  test('a training that waits for a person: why, its curve, what is taken for what, and who may let it go on', async () => {
+    const { platform } = fixture;
+    const queuedAt = Date.now() - 90_000;
+    const report = {
+      threshold: 0.5,
+      confusion: [
+        { text: 'do you wrap gifts', intent: 'gift_wrap', label: 'gift_wrap', score: 0.97 },
+        { text: 'can it be a present', intent: 'gift_wrap', label: 'gift_card', score: 0.71 },
+        { text: 'a card for my mum', intent: 'gift_card', label: 'gift_card', score: 0.9 },
+      ],
+      judged: [{ text: 'wrap it nicely', intent: 'gift_wrap', before: 'gift_wrap', after: 'gift_card' }],
+    };
+    const trained = judged(
+      claim(queued({ by: null, why: 'changes', changes: 21, content: 'c' }, queuedAt), 'worker', queuedAt, 60_000)!,
+      [],
+      {
+        intents: null,
+        faq: null,
+        worse: [{ intent: 'gift_wrap', of: 10, before: 9, after: 5 }],
+        log: { compared: 40, changed: 3 },
+        ece: 0.04,
+        reasons: ['of 10 utterances of “gift_wrap” 5 are right, and 9 are with what is live'],
+        mayPass: true,
+      },
+      queuedAt + 60_000,
+    );
+    const losses = [0.1, 0.4, 0.7, 1].map((share) => ({ share, loss: 3 - 2 * share }));
+    await platform.cosmos.client
+      .database('maru')
+      .container('trainings')
+      .items.create({ ...trained, losses });
+    await BlobServiceClient.fromConnectionString(platform.azurite.connection)
+      .getContainerClient('trainings')
+      .getBlockBlobClient(`${trained.id}/report.json`)
+      .uploadData(Buffer.from(JSON.stringify(report)));
+
+    const { page: eddie } = await staff('Eddie Editor', 'training');
+    await eddie.getByText('waits for a person').first().waitFor();
+    assert.equal(await eddie.getByRole('button', { name: 'Stage it all the same' }).count(), 0, 'a releaser does');
+    const { page } = await staff('Ada Admin', 'training');
+    await page.getByText(/5 are right, and 9 are with what is live/).waitFor();
+    await page.getByRole('img', { name: /Loss 1\.00/ }).waitFor();
+    await accessible(page, 'training');
+    await page.getByRole('link', { name: 'Report' }).click();
+    await page.getByRole('button', { name: 'gift_wrap → gift_card: 1' }).click();
+    await page.getByText('can it be a present').waitFor();
+    await page.getByText('wrap it nicely').waitFor();
+    await accessible(page, 'the report of a training');
+    await page.getByRole('navigation').getByRole('link', { name: 'Training' }).click();
+    await page.getByRole('button', { name: 'Stage it all the same' }).click();
+    await page.getByText('judged', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'End it' }).click();
+    await page.getByText('ended', { exact: true }).first().waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Train now' }).isDisabled(), true, 'nothing trains here');
+    const { page: audit } = await staff('Ada Admin', 'people');
+    await audit.locator('tr', { hasText: 'let a training go on' }).first().waitFor();
+    await audit.locator('tr', { hasText: 'ended a training' }).first().waitFor();
+  });
+
   test('each page on a phone, in Korean and in the dark', async () => {
     const { page } = await staff('Ada Admin', 'today', PHONE);
     await page.locator('.tiles').waitFor();
@@ -337,6 +410,7 @@ describe('the console in a browser', () => {
     for (const [path, there] of [
       ['conversations', '.turns li'],
       ['incidents', '.filters'],
+      ['training', '.cards li'],
       ['releases', '.cards li'],
       ['people', 'form'],
       ['bot', '.list li'],

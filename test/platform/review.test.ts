@@ -160,3 +160,22 @@ test('what a customer says of themselves is nowhere but in the conversation: not
   for (const text of kept)
     for (const detail of details) assert.ok(!text.includes(detail), `${detail} in ${text.slice(0, 200)}`);
 });
+
+test('somebody labels what they came across, whether it needs a look or not; nobody else has it meanwhile', async () => {
+  const { platform } = fixture;
+  await say(platform, unique('labelled'), 'what are your opening hours on sundays?');
+  const turn = await eventually(async () => {
+    const { turns } = (await staff('Vera', 'GET', 'turns?text=sundays', undefined, ['viewer'])).body;
+    return turns[0];
+  });
+  const { conversationId, turnId } = turn;
+  const ask = (name: string) => staff(name, 'POST', 'review', { turn: { conversationId, turnId } });
+  const { items } = (await ask('Eddie')).body;
+  assert.equal(items[0].text, 'what are your opening hours on sundays?');
+  assert.equal((await ask('Ada')).body.code, 'content_changed');
+  assert.equal((await label('Eddie', items[0].id, { kind: 'intent', intent: 'store_hours' })).status, 200);
+  assert.equal((await ask('Eddie')).status, 409, 'it was said already');
+  const gone = { conversationId, turnId: `turn.${'0'.repeat(43)}` };
+  assert.equal((await staff('Eddie', 'POST', 'review', { turn: gone })).status, 404);
+  assert.equal((await staff('Eddie', 'POST', 'review', { turn: { conversationId: 'x', turnId: '../y' } })).status, 400);
+});

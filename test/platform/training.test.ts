@@ -1,74 +1,25 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { Role } from '../../functions/services/sign-in.ts';
 import type { TrainingJob } from '../../functions/training/job/job.ts';
-import { buildFunctions } from '../../scripts/build/functions.ts';
-import { ensureBotModels } from '../../scripts/local/bot-models.ts';
-import { asStaff, eventually, request, root, say, unique, usePlatform } from './fixture.ts';
+import { asStaff, eventually, request, say, unique, usePlatform } from './fixture.ts';
+import { learningBot, MISSING, releaseServer } from './learning-bot.ts';
 
 /**
- * The way from what people teach to what the bot understands, by the built app, with a registry and two slots. The bot is the clinic's with few
- * utterances, and without what its customers will ask for. Each test goes on where the one before it ended.
+ * The way from what people teach to what the bot understands, by the built app, with a registry and two slots. Each test goes on where the one
+ * before it ended. With ramps, and a gateway that is killed again and again: loop.test.ts.
  */
-// In the repository: the built app finds what runs models from there.
-await mkdir(join(root, '.local'), { recursive: true });
-const folder = await mkdtemp(join(root, '.local/training-test-'));
-const [app, bot] = [join(folder, 'functions'), join(folder, 'bot')];
-/** What customers will ask for. */
-const MISSING = 'parking';
-const UTTERANCES = 8;
-const KEPT = new Set(
-  'greeting goodbye thanks yes no help person back_to_bot appointment_book appointment_cancel appointment_list opening_hours location first_visit fees none'.split(
-    ' ',
-  ),
-);
-
-type Intent = { name: string; utterances: Record<string, string[]> } & Record<string, unknown>;
-const { asked, others, parking } = await shortBot();
-await buildFunctions({ target: app, bot });
-const models = await ensureBotModels(join(folder, 'models'), () => {}, bot);
+const { options, asked, others, missing, remove } = await learningBot();
 
 /** Where each customer has asked. */
 const conversations = new Map<string, string>();
 
 const fixture = usePlatform(
   { TRAINING_QUIET_SECONDS: '2' },
-  async ({ settings }) => {
-    const env = { ...process.env, ...settings, NODE_TEST_CONTEXT: undefined };
-    const file = join(root, 'scripts/release/index.ts');
-    await new Promise<void>((done, failed) => {
-      execFile(process.execPath, [file, '--server'], { env, cwd: root }, (error) => (error ? failed(error) : done()));
-    });
-  },
-  { models, app, bot: join(root, 'examples/clinic'), slots: true, training: true },
+  async ({ settings }) => await releaseServer(settings),
+  options,
 );
-after(() => rm(folder, { recursive: true, force: true }));
-
-/** Writes the bot's folder; gives what customers will ask, and the intent that is meant. */
-async function shortBot(): Promise<{ asked: string[]; others: string[]; parking: Intent }> {
-  await cp(join(root, 'examples/clinic'), bot, { recursive: true });
-  await rm(join(bot, 'stories'), { recursive: true });
-  const intents = JSON.parse(await readFile(join(bot, 'intents.json'), 'utf8')) as Intent[];
-  const parking = intents.find(({ name }) => name === MISSING)!;
-  const asked = [...parking.utterances.en!.slice(0, 23), 'is there a car park', 'where do i leave my car'];
-  const held: string[] = ['text,intent'];
-  // A few of them: what is looked at is the way, and not how well.
-  const rest = intents.filter(({ name }) => KEPT.has(name));
-  for (const { name, utterances } of rest)
-    for (const [tag, texts] of Object.entries(utterances)) {
-      utterances[tag] = texts.slice(0, tag === 'en' ? UTTERANCES : 2);
-      const few = tag === 'en' ? texts.slice(UTTERANCES, UTTERANCES + 3) : [];
-      if (name !== 'none') held.push(...few.map((text) => `"${text.replaceAll('"', '""')}",${name}`));
-    }
-  await writeFile(join(bot, 'intents.json'), JSON.stringify(rest, null, 2));
-  await mkdir(join(bot, 'held-out'));
-  await writeFile(join(bot, 'held-out/all.csv'), held.join('\n'));
-  const others = rest.flatMap(({ utterances }) => utterances.en!.slice(4, 6)).slice(0, 40);
-  return { asked, others, parking };
-}
+after(remove);
 
 const staff = (roles: readonly Role[], method: string, path: string, body?: unknown) =>
   asStaff(fixture.platform, { name: 'Eddie', roles }, method, path, body);
@@ -106,13 +57,7 @@ describe('a bot that lacks an intent', () => {
       );
     }
 
-    const { utterances, answers, suggestions: _, ...intent } = parking;
-    const value = {
-      ...intent,
-      answers,
-      utterances: { en: utterances.en!.slice(24), ja: utterances.ja!.slice(0, 2) },
-    };
-    assert.equal((await editor('PUT', `content/items/intent.${MISSING}`, { value, etag: null })).status, 200);
+    assert.equal((await editor('PUT', `content/items/intent.${MISSING}`, { value: missing, etag: null })).status, 200);
     const { drafts } = (await editor('GET', 'content')).body;
     const published = await editor('POST', 'content/publish', { note: 'parking', drafts });
     assert.equal(published.status, 200, JSON.stringify(published.body));

@@ -1,8 +1,11 @@
 import type { HttpRequest } from '@azure/functions';
-import type { Group } from '../../content/queue.ts';
+import { type Group, groupOf } from '../../content/queue.ts';
+import type { Agent } from '../../conversation/document.ts';
+import { storedConversationId, storedTurnId } from '../../conversation/identifier.ts';
 import { audited } from '../../services/audit.ts';
+import { readTurn } from '../../services/call-log.ts';
 import { published, readDraft, Stale } from '../../services/content.ts';
-import { decide, nextReviews, readReview, undo, waitingReviews } from '../../services/reviews.ts';
+import { decide, nextReviews, readReview, takeReview, undo, waitingReviews } from '../../services/reviews.ts';
 import { Problem } from '../problem.ts';
 import { json, read, readJson, staffRoute } from '../route.ts';
 import * as schemas from './schemas.ts';
@@ -16,14 +19,15 @@ export const postNext = staffRoute(
   'admin.review',
   {
     summary: 'What most needs a person\u2019s look of what customers wrote: the next two, given to nobody else',
-    body: schemas.nothing,
+    body: schemas.reviewNext,
     answers: { 200: { description: 'The next, and what may be said of them.', schema: schemas.reviews } },
-    problems: ['unavailable'],
+    problems: ['not_found', 'content_changed', 'invalid_message', 'unavailable'],
   },
   async (request, principal) => {
-    await readJson(request, schemas.nothing);
+    const { turn } = await readJson(request, schemas.reviewNext);
     const now = Date.now();
     const by = agentOf(principal);
+    const first = turn ? await wanted(by, turn, now) : [];
     const [items, waiting, { content }] = [
       await nextReviews(by, GIVEN, now),
       await waitingReviews(now),
@@ -31,12 +35,29 @@ export const postNext = staffRoute(
     ];
     const known = new Set(content.intents.map(({ name }) => name));
     return json(200, {
-      items: items.map((group) => shown(group, known)),
+      items: [...first, ...items.filter(({ id }) => first.every((one) => one.id !== id))].map((group) =>
+        shown(group, known),
+      ),
       waiting,
       intents: content.intents.map(({ name }) => name).sort(),
     });
   },
 );
+
+/** What somebody wants to say something of, given to them alone. */
+async function wanted(
+  by: Agent,
+  { conversationId, turnId }: { conversationId: string; turnId: string },
+  now: number,
+): Promise<Group[]> {
+  const [conversation, id] = [storedConversationId(conversationId), storedTurnId(turnId)];
+  const turn = conversation && id ? await readTurn(conversation, id) : null;
+  const group = turn && groupOf(turn);
+  if (!group) throw new Problem('not_found', 'There is no such message, or nothing that a label could be said of.');
+  if (!(await takeReview(group, by, now)))
+    throw new Problem('content_changed', 'A colleague has it, or something was said of it already.');
+  return [group];
+}
 
 /** POST /api/admin/review/{reviewId} */
 export const postReview = staffRoute(

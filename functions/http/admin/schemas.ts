@@ -619,6 +619,14 @@ export const effect = z
   .meta({ id: 'ContentEffect' });
 
 export const review = z.object({ reviewId: z.string().regex(/^[\w-]{43}$/, 'must be the id of a text to look at') });
+export const reviewNext = z
+  .strictObject({
+    turn: z
+      .strictObject({ conversationId: stored('conversation'), turnId: stored('turn') })
+      .optional()
+      .meta({ description: 'What somebody wants to say something of first, whether it needs it or not.' }),
+  })
+  .meta({ id: 'ReviewNext' });
 export const reviews = z
   .object({
     items: z.array(

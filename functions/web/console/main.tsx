@@ -115,7 +115,7 @@ function Pages({ me }: { me: Schemas['Me'] }) {
           <Route path="/console/desk" component={Desk} me={me} />
           <Route path="/console/desk/:id" component={Desk} me={me} />
           <Route path="/console/conversations" component={Conversations} me={me} />
-          <Route path="/console/conversations/:id" component={Conversation} />
+          <Route path="/console/conversations/:id" component={Conversation} me={me} />
           <Route path="/console/review" component={Review} />
           <Route path="/console/bot" component={Bot} me={me} />
           <Route path="/console/bot/:id" component={Bot} me={me} />

@@ -345,6 +345,7 @@ const texts = {
   noLongerUnderstood: { en: 'No longer understood', ko: '이제 이해 못 함' },
   understoodOtherwise: { en: 'Otherwise', ko: '다르게 이해함' },
   before: { en: 'Then', ko: '이전' },
+  labelIt: { en: 'Say what it means', ko: '의미 지정하기' },
   itMeans: { en: 'It means', ko: '실제 의미' },
   liveModel: { en: 'Live', ko: '운영 모델' },
   trainedModel: { en: 'Trained', ko: '학습한 모델' },

@@ -9,7 +9,7 @@ import { Trouble } from '../trouble.tsx';
 type Turn = Schemas['LoggedConversation']['turns'][number];
 
 /** A conversation as its user saw it, and beside each turn what the bot made of it. */
-export function Conversation({ id }: { id: string }) {
+export function Conversation({ id, me }: { id: string; me: Schemas['Me'] }) {
   const { query } = useLocation();
   const older = useSignal<Turn[]>([]);
   const hasMore = useSignal(true);
@@ -23,6 +23,7 @@ export function Conversation({ id }: { id: string }) {
     });
   const loaded = useLoaded(id, () => ask());
   const { data, problem } = loaded.value;
+  const mayLabel = me.roles.includes('editor') || me.roles.includes('admin');
   const turns = [...older.value, ...(data?.turns ?? [])];
   useEffect(() => {
     if (data && query.turn) document.getElementById(query.turn)?.scrollIntoView({ block: 'center' });
@@ -52,6 +53,11 @@ export function Conversation({ id }: { id: string }) {
           <li key={turn.turnId} id={turn.turnId} aria-current={turn.turnId === query.turn ? 'true' : undefined}>
             <Said turn={turn} />
             {!turn.by && <Known turn={turn} />}
+            {mayLabel && !turn.by && turn.text && !turn.label && (
+              <a class="small" href={`/console/review?conversation=${id}&turn=${turn.turnId}`}>
+                {say('labelIt')}
+              </a>
+            )}
           </li>
         ))}
       </ol>

@@ -13,7 +13,11 @@ const NONE = 'none';
 
 /** What customers wrote that most needs a look: one key says what it means, and the next is there already. */
 export function Review() {
-  const { route } = useLocation();
+  const { route, query } = useLocation();
+  // What somebody came to say something of.
+  const first = useRef(
+    query.conversation && query.turn ? { conversationId: query.conversation, turnId: query.turn } : null,
+  );
   const items = useSignal<Item[] | null>(null);
   const waiting = useSignal(0);
   const intents = useSignal<string[]>([]);
@@ -29,8 +33,16 @@ export function Review() {
   const refill = async () => {
     if (isAsking.current) return;
     isAsking.current = true;
-    const found = await once(() => api.POST('/api/admin/review', { body: {} }));
+    const turn = first.current;
+    first.current = null;
+    const found = await once(() => api.POST('/api/admin/review', { body: turn ? { turn } : {} }));
     isAsking.current = false;
+    // It can't be said any more: what else needs a look can.
+    if (turn && found.problem) {
+      await refill();
+      problem.value = found.problem;
+      return;
+    }
     problem.value = found.problem;
     if (!found.data) return;
     const over = new Set(done.value.map(({ id }) => id));

@@ -102,6 +102,7 @@ function Moved({ id, movement: { before, after } }: { id: string; movement: Move
         {data?.turns.map((turn) => (
           <li key={turn.turnId} lang={turn.locale}>
             <a href={`/console/conversations/${turn.conversationId}?turn=${turn.turnId}`}>{turn.text}</a>{' '}
+            <a href={`/console/review?conversation=${turn.conversationId}&turn=${turn.turnId}`}>{say('labelIt')}</a>{' '}
             <span class="quiet-text">
               {percent(turn.before)} → {percent(turn.after)} · {moment(turn.answeredAt)}
             </span>
