@@ -160,7 +160,7 @@ export interface TrainingReport {
   threshold: number;
 }
 
-/** Throws Unavailable, also where it is not there any more. */
+/** Throws Unavailable, and Rejected where it is not there any more. */
 export async function readExamples(id: string): Promise<Examples> {
   const found = await readJson(`${id}/examples.json`);
   if (!found) throw new Rejected('trainings', 'what it was to learn from is not there any more');

@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildFunctions } from '../../scripts/build/functions.ts';
 import { ensureBotModels } from '../../scripts/local/bot-models.ts';
 import type { PlatformOptions } from '../../scripts/local/platform.ts';
-import { root } from './fixture.ts';
+import { type Answer, eventually, root } from './fixture.ts';
 
 /** What customers will ask for, and the bot does not know. */
 export const MISSING = 'parking';
@@ -69,4 +70,25 @@ export async function releaseServer(settings: Record<string, string>): Promise<v
   await new Promise<void>((done, failed) => {
     execFile(process.execPath, [file, '--server'], { env, cwd: root }, (error) => (error ? failed(error) : done()));
   });
+}
+
+type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>;
+
+/** Somebody publishes what is missing, and says of twenty of the customers' messages that they mean it: `ask` is an editor's. */
+export async function teach(ask: Ask, { asked, missing }: Pick<LearningBot, 'asked' | 'missing'>): Promise<void> {
+  assert.equal((await ask('PUT', `content/items/intent.${MISSING}`, { value: missing, etag: null })).status, 200);
+  const { drafts } = (await ask('GET', 'content')).body;
+  const published = await ask('POST', 'content/publish', { note: MISSING, drafts });
+  assert.equal(published.status, 200, JSON.stringify(published.body));
+  const wanted = new Set(asked.slice(0, 20));
+  let labelled = 0;
+  await eventually(async () => {
+    const { items } = (await ask('POST', 'review', {})).body;
+    for (const { id, text } of items) {
+      const decision = wanted.has(text) ? { kind: 'intent', intent: MISSING } : { kind: 'skip' };
+      if (decision.kind === 'intent') labelled += 1;
+      assert.equal((await ask('POST', `review/${id}`, decision)).status, 200);
+    }
+    return labelled >= 16 && items.length === 0;
+  }, 60);
 }

@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoggedTurn } from '../../functions/services/call-log.ts';
 import { asStaff, eventually, unique, usePlatform } from './fixture.ts';
-import { learningBot, MISSING, releaseServer } from './learning-bot.ts';
+import { learningBot, MISSING, releaseServer, teach } from './learning-bot.ts';
 
 /**
  * The whole loop, by itself: customers ask for what the bot does not know, a person labels twenty, it trains, is staged, ramped under load and
@@ -104,20 +104,7 @@ if (process.env.LONG) {
         });
       await eventually(async () => (await rate()).ok);
     }
-    assert.equal((await editor('PUT', `content/items/intent.${MISSING}`, { value: missing, etag: null })).status, 200);
-    const { drafts } = (await editor('GET', 'content')).body;
-    assert.equal((await editor('POST', 'content/publish', { note: 'parking', drafts })).status, 200);
-    const wanted = new Set(asked.slice(0, 20));
-    let labelled = 0;
-    await eventually(async () => {
-      const { items } = (await editor('POST', 'review', {})).body;
-      for (const { id, text } of items) {
-        const decision = wanted.has(text) ? { kind: 'intent', intent: MISSING } : { kind: 'skip' };
-        if (decision.kind === 'intent') labelled += 1;
-        assert.equal((await editor('POST', `review/${id}`, decision)).status, 200);
-      }
-      return labelled >= 16 && items.length === 0;
-    }, 60);
+    await teach(editor, { asked, missing });
 
     // Customers go on talking, whatever happens.
     const talking: Promise<Answered>[] = [];

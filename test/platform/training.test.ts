@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import type { Role } from '../../functions/services/sign-in.ts';
 import type { TrainingJob } from '../../functions/training/job/job.ts';
 import { asStaff, eventually, request, say, unique, usePlatform } from './fixture.ts';
-import { learningBot, MISSING, releaseServer } from './learning-bot.ts';
+import { learningBot, MISSING, releaseServer, teach } from './learning-bot.ts';
 
 /**
  * The way from what people teach to what the bot understands, by the built app, with a registry and two slots. Each test goes on where the one
@@ -57,22 +57,7 @@ describe('a bot that lacks an intent', () => {
       );
     }
 
-    assert.equal((await editor('PUT', `content/items/intent.${MISSING}`, { value: missing, etag: null })).status, 200);
-    const { drafts } = (await editor('GET', 'content')).body;
-    const published = await editor('POST', 'content/publish', { note: 'parking', drafts });
-    assert.equal(published.status, 200, JSON.stringify(published.body));
-
-    const wanted = new Set(asked.slice(0, 20));
-    let labelled = 0;
-    await eventually(async () => {
-      const { items } = (await editor('POST', 'review', {})).body;
-      for (const { id, text } of items) {
-        const decision = wanted.has(text) ? { kind: 'intent', intent: MISSING } : { kind: 'skip' };
-        if (decision.kind === 'intent') labelled += 1;
-        assert.equal((await editor('POST', `review/${id}`, decision)).status, 200);
-      }
-      return labelled >= 16 && items.length === 0;
-    }, 60);
+    await teach(editor, { asked, missing });
 
     // Its worker dies in the middle: the next one begins anew, and what it makes is pushed once.
     await eventually(async () => ((await newest())?.share ?? 0) > 0.2, 60);

@@ -66,9 +66,9 @@ export function examplesOf(
       );
       const kept = [...published, ...added.map(({ text }) => text)].filter((text) => {
         // What was labelled, and is nearly what judges, is on its side. What somebody thought of is learned from all the same.
-        const judges_ = labelled.has(keyOf({ text, intent: intent.name })) && isNear(utteranceKey(text), own);
-        if (judges_) judges.set(keyOf({ text, intent: intent.name }), { text, intent: intent.name });
-        return !judges_;
+        const isJudging = labelled.has(keyOf({ text, intent: intent.name })) && isNear(utteranceKey(text), own);
+        if (isJudging) judges.set(keyOf({ text, intent: intent.name }), { text, intent: intent.name });
+        return !isJudging;
       });
       if (kept.length > 0) utterances[locale] = kept;
     }
