@@ -283,6 +283,24 @@ resource trainings 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
   }
 }
 
+// Trials of searches: which settings were tried, and what came of it.
+resource trials 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
+  parent: database
+  name: 'trials'
+  properties: {
+    resource: {
+      id: 'trials'
+      partitionKey: { paths: ['/id'], kind: 'Hash' }
+      defaultTtl: -1
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        includedPaths: [{ path: '/training/?' }]
+        excludedPaths: [{ path: '/*' }]
+      }
+    }
+  }
+}
+
 resource releases 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2026-03-15' = {
   parent: database
   name: 'releases'

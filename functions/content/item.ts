@@ -17,7 +17,7 @@ export type Changes = ReadonlyMap<string, Value>;
 /** Lists of items that name themselves, and records of items by name. */
 const LISTS = { intent: 'intents', faq: 'faq' } as const;
 const RECORDS = { phrase: 'phrases', flow: 'flows', entity: 'entities' } as const;
-const PARTS = ['about', 'languages', 'shortAnswers', 'desk', 'actions', 'personalDetails'] as const;
+const PARTS = ['about', 'languages', 'shortAnswers', 'desk', 'actions', 'personalDetails', 'recipe'] as const;
 
 const itemId = (kind: Kind | 'part', name: string): string => `${kind}.${name}`;
 

@@ -137,6 +137,28 @@ export const detector = z.strictObject({
   check: z.enum(['luhn', 'resident']).optional(),
 });
 
+const share = z.number().min(0).max(0.9);
+
+/**
+ * How the intent model of a bot is trained, where that is not as the platform does it (functions/training/recipe.ts): what a search has found to
+ * be better for it.
+ */
+export const recipe = z
+  .strictObject({
+    smoothing: share,
+    dropHidden: share,
+    dropGrams: share,
+    dropWords: share,
+    adversarial: z.number().min(0).max(10),
+    epochs: z.int().min(1).max(100),
+    rate: z.number().min(0.0001).max(0.1),
+    C: z.number().min(0.01).max(100),
+    positive: z.number().min(0.1).max(100),
+    vectorEpochs: z.int().min(1).max(100),
+    outsideTimes: z.int().min(1).max(100),
+  })
+  .partial();
+
 export const content = z.strictObject({
   /** SHA-256 of the folder's files. */
   version: z.string(),
@@ -151,6 +173,8 @@ export const content = z.strictObject({
   desk,
   actions: z.record(name, action),
   personalDetails: z.array(detector),
+  // Content that was published before there were recipes has none.
+  recipe: recipe.default({}),
 });
 export type Content = z.infer<typeof content>;
 

@@ -141,6 +141,13 @@ const console: readonly Route[] = [
     async () => (await import('./admin/trainings.ts')).getReport,
   ),
   staff(
+    'training-trials',
+    'GET',
+    'api/admin/trainings/{trainingId}/trials',
+    'viewer',
+    async () => (await import('./admin/trainings.ts')).getTrials,
+  ),
+  staff(
     'training-cancel',
     'POST',
     'api/admin/trainings/{trainingId}/cancel',

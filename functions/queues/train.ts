@@ -2,16 +2,18 @@ import { constants, setPriority } from 'node:os';
 import type { InvocationContext } from '@azure/functions';
 import { sendTraining, trainingMessage } from '../services/queues.ts';
 import { hop, startTelemetry } from '../services/telemetry.ts';
+import { makeOne } from '../training/job/seek.ts';
 import { work } from '../training/job/work.ts';
 
 /** Whatever else runs on the machine goes first: a training is in no hurry. Threads have it from whoever began them. */
 setPriority(constants.priority.PRIORITY_LOW);
 
-/** Queue `training`: takes a training job as far as it goes, minutes of it; what has to wait wakes itself. */
+/** Queue `training`: takes a training job as far as it goes, minutes of it, or makes one trial; what has to wait wakes itself. */
 export async function train(body: unknown, _context: InvocationContext): Promise<void> {
   await startTelemetry();
-  const { training } = trainingMessage.parse(body);
-  await hop('training', '', { training }, async () => {
+  const { training, trial } = trainingMessage.parse(body);
+  await hop('training', '', { training, ...(trial && { trial }) }, async () => {
+    if (trial && !(await makeOne(training, trial))) return;
     for (;;) {
       const wait = await work(training);
       if (wait === null) return;

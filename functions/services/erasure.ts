@@ -43,7 +43,10 @@ const documents = {
   reviews: new Documents<Review>('reviews'),
   erasures: new Documents<Erasure>('erasures'),
 } satisfies Record<
-  Exclude<ContainerName, 'releases' | 'ramps' | 'trainings' | 'replays' | 'staff' | 'statistics' | 'audit' | 'content'>,
+  Exclude<
+    ContainerName,
+    'releases' | 'ramps' | 'trainings' | 'trials' | 'replays' | 'staff' | 'statistics' | 'audit' | 'content'
+  >,
   unknown
 >;
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type ConversationId, storedConversationId } from '../conversation/identifier.ts';
 import type { WakeUp } from '../conversation/transitions.ts';
 import { TRAINING_ID } from '../training/job/job.ts';
+import { TRIAL_ID } from '../training/job/trial.ts';
 import { unavailable } from './failure.ts';
 import { credential } from './identity.ts';
 import { settings } from './settings.ts';
@@ -50,16 +51,23 @@ export const releaseMessage = z.object({
   swap: z.object({ kind: z.enum(['in', 'back']), entry: z.uuid() }).optional(),
 });
 
-/** A wake-up for a training job: the state stands in its document. */
+/** A wake-up for a training job, or for one trial of its search: the state stands in their documents. */
 export const trainingMessage = z.object({
   version: z.int().min(1).default(1),
   training: z.string().regex(TRAINING_ID),
+  trial: z.string().regex(TRIAL_ID).optional(),
 });
 
 /** Wakes the worker of a training job after some milliseconds. Throws {@link Unavailable}. */
 export async function sendTraining(training: string, delay = 0): Promise<void> {
   const message: z.input<typeof trainingMessage> = { training };
   await send('training', JSON.stringify(message), delay);
+}
+
+/** Wakes somebody who makes a trial. Throws {@link Unavailable}. */
+export async function sendTrial(training: string, trial: string): Promise<void> {
+  const message: z.input<typeof trainingMessage> = { training, trial };
+  await send('training', JSON.stringify(message), 0);
 }
 
 /** Wakes the worker of a release after some milliseconds. Throws {@link Unavailable}. */

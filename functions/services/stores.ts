@@ -162,6 +162,12 @@ export const containers = {
     indexed: ['/at/?', '/state/?'],
     user: null,
   },
+  trials: {
+    partitionKey: '/id',
+    days: 400,
+    indexed: ['/training/?'],
+    user: null,
+  },
   erasures: {
     partitionKey: '/id',
     days: 2,

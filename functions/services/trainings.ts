@@ -1,11 +1,22 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hashOf } from '../content/item.ts';
 import type { Agent } from '../conversation/document.ts';
+import { recipe } from '../dialog/bot.ts';
 import { changesBetween, type Drafted, type Examples, examplesOf } from '../training/job/examples.ts';
-import { queued, type State, stop, stoppable, type TrainingJob, underWay, type Why } from '../training/job/job.ts';
+import {
+  queued,
+  type Search,
+  type State,
+  stop,
+  stoppable,
+  type TrainingJob,
+  underWay,
+  type Why,
+} from '../training/job/job.ts';
 import type { Confusion } from '../training/job/thread.ts';
 import { blobService } from './blobs.ts';
-import { deployedContent, listDrafts, published } from './content.ts';
+import { deployedContent, listDrafts, published, readDraft, Stale, writeDraft } from './content.ts';
 import { Documents } from './documents.ts';
 import { Rejected, unavailable } from './failure.ts';
 import { heldOut } from './held-out.ts';
@@ -17,7 +28,7 @@ import { log } from './telemetry.ts';
  * Training jobs (container `trainings`, partition key = id), what each learns from, its packages and its report (Blob container `trainings`,
  * below `<id>/`), and the cursor: which job was the last, so that each thing that is taught counts once, and no two are under way.
  */
-export const trainings = new Documents<TrainingJob>('trainings');
+export const trainings = new Documents<TrainingJob>('trainings', (job) => ({ ...job, search: job.search ?? null }));
 
 interface Cursor {
   id: typeof CURSOR;
@@ -28,6 +39,8 @@ interface Cursor {
 }
 
 const CURSOR = 'cursor';
+/** The item of the content that says how models are trained. */
+const RECIPE = 'part.recipe';
 const cursors = new Documents<Cursor>('trainings');
 const TIMEOUT_MS = 60_000;
 const OPEN = 50;
@@ -65,7 +78,10 @@ async function taught(): Promise<Taught> {
     }),
   );
   const held = (await heldOut()).intents.map(({ text }) => text);
-  const examples = examplesOf(live.content, drafted, said, held);
+  // As what was taught and is not published yet: what a search has found counts until somebody takes it out again.
+  const wanted = recipe.safeParse(drafts.find(({ item }) => item === RECIPE)?.value);
+  const content = wanted.success ? { ...live.content, recipe: wanted.data } : live.content;
+  const examples = examplesOf(content, drafted, said, held);
   const base = cursor && (await baseOf(cursor.document));
   // What it had learned from is removed after a year, or was: then it counts from what was deployed.
   const known = base ? await readJson(`${base}/examples.json`) : null;
@@ -92,14 +108,19 @@ export async function changesTaught(): Promise<{ changes: number; changedAt: num
 
 /** Jobs that something is still to come of, and those that operators may have to hear of, the newest first. */
 export async function openTrainings(since: number): Promise<TrainingJob[]> {
-  const query = `SELECT TOP ${OPEN} * FROM c WHERE c.state IN ('queued', 'training', 'judged', 'pushed') OR c.at > @since ORDER BY c.at DESC`;
+  const query = `SELECT TOP ${OPEN} * FROM c WHERE c.state IN ('queued', 'searching', 'training', 'judged', 'pushed') OR c.at > @since ORDER BY c.at DESC`;
   return await trainings.query(query, [{ name: '@since', value: since }], { limit: OPEN });
 }
 
 /** Makes a job and wakes its worker. Throws {@link NotNow} while another is under way. */
-export async function beginTraining(why: Why, by: Agent | null, now: number): Promise<TrainingJob> {
+export async function beginTraining(
+  why: Why,
+  by: Agent | null,
+  now: number,
+  search: Pick<Search, 'trials' | 'seconds'> | null = null,
+): Promise<TrainingJob> {
   const { examples, changes } = await taught();
-  const job = queued({ by, why, changes, content: examples.content.version }, now);
+  const job = queued({ by, why, changes, content: examples.content.version }, now, search);
   const known = await cursors.read(CURSOR);
   // Before anything is written: most are refused here.
   if (known && underWay((await readTraining(known.document.job.id)) ?? known.document.job)) throw new NotNow(UNDER_WAY);
@@ -120,6 +141,21 @@ export async function beginTraining(why: Why, by: Agent | null, now: number): Pr
     log('warn', 'a training was not woken; the timer does', { id: job.id, error: String(error) }),
   );
   return job;
+}
+
+/** Keeps what a search has found with the content, as a draft that somebody publishes. Repeatable. */
+export async function keepRecipe({ search, by, id }: TrainingJob): Promise<void> {
+  const settings = search?.found?.settings ?? {};
+  if (Object.keys(settings).length === 0 || !by) return;
+  const [live, draft, { content }] = await Promise.all([published(), readDraft(RECIPE), readExamples(id)]);
+  const value = { ...content.recipe, ...settings };
+  if (hashOf(value) === hashOf(draft ? draft.document.value : live.content.recipe)) return;
+  try {
+    await writeDraft(RECIPE, value, draft?.etag ?? null, by, live.content);
+  } catch (error) {
+    // Whoever has just written one knows better.
+    if (!(error instanceof Stale)) throw error;
+  }
 }
 
 /** The job that counting begins from: one that failed, or was cancelled, has learned nothing. */

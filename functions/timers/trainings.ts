@@ -35,8 +35,9 @@ export async function watchTrainings(_timer: Timer, _context: InvocationContext)
   await mendCursor();
   const jobs = await openTrainings(Date.now() - TOLD_MS);
   for (const job of jobs) {
-    const { claim, since } = job;
-    const isIdle = Date.now() > (claim ? claim.until + GONE_MS : since + UNTAKEN_MS);
+    const { claim, since, state } = job;
+    // A search is nobody's: whoever looks sees which of its trials have lost their workers.
+    const isIdle = state === 'searching' || Date.now() > (claim ? claim.until + GONE_MS : since + UNTAKEN_MS);
     if (underWay(job) && isIdle) await sendTraining(job.id);
     if (job.state === 'pushed') await follow(job);
     await tell(job);

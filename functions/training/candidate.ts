@@ -297,7 +297,7 @@ const CURVE_FOLDS = 2;
 const CURVE_PARTS = [0.25, 0.5];
 
 /** A part of the examples of each intent, and at least one. */
-function thinned(examples: Example[], part: number): Example[] {
+export function thinned(examples: Example[], part: number): Example[] {
   return [...Map.groupBy(examples, ({ intent }) => intent).values()].flatMap((own) =>
     own.slice(0, Math.max(1, Math.round(part * own.length))),
   );

@@ -1,6 +1,6 @@
 import type { Judged } from './candidate.ts';
 import { bins, type Figures } from './metrics.ts';
-import { ranked } from './search.ts';
+import { type Effect, RUNGS, ranked } from './search/plan.ts';
 import type { Trained, TrainOptions } from './train.ts';
 
 /** `report.md` and `reliability.svg` of a package. */
@@ -97,25 +97,56 @@ function learning({ curve }: Trained): string[] {
   ];
 }
 
-/** The trials of a search, the best first. */
-function tried({ trials }: Trained): string[] {
-  if (trials.length === 0) return [];
+/** What a search has found: whether there is something better, what each setting does, and its trials. */
+function tried({ found }: Trained): string[] {
+  if (!found) return [];
+  const { trials, compared, settings, effects } = found;
   const percent = (value: number | null) => (value === null ? '–' : (100 * value).toFixed(2));
+  const listed = (values: Record<string, number>) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ') || 'the recipe as it is';
+  const last = compared
+    ? `Judged on everything: the recipe as it is ${percent(compared.before.figures!.accuracy)}, the best that was found ${percent(compared.after.figures!.accuracy)} (AUROC ${percent(compared.before.figures!.auroc)}, ${percent(compared.after.figures!.auroc)}).`
+    : 'No time was left to judge anything on everything.';
   return [
-    `## The ${trials.length} trials of the search (validation)`,
+    '## The search (validation)',
     '',
-    '| trial | accuracy | AUROC | settings |',
-    '|---|---|---|---|',
-    ...ranked(trials).map(
-      ({ index, figures: { accuracyRaw, oosAuroc }, settings }) =>
-        `| ${index} | ${percent(accuracyRaw)} | ${percent(oosAuroc)} | ${
-          Object.entries(settings)
-            .map(([name, value]) => `${name} ${value}`)
-            .join(', ') || 'the recipe as it is'
-        } |`,
+    last,
+    Object.keys(settings).length > 0
+      ? `Trained with: ${listed(settings)}.`
+      : 'Nothing is better by more than chance: trained with the recipe as it is.',
+    '',
+    ...(effects.length > 0
+      ? [
+          '### What each setting does when it alone is changed',
+          '',
+          '| setting | from | to | accuracy | AUROC | answers changed | shows |',
+          '|---|---|---|---|---|---|---|',
+          ...effects.map(effect),
+          '',
+        ]
+      : []),
+    `### The ${new Set(trials.map(({ index }) => index)).size} trials of the search`,
+    '',
+    `Each is judged on a part, a third of them on more; the part ${RUNGS} is everything.`,
+    '',
+    '| trial | part | accuracy | AUROC | settings |',
+    '|---|---|---|---|---|',
+    ...Array.from({ length: RUNGS }, (_, rung) => RUNGS - 1 - rung).flatMap((rung) =>
+      ranked(trials.filter((trial) => trial.rung === rung)).map(
+        ({ index, figures, settings: own }) =>
+          `| ${index} | ${rung + 1} | ${percent(figures!.accuracy)} | ${percent(figures!.auroc)} | ${listed(own)} |`,
+      ),
     ),
     '',
   ];
+}
+
+function effect({ setting, from, to, accuracy, auroc, changed, of, shows }: Effect): string {
+  const points = (value: number | null) =>
+    value === null ? '–' : `${value < 0 ? '−' : '+'}${Math.abs(100 * value).toFixed(2)}`;
+  return `| ${setting} | ${from} | ${to} | ${points(accuracy)} | ${points(auroc)} | ${changed} of ${of} | ${shows} |`;
 }
 
 interface Row {

@@ -10,7 +10,7 @@ import { type Figures, figures, type TradeOff, tradeOff } from './metrics.ts';
 import { checkTarget, type PackageDescription, writePackage } from './package.ts';
 import type { Recipe } from './recipe.ts';
 import { report } from './report.ts';
-import { type SearchOptions, search, type Trial } from './search.ts';
+import { type Found, type SearchOptions, search } from './search/run.ts';
 
 export interface TrainOptions {
   data: string | Dataset;
@@ -32,7 +32,7 @@ export interface TrainOptions {
   /** In-scope accuracy that the threshold may give up on validation. */
   giveUp: number;
   /** Settings are tried first, and the best on validation trained. */
-  search?: Pick<SearchOptions, 'trials' | 'file' | 'progress'> | undefined;
+  search?: Pick<SearchOptions, 'trials' | 'seconds' | 'file' | 'progress'> | undefined;
   progress: Progress;
 }
 
@@ -50,8 +50,8 @@ export interface Trained {
   curve: CurvePoint[];
   /** On validation: what other thresholds would give up and find. */
   tradeOff: TradeOff[];
-  /** Of the search, if there was one. */
-  trials: Trial[];
+  /** What a search has found; null: there was none. */
+  found: Found | null;
   /** Of the test split, or of validation without one: what each utterance was taken for. */
   judged: { inside: Judged[]; outside: Judged[] };
   seconds: number;
@@ -73,9 +73,10 @@ export async function train(options: TrainOptions): Promise<Trained> {
     await readEncoderGraphs(encoders.map((encoder, index) => ({ encoder, prefix: encoderPrefix(index) })));
     const found = options.search
       ? await search(prepared, { ...options.search, seed, recipe: options.recipe, encoders })
-      : { recipe: options.recipe, trials: [] };
+      : null;
     const { giveUp, progress } = options;
-    candidate = await trainCandidate(prepared, { recipe: found.recipe, seed, threads, encoders, giveUp, progress });
+    const recipe = found?.recipe ?? options.recipe;
+    candidate = await trainCandidate(prepared, { recipe, seed, threads, encoders, giveUp, progress });
     const { threshold, judge, judgedValidation } = candidate;
     const validated = judgedValidation.inside.length;
     // Everything is decided: only now the test split, which nothing before has read.
@@ -103,7 +104,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       test: testFigures,
       curve: candidate.curve,
       tradeOff: tradeOff(judgedValidation.inside, judgedValidation.outside),
-      trials: found.trials,
+      found,
       judged,
       seconds: (performance.now() - started) / 1_000,
     };

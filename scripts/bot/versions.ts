@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { botFolder, RETAILER } from './folder.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,7 +15,7 @@ export interface Versions {
 /** Made of everything that decides the models' answers: what is said, the trainer, the features. An answer to an intent changes nothing. */
 export async function modelVersions(bot: string = RETAILER): Promise<Versions> {
   const content = botFolder(bot);
-  const { about, languages, intents, faq } = content;
+  const { about, languages, intents, faq, recipe } = content;
   const said = intents.map(({ name, utterances, not }) => [name, utterances, not]);
   const questions = faq.map(({ name, question, other_ways }) => [name, question, other_ways]);
   const manners = languages.map(({ scripts, openings, closings, negations }) => [
@@ -26,7 +26,7 @@ export async function modelVersions(bot: string = RETAILER): Promise<Versions> {
   ]);
   const sourcesOf = await sources();
   return {
-    intents: versionOf([sourcesOf.intents, about.give_up, manners, said]),
+    intents: versionOf([sourcesOf.intents, about.give_up, manners, said, recipe]),
     faq:
       faq.length > 0
         ? versionOf([sourcesOf.faq, about.faq_refuse, said, faq.map(({ answer }) => answer), questions])
@@ -43,8 +43,10 @@ function versionOf(parts: unknown): string {
 async function sources(): Promise<{ intents: string; faq: string }> {
   const trainer = join(root, 'functions/training');
   const all = (await readdir(trainer, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
-  // How a training is worked on decides nothing of what it makes.
-  const names = all.filter((name) => !name.startsWith('job') && name !== 'faq.ts');
+  // How a training is worked on, and how settings are searched for, decides nothing of what one makes.
+  const isBeside = (name: string) =>
+    name.startsWith('job') || (name.startsWith('search') && basename(name) !== 'settings.ts');
+  const names = all.filter((name) => !isBeside(name) && name !== 'faq.ts');
   const shared = [
     join(root, 'inference-container/tasks/ngrams.ts'),
     ...names.filter((name) => !name.startsWith('retrieval')).map((name) => join(trainer, name)),

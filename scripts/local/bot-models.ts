@@ -4,6 +4,7 @@ import { openClassifier } from '../../functions/training/classifier.ts';
 import { faqOf } from '../../functions/training/faq.ts';
 import { recipe } from '../../functions/training/recipe.ts';
 import { trainRetrieval } from '../../functions/training/retrieval/train.ts';
+import { varied } from '../../functions/training/search/settings.ts';
 import { train } from '../../functions/training/train.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { modelVersions, type Versions } from '../bot/versions.ts';
@@ -38,7 +39,7 @@ export async function ensureBotModels(
       name,
       version,
       seed,
-      recipe,
+      recipe: varied(recipe, content.recipe),
       giveUp,
       progress: (share) => progress('the intent model', share),
     });

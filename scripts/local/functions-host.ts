@@ -17,6 +17,7 @@ const folder = resolve(process.argv[2] ?? 'dist/functions');
 const port = Number(process.env.PORT ?? 7071);
 
 const host = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
+overrideHost(host, process.env);
 install();
 const { main } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { main: string };
 try {
@@ -90,6 +91,20 @@ function startTimer(registered: RegisteredFunction): Cron[] {
       run,
     ),
   ];
+}
+
+/** Settings of the app that stand over host.json, as the real host reads them: AzureFunctionsJobHost__extensions__queues__batchSize. */
+function overrideHost(target: Record<string, unknown>, environment: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(environment)) {
+    const [prefix, ...path] = name.split('__');
+    if (prefix !== 'AzureFunctionsJobHost' || path.length === 0) continue;
+    let at: Record<string, unknown> = target;
+    for (const part of path.slice(0, -1)) {
+      at[part] ??= {};
+      at = at[part] as Record<string, unknown>;
+    }
+    at[path.at(-1)!] = value;
+  }
 }
 
 /** host.json writes times as hh:mm:ss[.fff]. */

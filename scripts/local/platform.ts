@@ -71,6 +71,11 @@ export interface Platform {
 
 const APP_ID = '00000000-0000-4000-8000-00000000a11c';
 const KEY = 'local';
+/** As infra/training.bicep has it: each training, and each trial of a search, takes all the cores. */
+const ONE_AT_A_TIME = {
+  AzureFunctionsJobHost__extensions__queues__batchSize: '1',
+  AzureFunctionsJobHost__extensions__queues__newBatchThreshold: '0',
+};
 const WEBHOOK_SECRET = 'local-webhook-secret';
 
 /**
@@ -214,7 +219,14 @@ export async function startPlatform({
     };
     const startHost = async (name: 'gateway' | 'beside' | 'training', built: string, port: number) => {
       const APP = name === 'training' ? 'training' : 'gateway';
-      const environment = { ...process.env, ...gatewaySettings, APP, PORT: String(port), FUNCTIONS_KEY: KEY };
+      const environment = {
+        ...process.env,
+        ...gatewaySettings,
+        ...(name === 'training' && ONE_AT_A_TIME),
+        APP,
+        PORT: String(port),
+        FUNCTIONS_KEY: KEY,
+      };
       const host = join(root, 'scripts/local/functions-host.ts');
       // Azure runs the gateway by another Node than this machine does (infra/gateway.bicep): .ci/run tries it by that one.
       const spawned = spawnNode(name, [host, built], environment, logs, undefined, process.env.GATEWAY_NODE);
@@ -234,8 +246,8 @@ export async function startPlatform({
     const startGateway = () => startHost('gateway', app, ports.gateway);
     const besidePort = beside === undefined ? 0 : await freePort();
     const startBeside = () => startHost('beside', beside!, besidePort);
-    const trainingPort = training ? await freePort() : 0;
-    const startTraining = () => startHost('training', app, trainingPort);
+    // Several may work on the same queue, as Azure scales them.
+    const startTraining = async () => await startHost('training', app, await freePort());
     if (!appService && models !== null) {
       step('inference container');
       await startInference();

@@ -8,7 +8,8 @@ import { faqOf } from '../../functions/training/faq.ts';
 import type { Figures } from '../../functions/training/metrics.ts';
 import { recipe } from '../../functions/training/recipe.ts';
 import { type RetrievalOptions, trainRetrieval } from '../../functions/training/retrieval/train.ts';
-import type { Trial } from '../../functions/training/search.ts';
+import type { Found } from '../../functions/training/search/run.ts';
+import { type Settings, varied } from '../../functions/training/search/settings.ts';
 import { type TrainOptions, train } from '../../functions/training/train.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
@@ -29,8 +30,9 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
   --pooling <way>       mean, cls or given: how its vectors are made, where its folder doesn't say
   --background <file>   sentences of other domains, one a line: they make out-of-scope easier to tell
   --seed <number>       1; the same data and seed give the same bytes
-  --search <trials>     0; tries settings first, on every core, and trains the best on validation; a search that was
-                        stopped goes on when the same command is run again
+  --search <trials>     0; tries settings first, on every core, and trains with the best on validation; the first 11 trials change one
+                        setting each. A search that was stopped goes on when the same command is run again
+  --seconds <number>    3600; no trial of a search begins after so long
   --give-up <points>    in-scope accuracy, in points, that the threshold may give up on validation: as bot.json says,
                         or 1 with --data
 `;
@@ -55,6 +57,8 @@ try {
   const trials = number(values.search);
   if (!Number.isInteger(trials) || trials < 0 || trials > 1_000)
     throw new DatasetError('--search must be a number of trials from 0 to 1000');
+  const seconds = number(values.seconds);
+  if (!(seconds > 0)) throw new DatasetError('--seconds must be more than 0');
   const pooling = poolings.find((one) => one === values.pooling);
   if (values.pooling !== undefined && !pooling) throw new DatasetError(`--pooling must be ${poolings.join(', ')}`);
   if ((values.encoder ?? []).length > 4) throw new DatasetError('--encoder may be given 4 times at most');
@@ -74,19 +78,17 @@ try {
     version: basename(out),
     seed,
     giveUp,
-    recipe,
+    recipe: varied(recipe, values.settings),
     search:
       trials > 0
         ? {
             trials,
             // With a dot in front: a server that watches the repository must not take it for a version.
             file: join(dirname(out), `.${basename(out)}.search.json`),
-            progress: (done: number, best: Trial | undefined) => {
+            seconds,
+            progress: (done: number, all: number) => {
               bar.update(0);
-              const found = best
-                ? `, the best ${(100 * best.figures.accuracyRaw).toFixed(2)}% (trial ${best.index})`
-                : '';
-              console.log(`\n  search: ${done} of ${trials} trials${found}`);
+              console.log(`\n  search: ${done} of ${all}`);
             },
           }
         : undefined,
@@ -101,6 +103,7 @@ try {
   for (const line of dropped) console.log(`  left out: ${line}`);
   show('validation', trained.validation);
   if (trained.test) show('test', trained.test);
+  if (trained.found) sayFound(trained.found);
   console.log(
     `\nThreshold ${trained.threshold}. Report: ${values.out}/report.md\nServe it:  npm run serve -- ${dirname(dirname(values.out))}`,
   );
@@ -149,6 +152,7 @@ function parse() {
         pooling: { type: 'string' },
         seed: { type: 'string', default: '1' },
         search: { type: 'string', default: '0' },
+        seconds: { type: 'string', default: '3600' },
         'give-up': { type: 'string' },
         bot: { type: 'string' },
         task: { type: 'string', default: 'text-classification' },
@@ -171,12 +175,29 @@ function parse() {
 }
 
 /** What is trained on, and the rule of its threshold: a bot's folder says both. */
-function source(bot: string | undefined, data: string | undefined): Pick<TrainOptions, 'data' | 'giveUp' | 'manners'> {
+function source(
+  bot: string | undefined,
+  data: string | undefined,
+): Pick<TrainOptions, 'data' | 'giveUp' | 'manners'> & { settings: Settings } {
   // The utterances of a folder, named by hand, are the folder's.
   const own = bot ?? (data && existsSync(join(dirname(data), 'bot.json')) ? dirname(data) : undefined);
-  if (own === undefined) return { data: data!, giveUp: 0.01 };
-  const { about, languages } = botFolder(own);
-  return { data: join(own, 'intents.json'), giveUp: about.give_up, manners: languages };
+  if (own === undefined) return { data: data!, giveUp: 0.01, settings: {} };
+  const { about, languages, recipe: settings } = botFolder(own);
+  return { data: join(own, 'intents.json'), giveUp: about.give_up, manners: languages, settings };
+}
+
+/** What a search has found, and how to keep it with the bot. */
+function sayFound({ settings, compared }: Found): void {
+  const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
+  const [before, after] = [compared?.before.figures, compared?.after.figures];
+  if (!before || !after) console.log('  search: no time was left to judge anything on everything (--seconds)');
+  else
+    console.log(
+      `  search: the recipe as it is ${percent(before.accuracy)}, the best ${percent(after.accuracy)}${Object.keys(settings).length > 0 ? '' : ': no better than chance, not taken'}`,
+    );
+  if (Object.keys(settings).length === 0) return;
+  const whole = JSON.stringify({ ...values.settings, ...settings });
+  console.log(`  keep it with the bot, as recipe.json in its folder: ${whole}`);
 }
 
 function validated({ validation, folds }: { validation: number; folds: number }): string {

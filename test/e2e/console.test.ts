@@ -4,6 +4,10 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import type { Page } from 'playwright-core';
 import { conversationId, turnId, userId } from '../../functions/conversation/identifier.ts';
 import { claim, judged, queued } from '../../functions/training/job/job.ts';
+import { called, end } from '../../functions/training/job/trial.ts';
+import { recipe } from '../../functions/training/recipe.ts';
+import type { Attempt, Trial } from '../../functions/training/search/plan.ts';
+import { settingsOf } from '../../functions/training/search/settings.ts';
 import { pushFake } from '../platform/fake-server.ts';
 import { eventually, request, say, unique, usePlatform } from '../platform/fixture.ts';
 import { accessible, outside, pictured, refused, staff as signedIn, thrown } from './browser.ts';
@@ -15,6 +19,12 @@ const fixture = usePlatform({ RELEASE_AGREEMENT: '0', RELEASE_LOSS: '1', RELEASE
 
 const staff = (name: string, path: string, more = {}) => signedIn(fixture.platform, name, more, path);
 const PHONE = { locale: 'ko-KR', colorScheme: 'dark' as const, viewport: { width: 390, height: 844 } };
+
+/** A trial of a search that has ended, with so many of 200 wrong. */
+function trial(attempt: Attempt, wrong: number): Trial {
+  const places = Array.from({ length: wrong }, (_, place) => place);
+  return { ...attempt, figures: { accuracy: 1 - wrong / 200, auroc: null }, of: 200, wrong: places, seconds: 1 };
+}
 
 /** On a phone, nothing is wider than it. */
 async function fits(page: Page, what: string): Promise<void> {
@@ -370,10 +380,20 @@ describe('the console in a browser', () => {
       queuedAt + 60_000,
     );
     const losses = [0.1, 0.4, 0.7, 1].map((share) => ({ share, loss: 3 - 2 * share }));
-    await platform.cosmos.client
-      .database('maru')
-      .container('trainings')
-      .items.create({ ...trained, losses });
+    const database = platform.cosmos.client.database('maru');
+    const [first, longer] = [
+      trial({ index: 0, rung: 0, settings: {} }, 40),
+      trial({ index: 1, rung: 0, settings: { epochs: 24 } }, 20),
+    ];
+    const present = { ...settingsOf(recipe), epochs: 16 };
+    const figures = { accuracy: 0.8, auroc: null };
+    const search = {
+      ...{ trials: 2, seconds: 60, until: 0, present, done: 2, expected: 2 },
+      found: { settings: { epochs: 24 }, before: figures, after: { accuracy: 0.9, auroc: null } },
+    };
+    await database.container('trainings').items.create({ ...trained, losses, search });
+    for (const one of [first, longer])
+      await database.container('trials').items.create(end(called(trained.id, one, queuedAt), 'worker', one, queuedAt));
     await BlobServiceClient.fromConnectionString(platform.azurite.connection)
       .getContainerClient('trainings')
       .getBlockBlobClient(`${trained.id}/report.json`)
@@ -384,12 +404,19 @@ describe('the console in a browser', () => {
     assert.equal(await eddie.getByRole('button', { name: 'Stage it all the same' }).count(), 0, 'a releaser does');
     const { page } = await staff('Ada Admin', 'training');
     await page.getByText(/5 are right, and 9 are with what is live/).waitFor();
+    await page.getByText(/80% → 90%.*epochs 24/).waitFor();
+    await page.getByText('Try settings first').click();
+    assert.equal(await page.getByRole('button', { name: 'Search, then train' }).isDisabled(), true);
     await page.getByRole('img', { name: /Loss 1\.00/ }).waitFor();
     await accessible(page, 'training');
     await page.getByRole('link', { name: 'Report' }).click();
     await page.getByRole('button', { name: 'gift_wrap → gift_card: 1' }).click();
     await page.getByText('can it be a present').waitFor();
     await page.getByText('wrap it nicely').waitFor();
+    const effect = page.getByRole('region', { name: 'What each setting does' }).locator('tr', { hasText: 'epochs' });
+    assert.match((await effect.textContent())!, /16 → 24\+10\.020 \/ 200better/);
+    await page.getByText('Trials (2)').click();
+    await page.getByText('the recipe as it is').waitFor();
     await accessible(page, 'the report of a training');
     await page.getByRole('navigation').getByRole('link', { name: 'Training' }).click();
     await page.getByRole('button', { name: 'Stage it all the same' }).click();

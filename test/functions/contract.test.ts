@@ -91,6 +91,7 @@ test('the built app registers every function with its trigger', () => {
     'training-begin': 'httpTrigger POST api/admin/trainings anonymous',
     training: 'httpTrigger GET HEAD api/admin/trainings/{trainingId} anonymous',
     'training-report': 'httpTrigger GET HEAD api/admin/trainings/{trainingId}/report anonymous',
+    'training-trials': 'httpTrigger GET HEAD api/admin/trainings/{trainingId}/trials anonymous',
     'training-cancel': 'httpTrigger POST api/admin/trainings/{trainingId}/cancel anonymous',
     'training-release': 'httpTrigger POST api/admin/trainings/{trainingId}/release anonymous',
     review: 'httpTrigger POST api/admin/review anonymous',

@@ -159,6 +159,60 @@ describe('a training', () => {
     assert.equal((await staff(['viewer'], 'POST', 'trainings', {})).status, 403);
   });
 
+  test('tries settings first where somebody wants that: two workers share the trials, one dies, and nothing is made twice', async () => {
+    const first = fixture.platform.running.training!;
+    await fixture.platform.startTraining();
+    const { status, body } = await editor('POST', 'trainings', { search: { trials: 3, seconds: 600 } });
+    assert.equal(status, 202, JSON.stringify(body));
+    type Trials = {
+      effects: { shows: string }[];
+      trials: { index: number; part: number; state: string; seconds: number }[];
+    };
+    const trials = async (): Promise<Trials> => (await editor('GET', `trainings/${body.id}/trials`)).body;
+    const underWay = async () => (await trials()).trials.filter(({ state }) => state === 'under way');
+    await eventually(async () => (await underWay()).length === 2, 60);
+    first.child.kill('SIGKILL');
+
+    const over = await eventually(async () => {
+      const job = await newest();
+      return job.state !== 'queued' && job.state !== 'searching' && job;
+    }, 200);
+    assert.deepEqual(over.steps.map(({ state }) => state).slice(0, 3), ['queued', 'searching', 'training']);
+    const { done, expected, found } = over.search!;
+    assert.deepEqual([done, expected], [7, 7]);
+    assert.ok(found!.before.accuracy > 0.5 && found!.after.accuracy > 0.3, JSON.stringify(found));
+    const { effects, trials: made } = await trials();
+    assert.deepEqual(
+      made.map(({ index, part }) => `${index}.${part}`).filter((name) => name.startsWith('0')),
+      ['0.3', '0.2', '0.1'],
+    );
+    assert.ok(made.every(({ state, seconds }) => state === 'ended' && seconds > 0));
+    assert.equal(effects.length, 2);
+    assert.equal((await editor('POST', `trainings/${body.id}/cancel`, {})).status, 202);
+    await eventually(async () => (await newest()).state === 'cancelled', 30);
+
+    for (const search of [
+      { trials: 1, seconds: 600 },
+      { trials: 301, seconds: 600 },
+      { trials: 3, seconds: 1 },
+      { trials: 3 },
+      3,
+    ])
+      assert.equal((await editor('POST', 'trainings', { search })).status, 400);
+  });
+
+  test('that tries settings ends within seconds when somebody wants it to', async () => {
+    const { body } = await editor('POST', 'trainings', { search: { trials: 30, seconds: 600 } });
+    const isUnderWay = async () =>
+      (await editor('GET', `trainings/${body.id}/trials`)).body.trials.some(
+        ({ state }: { state: string }) => state === 'under way',
+      );
+    await eventually(isUnderWay, 30);
+    assert.equal((await editor('POST', `trainings/${body.id}/cancel`, {})).status, 202);
+    assert.equal((await newest()).state, 'cancelled');
+    await eventually(async () => !(await isUnderWay()), 15);
+  });
+
   // Of the long version alone (npm run test:loop): what is said of such a model is in test/functions/training/verdict.test.ts.
   if (!process.env.LONG) return;
   test('of content that mixes up what customers mean stays where it is, and nobody may let it go on', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { prepare } from '../../functions/training/candidate.ts';
 import { recipe } from '../../functions/training/recipe.ts';
-import { search } from '../../functions/training/search.ts';
+import { search } from '../../functions/training/search/run.ts';
 import { sha256 } from '../inference-container/fixture.ts';
 import {
   csv,
@@ -107,20 +107,27 @@ describe('Ctrl-C', { concurrency: 2 }, () => {
     const data = await folder.write('search.json', splits({ intents: 2, train: 6 }));
     const command = trainCommand('--data', data, '--out', out, '--search', '3');
     const searching = start(process.execPath, command, temporary);
-    await searching.says(/search: [12] of 3/);
+    await searching.says(/search: [12] of 7/);
     searching.kill('SIGINT');
     stopped(await searching.ended);
     const { 'intents/.1.0.0.search.json': _, 'intents/.1.0.0.search.json.part': __, ...others } = await models();
     assert.deepEqual(others, before);
     const kept = await trials(out);
-    assert.ok(kept.length >= 1 && kept.length < 3);
+    assert.ok(kept.length >= 1 && kept.length < 7);
 
     const known: number[] = [];
     const file = join(out, '../.1.0.0.search.json');
     const progress = (done: number) => known.push(done);
-    const all = await search(await prepare({ data, seed: 1 }), { trials: 3, seed: 1, recipe, file, progress });
+    const all = await search(await prepare({ data, seed: 1 }), {
+      trials: 3,
+      seconds: 600,
+      seed: 1,
+      recipe,
+      file,
+      progress,
+    });
     assert.equal(known[0], kept.length);
-    assert.equal(all.trials.length, 3);
+    assert.equal(all.trials.length, 7);
     assert.deepEqual((await trials(out)).slice(0, kept.length), kept);
   });
 });

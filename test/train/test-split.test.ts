@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import { prepare, trainCandidate } from '../../functions/training/candidate.ts';
-import { search } from '../../functions/training/search.ts';
+import { search } from '../../functions/training/search/run.ts';
 import { filesOf, manifestOf, quick, splits, trainQuickly, useFolder } from './fixture.ts';
 
 /** Nothing is chosen on the test split, and nobody reads it before everything is decided. */
@@ -67,8 +67,15 @@ test('a model is trained, and settings are searched for, without the test split'
   const candidate = await trainCandidate(locked, { recipe: quick, seed: 1, threads: 2, progress: () => undefined });
   await candidate.close();
   const file = join(folder.path, 'locked.search.json');
-  const { trials } = await search(locked, { trials: 1, seed: 1, recipe: quick, file, progress: () => undefined });
-  assert.equal(trials.length, 1);
+  const { trials } = await search(locked, {
+    trials: 1,
+    seconds: 600,
+    seed: 1,
+    recipe: quick,
+    file,
+    progress: () => undefined,
+  });
+  assert.equal(trials.length, 3);
 });
 
 test('the rows of the test split are read when training has ended, once', async () => {
@@ -92,6 +99,7 @@ test('the rows of the test split are read when training has ended, once', async 
     progress: () => events.push('training'),
     search: {
       trials: 1,
+      seconds: 600,
       file: join(folder.path, 'watched.search.json'),
       progress: () => events.push('search'),
     },

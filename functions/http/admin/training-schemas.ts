@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { recipe } from '../../dialog/bot.ts';
 import { TRAINING_ID } from '../../training/job/job.ts';
 import { agent } from './schemas.ts';
 
@@ -6,7 +7,18 @@ export const training = z.object({
   trainingId: z.string().regex(TRAINING_ID, 'must be the id of a training'),
 });
 
-const state = z.enum(['queued', 'training', 'judged', 'waiting', 'kept', 'pushed', 'released', 'failed', 'cancelled']);
+const state = z.enum([
+  'queued',
+  'searching',
+  'training',
+  'judged',
+  'waiting',
+  'kept',
+  'pushed',
+  'released',
+  'failed',
+  'cancelled',
+]);
 const step = { state: z.string(), at: z.number(), by: z.string().nullable(), note: z.string().nullable() };
 const judgement = z
   .object({
@@ -20,6 +32,24 @@ const judgement = z
   })
   .nullable();
 
+const figures = z.object({ accuracy: z.number(), auroc: z.number().nullable() });
+const search = z
+  .object({
+    trials: z.int(),
+    seconds: z.int(),
+    until: z.number().nullable(),
+    done: z.int().meta({ description: 'Trials that have ended, counting each part that one is judged on.' }),
+    expected: z.int(),
+    found: z
+      .object({
+        settings: recipe.meta({ description: 'What the best does otherwise; nothing: it is no better than chance.' }),
+        before: figures,
+        after: figures,
+      })
+      .nullable(),
+  })
+  .meta({ id: 'TrainingSearch' });
+
 const job = z
   .object({
     id: z.string(),
@@ -29,6 +59,7 @@ const job = z
     changes: z.int(),
     content: z.string(),
     version: z.string(),
+    search: search.nullable().meta({ description: 'Settings are tried first; null: it is trained as it is.' }),
     state,
     since: z.number(),
     share: z.number().meta({ description: 'How far the training is, from 0 to 1.' }),
@@ -80,6 +111,49 @@ export const trainings = z
     }),
   })
   .meta({ id: 'Trainings' });
+
+/** What a search may cost: each trial is a training of its own, of a part. */
+const [TRIALS, SECONDS] = [300, 86_400];
+export const begin = z
+  .strictObject({
+    search: z
+      .strictObject({ trials: z.int().min(2).max(TRIALS), seconds: z.int().min(60).max(SECONDS) })
+      .optional()
+      .meta({ description: 'Try settings first, and train with what is better.' }),
+  })
+  .meta({ id: 'TrainingBegin' });
+
+const settings = z.record(z.string(), z.number());
+export const trials = z
+  .object({
+    effects: z
+      .array(
+        z.object({
+          setting: z.string(),
+          from: z.number(),
+          to: z.number(),
+          accuracy: z.number(),
+          auroc: z.number().nullable(),
+          changed: z.int().meta({ description: 'Answers that became right, or wrong, of so many.' }),
+          of: z.int(),
+          shows: z
+            .enum(['better', 'worse', 'nothing'])
+            .meta({ description: 'Nothing: what is seen is within what chance does.' }),
+        }),
+      )
+      .meta({ description: 'What each setting does when it alone is changed.' }),
+    trials: z.array(
+      z.object({
+        index: z.int(),
+        part: z.int().meta({ description: 'Of 3: on how much it is judged.' }),
+        settings,
+        figures: figures.nullable().meta({ description: 'Null: it could not be trained, or has not ended.' }),
+        seconds: z.number(),
+        state: z.enum(['waiting', 'under way', 'ended']),
+      }),
+    ),
+  })
+  .meta({ id: 'TrainingTrials' });
 
 export const began = z.object({ id: z.string() }).meta({ id: 'TrainingBegan' });
 

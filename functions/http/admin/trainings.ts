@@ -16,7 +16,10 @@ import {
   type TrainingReport,
   trainings,
 } from '../../services/trainings.ts';
+import { readTrials } from '../../services/trials.ts';
 import { move, type TrainingJob } from '../../training/job/job.ts';
+import { effects } from '../../training/search/plan.ts';
+import { choices } from '../../training/search/settings.ts';
 import { Problem } from '../problem.ts';
 import { json, read, readJson, staffRoute } from '../route.ts';
 import { nothing } from './schemas.ts';
@@ -66,12 +69,12 @@ export const postTraining = staffRoute(
   'admin.training-begin',
   {
     summary: 'Train now, on what is published and labelled',
-    body: nothing,
+    body: schemas.begin,
     answers: { 202: { description: 'It is queued: the list says how far it is.', schema: schemas.began } },
     problems: ['training_refused', 'unavailable'],
   },
   async (request, principal) => {
-    await readJson(request, nothing);
+    const { search = null } = await readJson(request, schemas.begin);
     if (!settings().TRAINING)
       throw new Problem(
         'training_refused',
@@ -80,8 +83,8 @@ export const postTraining = staffRoute(
     const by = agentOf(principal);
     try {
       const { id } = await audited(by, 'training.begin', null, async () => {
-        const job = await beginTraining('person', by, Date.now());
-        return { result: job, after: { id: job.id, changes: job.changes } };
+        const job = await beginTraining('person', by, Date.now(), search);
+        return { result: job, after: { id: job.id, changes: job.changes, ...(search && { search }) } };
       });
       return json(202, { id });
     } catch (error) {
@@ -128,6 +131,36 @@ export const getReport = staffRoute(
       confusion: cellsOf(report),
       judged: report.judged,
       log: await logOf(version, at),
+    });
+  },
+);
+
+/** GET /api/admin/trainings/{trainingId}/trials */
+export const getTrials = staffRoute(
+  'admin.training-trials',
+  {
+    summary: 'The trials of its search, and what each setting does',
+    path: schemas.training,
+    answers: { 200: { description: 'The trials; none where it has no search.', schema: schemas.trials } },
+    problems: ['invalid_message', 'not_found', 'unavailable'],
+  },
+  async (request) => {
+    const { id, search } = await existing(idOf(request));
+    const known = search ? await readTrials(id) : [];
+    const made = known.flatMap(({ trial }) => trial ?? []);
+    const now = Date.now();
+    return json(200, {
+      effects: search?.present ? effects({ space: choices, present: search.present }, made) : [],
+      trials: known
+        .map(({ attempt, trial, claim }) => ({
+          index: attempt.index,
+          part: attempt.rung + 1,
+          settings: attempt.settings,
+          figures: trial?.figures ?? null,
+          seconds: trial?.seconds ?? 0,
+          state: trial ? 'ended' : claim && claim.until > now ? 'under way' : 'waiting',
+        }))
+        .sort((a, b) => b.part - a.part || a.index - b.index),
     });
   },
 );
@@ -194,9 +227,11 @@ async function existing(id: string): Promise<TrainingJob> {
   return job;
 }
 
-function shown({ claim: _, notified: __, attempts: ___, stop, steps, ...job }: TrainingJob, release?: Release) {
+function shown({ claim: _, notified: __, attempts: ___, stop, steps, search, ...job }: TrainingJob, release?: Release) {
+  const { present: ____, ...known } = search ?? { present: null };
   return {
     ...job,
+    search: search && known,
     stopping: stop !== null,
     steps: stepsOf(steps),
     release: release ? { state: release.state, steps: stepsOf(release.steps) } : null,

@@ -1,5 +1,6 @@
 import type { Agent } from '../../conversation/document.ts';
 import type { Judgement } from '../../releases/judgement.ts';
+import type { Settings } from '../search/settings.ts';
 
 /**
  * A training job: from what people have taught to a release (container `trainings`, partition key = id), guarded by its ETag. The functions
@@ -18,6 +19,8 @@ export interface TrainingJob {
   content: string;
   /** What its models are called: greater than that of any job before. */
   version: string;
+  /** Settings are tried first; null: it is trained as it is. */
+  search: Search | null;
   state: State;
   /** When the present state was reached. */
   since: number;
@@ -44,8 +47,35 @@ export interface TrainingJob {
 /** What made it begin: somebody, so many changes, or the time of the day. */
 export type Why = 'person' | 'changes' | 'time';
 
+export interface Search {
+  trials: number;
+  /** No trial begins later than so many seconds after the first. */
+  seconds: number;
+  /** When that is; null: it has not begun. */
+  until: number | null;
+  /** What the settings are in the recipe as it is; null: it has not begun. */
+  present: Required<Settings> | null;
+  /** How many have ended, counting each part that one is judged on, of so many. */
+  done: number;
+  expected: number;
+  /** What it came to; null: it has not, or no time was left to judge anything on everything. */
+  found: {
+    /** What the best does otherwise; nothing: it is no better than chance. */
+    settings: Settings;
+    before: TrialFigures;
+    after: TrialFigures;
+  } | null;
+}
+
+interface TrialFigures {
+  accuracy: number;
+  auroc: number | null;
+}
+
 export type State =
   | 'queued'
+  /** Its trials are made, by whoever has time. */
+  | 'searching'
   | 'training'
   /** Trained and judged; better than what is live, or a person has said that it goes on. */
   | 'judged'
@@ -105,12 +135,15 @@ export interface Verdict {
   mayPass: boolean;
 }
 
+/** Of every training: the same content gives the same model. */
+export const SEED = 1;
 /** What ids look like. */
 export const TRAINING_ID = /^t\d{1,16}$/;
 
 /** Where a job may go from each state. */
 const NEXT: Record<State, readonly State[]> = {
-  queued: ['training', 'failed', 'cancelled'],
+  queued: ['searching', 'training', 'failed', 'cancelled'],
+  searching: ['training', 'failed', 'cancelled'],
   training: ['judged', 'waiting', 'kept', 'failed', 'cancelled'],
   judged: ['pushed', 'failed', 'cancelled'],
   waiting: ['judged', 'cancelled'],
@@ -121,18 +154,23 @@ const NEXT: Record<State, readonly State[]> = {
   cancelled: [],
 };
 /** States in which a worker has something to do. */
-const UNDER_WAY: readonly State[] = ['queued', 'training', 'judged'];
+const UNDER_WAY: readonly State[] = ['queued', 'searching', 'training', 'judged'];
 /** States in which it may be told to stop. */
-const STOPPABLE: readonly State[] = ['queued', 'training', 'judged', 'waiting'];
+const STOPPABLE: readonly State[] = ['queued', 'searching', 'training', 'judged', 'waiting'];
 /** Attempts at training, which takes minutes, and at pushing, which takes a registry that is there. */
 const ATTEMPTS = { training: 3, judged: 8 };
 const LOSSES = 400;
 
 /** A job that was asked for at a time, for content that has changed so much. */
-export function queued(given: Pick<TrainingJob, 'by' | 'why' | 'changes' | 'content'>, now: number): TrainingJob {
+export function queued(
+  given: Pick<TrainingJob, 'by' | 'why' | 'changes' | 'content'>,
+  now: number,
+  search: Pick<Search, 'trials' | 'seconds'> | null = null,
+): TrainingJob {
   const { by, why } = given;
   return {
     ...given,
+    search: search && { ...search, until: null, present: null, done: 0, expected: 0, found: null },
     id: `t${now}`,
     at: now,
     // The second it was asked for: readable, and greater than any before. Two jobs are never made within one (services/trainings.ts).
@@ -156,15 +194,39 @@ export function queued(given: Pick<TrainingJob, 'by' | 'why' | 'changes' | 'cont
 export const underWay = ({ state }: TrainingJob): boolean => UNDER_WAY.includes(state);
 export const stoppable = ({ state }: TrainingJob): boolean => STOPPABLE.includes(state);
 
-/** Takes a job to work on it; null where somebody else does, or nothing is to be done. One that ended three workers ends itself. */
+/**
+ * Takes a job to work on it; null where somebody else does, or nothing is to be done. One that ended three workers ends itself; a search is
+ * nobody's: its trials are.
+ */
 export function claim(job: TrainingJob, by: string, now: number, ms: number): TrainingJob | null {
-  if (!underWay(job) || (job.claim && job.claim.until > now && job.claim.by !== by)) return null;
+  if (!underWay(job) || job.state === 'searching' || (job.claim && job.claim.until > now && job.claim.by !== by))
+    return null;
   // Whoever had it did not say what came of it: it died.
   const attempts = job.claim && job.claim.by !== by ? job.attempts + 1 : job.attempts;
   if (attempts >= ATTEMPTS.training)
     return fail(job, `its worker ended ${attempts} times without a word: is there enough memory?`, now);
+  if (job.state === 'queued' && job.search) {
+    const until = now + 1_000 * job.search.seconds;
+    return move(job, 'searching', now, { search: { ...job.search, until } });
+  }
   const next = job.state === 'queued' ? move(job, 'training', now) : job;
   return { ...next, attempts, claim: { by, until: now + ms } };
+}
+
+/** How far a search is. Null: nothing new. */
+export function searched(
+  job: TrainingJob,
+  { done, expected, present }: Pick<Search, 'done' | 'expected' | 'present'>,
+): TrainingJob | null {
+  const { state, search } = job;
+  if (state !== 'searching' || !search || (search.present && search.done >= done)) return null;
+  return { ...job, search: { ...search, done, expected, present }, share: Math.min(1, done / Math.max(1, expected)) };
+}
+
+/** What was found is trained. */
+export function found(job: TrainingJob, found: Search['found'], now: number): TrainingJob {
+  const note = found && Object.keys(found.settings).length > 0 ? 'better' : 'as it is';
+  return move(job, 'training', now, { search: { ...job.search!, found }, share: 0, note });
 }
 
 /** How far it is; the same worker goes on. Null: it has lost the job. */
@@ -186,7 +248,7 @@ export function move(
   state: State,
   now: number,
   more: { note?: string; by?: string } & Partial<
-    Pick<TrainingJob, 'models' | 'verdict' | 'digest' | 'reason' | 'share'>
+    Pick<TrainingJob, 'models' | 'verdict' | 'digest' | 'reason' | 'share' | 'search'>
   > = {},
 ): TrainingJob {
   if (!NEXT[job.state].includes(state)) throw new Error(`a training job can't go from ${job.state} to ${state}`);

@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Content, NONE } from '../../dialog/bot.ts';
+import { prepare } from '../candidate.ts';
 import { openClassifier } from '../classifier.ts';
-import { contentDataset, DatasetError } from '../dataset.ts';
+import { contentDataset, type Dataset, DatasetError } from '../dataset.ts';
 import { faqOf } from '../faq.ts';
 import type { PackageDescription } from '../package.ts';
 import { recipe } from '../recipe.ts';
 import { trainRetrieval } from '../retrieval/train.ts';
+import { makeTrial } from '../search/judge.ts';
+import type { Attempt, Trial } from '../search/plan.ts';
+import { type Settings, varied } from '../search/settings.ts';
 import { train } from '../train.ts';
-import type { Loss, TrainedModel } from './job.ts';
+import { type Loss, SEED, type TrainedModel } from './job.ts';
 import type { Answer } from './verdict.ts';
 
 /**
@@ -26,6 +31,14 @@ export interface TrainData {
   folder: string;
   /** What the models are asked when they are trained. */
   ask: { intents: readonly string[]; faq: readonly string[] };
+  /** What a search has found to be better. */
+  settings: Settings;
+}
+
+/** One trial of a search. */
+export interface TrialData {
+  content: Content;
+  attempt: Attempt;
 }
 
 /** What was held out, and what it was taken for. */
@@ -42,6 +55,7 @@ export interface TrainResult {
 export type TrainMessage =
   | { share: number; losses: Loss[] }
   | { result: TrainResult }
+  | { trial: Trial }
   /** What is wrong with what it was to learn from, in words. */
   | { wrong: string };
 
@@ -49,10 +63,31 @@ export type TrainMessage =
 const FAQ_SHARE = 0.08;
 /** How often it is said how far it is, as a share. */
 const STEP = 0.0025;
-const SEED = 1;
 const BATCH = 32;
 
-async function work({ content, names, version, folder, ask }: TrainData, post: (message: TrainMessage) => void) {
+/** What a bot's intent model is trained on. */
+function datasetOf({ intents }: Content): Dataset {
+  const dataset = contentDataset(intents);
+  const sha256 = createHash('sha256').update(JSON.stringify(dataset.splits.train)).digest('hex');
+  return { ...dataset, sha256 };
+}
+
+async function tryOut({ content, attempt }: TrialData, post: (message: TrainMessage) => void) {
+  const prepared = await prepare({ data: datasetOf(content), manners: content.languages, seed: SEED });
+  const training = {
+    recipe: varied(recipe, content.recipe),
+    seed: SEED,
+    threads: availableParallelism(),
+    giveUp: content.about.give_up,
+    progress: (share: number) => post({ share, losses: [] }),
+  };
+  post({ trial: await makeTrial(prepared, attempt, training) });
+}
+
+async function work(
+  { content, names, version, folder, ask, settings }: TrainData,
+  post: (message: TrainMessage) => void,
+) {
   const losses: Loss[] = [];
   let [said, sum, count] = [0, 0, 0];
   const progress = (share: number, loss?: number) => {
@@ -62,7 +97,7 @@ async function work({ content, names, version, folder, ask }: TrainData, post: (
     [said, sum, count] = [share, 0, 0];
     post({ share, losses });
   };
-  const { faq, intents, about, languages } = content;
+  const { faq, about, languages } = content;
   const given = { version, seed: SEED, content: content.version };
   const begins = faq.length > 0 ? FAQ_SHARE : 0;
   const models: TrainedModel[] = [];
@@ -83,15 +118,13 @@ async function work({ content, names, version, folder, ask }: TrainData, post: (
     models.push({ ...(await describe(out)), seconds: Math.round(seconds), micros: asked.micros });
   }
   const out = join(folder, names.intents, version);
-  const dataset = contentDataset(intents);
-  const sha256 = createHash('sha256').update(JSON.stringify(dataset.splits.train)).digest('hex');
   const { judged, threshold, seconds } = await train({
     ...given,
-    data: { ...dataset, sha256 },
+    data: datasetOf(content),
     manners: languages,
     out,
     name: names.intents,
-    recipe,
+    recipe: varied(recipe, { ...content.recipe, ...settings }),
     giveUp: about.give_up,
     progress: (share, loss) => progress(begins + (1 - begins) * share, loss),
   });
@@ -146,7 +179,8 @@ const round = (value: number): number => Math.round(value * 1e4) / 1e4;
 if (parentPort) {
   const port = parentPort;
   const post = (message: TrainMessage) => port.postMessage(message);
-  await work(workerData as TrainData, post).catch((error) => {
+  const data = workerData as TrainData | TrialData;
+  await ('attempt' in data ? tryOut(data, post) : work(data, post)).catch((error) => {
     if (!(error instanceof DatasetError)) throw error;
     post({ wrong: error.message });
   });

@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { checksum } from '../../../inference-container/models/checksum.ts';
 import { type Manifest, manifest } from '../../../inference-container/models/manifest.ts';
 import { currentImage } from '../../releases/base.ts';
@@ -18,40 +16,24 @@ import { settings } from '../../services/settings.ts';
 import { log } from '../../services/telemetry.ts';
 import {
   keepPackages,
+  keepRecipe,
   listPackages,
   readExamples,
   type TrainingReport,
   trainings,
   writeReport,
 } from '../../services/trainings.ts';
-import {
-  claim,
-  fail,
-  judged,
-  type Loss,
-  move,
-  progress,
-  stumble,
-  type TrainingJob,
-  underWay,
-  unlessStopped,
-} from './job.ts';
-import type { TrainData, TrainMessage, TrainResult } from './thread.ts';
+import { type Beat, CLAIM_MS, Lost, patiently, Stopped, whileBeating } from './beat.ts';
+import { inThread } from './in-thread.ts';
+import { claim, fail, judged, move, progress, stumble, type TrainingJob, underWay, unlessStopped } from './job.ts';
+import { seek } from './seek.ts';
+import type { TrainData } from './thread.ts';
 import { verdictOf } from './verdict.ts';
 
-/** A worker that has said nothing for so long is gone; it says so often how far it is, both in milliseconds. */
-const [CLAIM_MS, BEAT_MS] = [20_000, 2_000];
 /** Logged turns that both models are asked, and texts of one call. */
 const [LOGGED, BATCH] = [1_000, 100];
-/** Times that the end of a job is tried to be written, a second longer apart each. */
-const PATIENCE = 15;
 /** What differs, and is listed in the report. */
 const LISTED = 500;
-
-/** Why a job ended before its end. */
-class Stopped extends Error {}
-/** Somebody else has the job now. */
-class Lost extends Error {}
 
 /**
  * Takes a training job as far as it goes: train, judge, and, where nothing speaks against it, push. Each part is recorded when it is done, and
@@ -63,12 +45,14 @@ export async function work(id: string): Promise<number | null> {
     transition: (job) => {
       const now = Date.now();
       if (!job || !underWay(job)) return [null, null];
+      if (job.state === 'searching') return [null, job];
       const claimed = claim(job, by, now, CLAIM_MS);
       // Somebody else has it: the timer sees to it that it goes on if they die.
       return [claimed, claimed];
     },
   });
   if (taken === null || !underWay(taken)) return null;
+  if (taken.state === 'searching') return (await seek(taken)) ? 0 : null;
   let next: (job: TrainingJob) => TrainingJob;
   try {
     next = await beating(id, by, (beat) => (taken.state === 'judged' ? push(taken, beat) : trainAndJudge(taken, beat)));
@@ -96,59 +80,19 @@ export async function work(id: string): Promise<number | null> {
   return recorded.state === 'judged' ? 0 : null;
 }
 
-/** What a worker has found out took minutes: a database that is away for a while must not cost it. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Unavailable) || attempt === PATIENCE) throw error;
-      await sleep(1_000 * attempt);
-    }
-  }
-}
-
-/** What goes on with a job, and how far it is. */
-interface Beat {
-  /** Rejects with {@link Lost} or {@link Stopped}, as soon as that is known. */
-  over: Promise<never>;
-  share: number;
-  losses: Loss[];
-  /** Looks now, and not when it is time. */
-  look(): Promise<void>;
-}
-
 /** Keeps a job while something goes on with it, and says how far it is; ends where it was lost, or somebody has stopped it. */
 async function beating<T>(id: string, by: string, work: (beat: Beat) => Promise<T>): Promise<T> {
-  const { promise: over, reject } = Promise.withResolvers<never>();
-  // Nobody may be listening just then.
-  over.catch(() => undefined);
-  const look = async () => {
-    const going = await trainings.change<boolean | null>(id, {
+  const look = async ({ share, losses }: Beat) => {
+    const stopped = await trainings.change<boolean | null>(id, {
       transition: (job) => {
-        const next = job && progress(job, by, beat.share, beat.losses, Date.now(), CLAIM_MS);
+        const next = job && progress(job, by, share, losses, Date.now(), CLAIM_MS);
         return [next, next ? next.stop !== null : null];
       },
     });
-    if (going === null) reject(new Lost());
-    if (going) reject(new Stopped());
+    if (stopped === null) throw new Lost();
+    if (stopped) throw new Stopped();
   };
-  const beat: Beat = { over, share: 0, losses: [], look };
-  let looking: Promise<void> | null = null;
-  const timer = setInterval(() => {
-    // One at a time, however long it takes.
-    looking ??= look()
-      .catch((error) => log('warn', 'how far a training is was not noted', { error: String(error) }))
-      .finally(() => {
-        looking = null;
-      });
-  }, BEAT_MS);
-  try {
-    return await Promise.race([work(beat), over]);
-  } finally {
-    clearInterval(timer);
-    await looking;
-  }
+  return await whileBeating(look, work);
 }
 
 async function trainAndJudge(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) => TrainingJob> {
@@ -163,8 +107,16 @@ async function trainAndJudge(job: TrainingJob, beat: Beat): Promise<(job: Traini
   try {
     const ask = { intents: texts, faq: questions.map(({ text }) => text) };
     const packages = join(folder, 'packages');
-    const data: TrainData = { content, names: { intents, faq }, version: job.version, folder: packages, ask };
-    const { answers, models, confusion, threshold } = await train(data, folder, beat);
+    const settings = job.search?.found?.settings ?? {};
+    const data: TrainData = {
+      content,
+      names: { intents, faq },
+      version: job.version,
+      folder: packages,
+      ask,
+      settings,
+    };
+    const { answers, models, confusion, threshold } = await inThread(data, folder, beat);
     const before = await live(intents, texts);
     const beforeFaq = await live(faq, ask.faq);
     const [own, logged] = [answers.intents.slice(0, known.length), answers.intents.slice(known.length)];
@@ -220,40 +172,13 @@ async function live(model: string, texts: readonly string[]): Promise<string[] |
   return labels;
 }
 
-/** Beside this module: its source, or what a build made of it. */
-const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
-
-/** Trains in a thread of its own. Throws {@link Stopped} and {@link Lost}. */
-async function train(data: TrainData, folder: string, beat: Beat): Promise<TrainResult> {
-  const { TRAINING_MINUTES: minutes } = settings();
-  // What a thread that is ended leaves lies in the job's folder.
-  const thread = new Worker(THREAD, { workerData: data, env: { ...process.env, TMPDIR: folder, TEMP: folder } });
-  const ended = Promise.withResolvers<TrainResult>();
-  thread.on('message', (message: TrainMessage) => {
-    if ('result' in message) ended.resolve(message.result);
-    else if ('wrong' in message) ended.reject(new Rejected('training', message.wrong));
-    else [beat.share, beat.losses] = [message.share, message.losses];
-  });
-  thread.once('error', (error) => ended.reject(error));
-  thread.once('exit', (code) => ended.reject(new Error(`the training's thread ended with code ${code}`)));
-  const late = setTimeout(
-    () => ended.reject(new Rejected('training', `it took more than ${minutes} minutes (TRAINING_MINUTES)`)),
-    minutes * 60_000,
-  );
-  try {
-    return await Promise.race([ended.promise, beat.over]);
-  } finally {
-    clearTimeout(late);
-    await thread.terminate();
-  }
-}
-
 async function push(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) => TrainingJob> {
   const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
   if (!url) throw new Rejected('registry', 'there is none to push to (REGISTRY_URL)');
   const registry = new Registry(url, repositories[0]!, credential());
   const folder = await mkdtemp(join(tmpdir(), 'maru-training-'));
   [beat.share, beat.losses] = [1, job.losses];
+  await keepRecipe(job);
   try {
     const manifests = await unpack(job.id, folder);
     const packages = await Promise.all(

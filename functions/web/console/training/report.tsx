@@ -3,6 +3,7 @@ import { api, type Schemas } from '../api.ts';
 import { useLoaded } from '../load.ts';
 import { number, percent, say } from '../texts.ts';
 import { Trouble } from '../trouble.tsx';
+import { Search, SearchLine } from './search.tsx';
 import type { Job } from './training.tsx';
 import { Way } from './way.tsx';
 
@@ -20,7 +21,9 @@ export function Report({ id, job }: { id: string; job: Job | null }) {
         <a href="/console/training">{say('training')}</a> · <b>{job?.version ?? id}</b>
       </p>
       {job && <Way job={job} />}
-      <Trouble problem={problem} />
+      {job?.search && <SearchLine search={job.search} />}
+      {(!job?.search || job.verdict) && <Trouble problem={problem} />}
+      {job?.search && <Search id={id} />}
       {loading && !data && <p class="hint">{say('loading')}</p>}
       {data && <Confusion cells={data.confusion} />}
       {data && (

@@ -6,6 +6,7 @@ import { Trouble } from '../trouble.tsx';
 import { Curve } from './curve.tsx';
 import { Replay } from './replay.tsx';
 import { Report } from './report.tsx';
+import { SearchForm, SearchLine } from './search.tsx';
 import { Way } from './way.tsx';
 
 export type Job = Schemas['Trainings']['trainings'][number];
@@ -27,7 +28,7 @@ export function Training({ me, id }: { me: Schemas['Me']; id?: string }) {
   };
   if (id) return <Report id={id} job={data?.trainings.find((job) => job.id === id) ?? null} />;
   const [newest] = data?.trainings ?? [];
-  const isBusy = newest !== undefined && ['queued', 'training', 'judged'].includes(newest.state);
+  const isBusy = newest !== undefined && isGoing(newest);
   return (
     <main class="page">
       <Trouble problem={problem.value ?? loaded.value.problem} />
@@ -53,6 +54,12 @@ export function Training({ me, id }: { me: Schemas['Me']; id?: string }) {
               </button>
               <span class="hint">{say('trainWhy')}</span>
             </p>
+          )}
+          {may('editor') && (
+            <SearchForm
+              disabled={!data.possible || isBusy}
+              begin={(search) => void done(() => api.POST('/api/admin/trainings', { body: { search } }))}
+            />
           )}
         </section>
       )}
@@ -93,10 +100,10 @@ export function Training({ me, id }: { me: Schemas['Me']; id?: string }) {
   );
 }
 
-const isGoing = ({ state }: Job) => ['queued', 'training', 'judged'].includes(state);
+const isGoing = ({ state }: Job) => ['queued', 'searching', 'training', 'judged'].includes(state);
 
 function One({ job, cancel, release }: { job: Job; cancel: (() => void) | null; release: (() => void) | null }) {
-  const { id, at, by, why, changes, version, state, share, losses, models, verdict, reason, stopping } = job;
+  const { id, at, by, why, changes, version, search, state, share, losses, models, verdict, reason, stopping } = job;
   return (
     <>
       <p class="line">
@@ -108,7 +115,8 @@ function One({ job, cancel, release }: { job: Job; cancel: (() => void) | null; 
       <p class="quiet-text">
         {moment(at)} · {by?.name ?? say(`why_${why}` as Text)} · {number(changes)} {say('taughtChanges')}
       </p>
-      {state === 'training' && (
+      {search && <SearchLine search={search} />}
+      {(state === 'training' || state === 'searching') && (
         <p class="line">
           <progress max={1} value={share} aria-label={say('training')} />
           <span>{percent(share)}</span>
@@ -151,7 +159,7 @@ function One({ job, cancel, release }: { job: Job; cancel: (() => void) | null; 
             {say('cancelTraining')}
           </button>
         )}
-        {verdict && (
+        {(verdict || search) && (
           <a class="button" href={`/console/training/${id}`}>
             {say('report')}
           </a>
