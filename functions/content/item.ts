@@ -7,8 +7,14 @@ import { type Blame, check, type Part } from '../dialog/check.ts';
  * A bot's content as items that are edited one by one: `intent.store_hours`, `phrase.fallback`, `flow.return_item`. What is no list of items
  * (`part.languages`) is one item. Pure.
  */
-export const EDITED = ['intent', 'faq', 'phrase', 'flow', 'entity'] as const;
+const EDITED = ['intent', 'faq', 'phrase', 'flow', 'entity'] as const;
 export type Kind = (typeof EDITED)[number];
+
+/** How models are trained: it has no place of its own among what is edited, and shows where a bot has it. */
+export const RECIPE = 'part.recipe';
+
+/** Whether people see an item in the console. */
+export const isEdited = (id: string): boolean => id === RECIPE || EDITED.includes(kindOf(id).kind as Kind);
 
 /** Null: there is no such item. */
 export type Value = unknown;
@@ -32,7 +38,7 @@ export function itemsOf(content: shape.Content): Map<string, Value> {
     for (const item of content[part]) items.set(itemId(kind, item.name), item);
   for (const [kind, part] of Object.entries(RECORDS) as [Kind, 'phrases' | 'flows' | 'entities'][])
     for (const [name, item] of Object.entries(content[part])) items.set(itemId(kind, name), item);
-  for (const part of PARTS) items.set(itemId('part', part), content[part]);
+  for (const part of PARTS) if (content[part] !== undefined) items.set(itemId('part', part), content[part]);
   return items;
 }
 
@@ -60,7 +66,11 @@ function withItems(content: shape.Content, changes: Changes): Record<string, unk
     }
     next[part] = Object.fromEntries(items);
   }
-  for (const part of PARTS) if (changes.has(itemId('part', part))) next[part] = changes.get(itemId('part', part));
+  for (const part of PARTS) {
+    const value = changes.get(itemId('part', part));
+    if (value === null) delete next[part];
+    else if (value !== undefined) next[part] = value;
+  }
   return next;
 }
 

@@ -150,16 +150,17 @@ export const recipe = z
     dropGrams: share,
     dropWords: share,
     adversarial: z.number().min(0).max(10),
-    epochs: z.int().min(1).max(100),
+    epochs: z.int().min(1).max(64),
     rate: z.number().min(0.0001).max(0.1),
     C: z.number().min(0.01).max(100),
     positive: z.number().min(0.1).max(100),
-    vectorEpochs: z.int().min(1).max(100),
-    outsideTimes: z.int().min(1).max(100),
+    vectorEpochs: z.int().min(1).max(64),
+    outsideTimes: z.int().min(1).max(20),
   })
   .partial();
 
-export const content = z.strictObject({
+// What a newer build adds is left alone: both may run side by side, and one may be gone back to.
+export const content = z.object({
   /** SHA-256 of the folder's files. */
   version: z.string(),
   about,
@@ -173,8 +174,7 @@ export const content = z.strictObject({
   desk,
   actions: z.record(name, action),
   personalDetails: z.array(detector),
-  // Content that was published before there were recipes has none.
-  recipe: recipe.default({}),
+  recipe: recipe.optional(),
 });
 export type Content = z.infer<typeof content>;
 

@@ -13,7 +13,11 @@ export async function train(body: unknown, _context: InvocationContext): Promise
   await startTelemetry();
   const { training, trial } = trainingMessage.parse(body);
   await hop('training', '', { training, ...(trial && { trial }) }, async () => {
-    if (trial && !(await makeOne(training, trial))) return;
+    // A training takes as long as it may by itself: it gets a call of its own.
+    if (trial) {
+      if (await makeOne(training, trial)) await sendTraining(training);
+      return;
+    }
     for (;;) {
       const wait = await work(training);
       if (wait === null) return;

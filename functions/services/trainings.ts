@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashOf } from '../content/item.ts';
+import { hashOf, RECIPE } from '../content/item.ts';
 import type { Agent } from '../conversation/document.ts';
 import { recipe } from '../dialog/bot.ts';
 import { changesBetween, type Drafted, type Examples, examplesOf } from '../training/job/examples.ts';
@@ -28,7 +28,12 @@ import { log } from './telemetry.ts';
  * Training jobs (container `trainings`, partition key = id), what each learns from, its packages and its report (Blob container `trainings`,
  * below `<id>/`), and the cursor: which job was the last, so that each thing that is taught counts once, and no two are under way.
  */
-export const trainings = new Documents<TrainingJob>('trainings', (job) => ({ ...job, search: job.search ?? null }));
+export const trainings = new Documents<TrainingJob>('trainings', upcast);
+
+/** Jobs that were made before there were searches have none. */
+function upcast(job: TrainingJob): TrainingJob {
+  return { ...job, search: job.search ?? null };
+}
 
 interface Cursor {
   id: typeof CURSOR;
@@ -39,8 +44,6 @@ interface Cursor {
 }
 
 const CURSOR = 'cursor';
-/** The item of the content that says how models are trained. */
-const RECIPE = 'part.recipe';
 const cursors = new Documents<Cursor>('trainings');
 const TIMEOUT_MS = 60_000;
 const OPEN = 50;
@@ -52,9 +55,8 @@ const JUDGED: readonly State[] = ['judged', 'waiting', 'kept', 'pushed', 'releas
 export class NotNow extends Error {}
 
 export async function listTrainings(limit: number): Promise<TrainingJob[]> {
-  return await trainings.query(`SELECT TOP ${limit} * FROM c WHERE c.at > 0 ORDER BY c.at DESC`, [], {
-    limit,
-  });
+  const query = `SELECT TOP ${limit} * FROM c WHERE c.at > 0 ORDER BY c.at DESC`;
+  return (await trainings.query(query, [], { limit })).map(upcast);
 }
 
 export async function readTraining(id: string): Promise<TrainingJob | null> {
@@ -79,7 +81,8 @@ async function taught(): Promise<Taught> {
   );
   const held = (await heldOut()).intents.map(({ text }) => text);
   // As what was taught and is not published yet: what a search has found counts until somebody takes it out again.
-  const wanted = recipe.safeParse(drafts.find(({ item }) => item === RECIPE)?.value);
+  const draft = drafts.find(({ item }) => item === RECIPE);
+  const wanted = recipe.optional().safeParse(draft ? (draft.value ?? undefined) : live.content.recipe);
   const content = wanted.success ? { ...live.content, recipe: wanted.data } : live.content;
   const examples = examplesOf(content, drafted, said, held);
   const base = cursor && (await baseOf(cursor.document));
@@ -109,7 +112,7 @@ export async function changesTaught(): Promise<{ changes: number; changedAt: num
 /** Jobs that something is still to come of, and those that operators may have to hear of, the newest first. */
 export async function openTrainings(since: number): Promise<TrainingJob[]> {
   const query = `SELECT TOP ${OPEN} * FROM c WHERE c.state IN ('queued', 'searching', 'training', 'judged', 'pushed') OR c.at > @since ORDER BY c.at DESC`;
-  return await trainings.query(query, [{ name: '@since', value: since }], { limit: OPEN });
+  return (await trainings.query(query, [{ name: '@since', value: since }], { limit: OPEN })).map(upcast);
 }
 
 /** Makes a job and wakes its worker. Throws {@link NotNow} while another is under way. */
@@ -143,15 +146,19 @@ export async function beginTraining(
   return job;
 }
 
-/** Keeps what a search has found with the content, as a draft that somebody publishes. Repeatable. */
-export async function keepRecipe({ search, by, id }: TrainingJob): Promise<void> {
+/**
+ * Keeps what a search has found with the content, as a draft that somebody publishes; what was written since the job began stays. Repeatable.
+ */
+export async function keepRecipe({ search, by, id, at }: TrainingJob): Promise<void> {
   const settings = search?.found?.settings ?? {};
   if (Object.keys(settings).length === 0 || !by) return;
   const [live, draft, { content }] = await Promise.all([published(), readDraft(RECIPE), readExamples(id)]);
   const value = { ...content.recipe, ...settings };
-  if (hashOf(value) === hashOf(draft ? draft.document.value : live.content.recipe)) return;
+  if (draft && (draft.document.draftAt > at || hashOf(value) === hashOf(draft.document.value))) return;
+  // What was live when it was sought: where something else is by now, whoever publishes is told.
+  const base = content.recipe ? hashOf(content.recipe) : null;
   try {
-    await writeDraft(RECIPE, value, draft?.etag ?? null, by, live.content);
+    await writeDraft(RECIPE, value, draft?.etag ?? null, by, live.content, { base });
   } catch (error) {
     // Whoever has just written one knows better.
     if (!(error instanceof Stale)) throw error;
@@ -175,6 +182,12 @@ export async function mendCursor(): Promise<void> {
   if (!cursor) return;
   const { job } = cursor.document;
   if (!(await readTraining(job.id))) await wakeTraining(job);
+}
+
+/** Whether no other job was begun since. */
+export async function isNewest({ id }: TrainingJob): Promise<boolean> {
+  const cursor = await cursors.read(CURSOR);
+  return !cursor || cursor.document.job.id === id;
 }
 
 /** Ends a job. Null: there is none, or it has ended. */

@@ -33,7 +33,7 @@ const files = {
   desk: { file: 'desk.json', shape: desk, empty: desk.parse({}) },
   // Where nothing is to be masked, the file says so: one that is gone for a moment must not unmask anybody.
   personalDetails: { file: 'personal-details.json', shape: z.array(shape.detector) },
-  recipe: { file: 'recipe.json', shape: shape.recipe, empty: {} },
+  recipe: { file: 'recipe.json', shape: shape.recipe, empty: undefined },
 } as const satisfies Record<Part, unknown>;
 
 /** The file that an item of the content stands in (functions/content/item.ts). */

@@ -26,7 +26,7 @@ export async function modelVersions(bot: string = RETAILER): Promise<Versions> {
   ]);
   const sourcesOf = await sources();
   return {
-    intents: versionOf([sourcesOf.intents, about.give_up, manners, said, recipe]),
+    intents: versionOf([sourcesOf.intents, about.give_up, manners, said, ...(recipe ? [recipe] : [])]),
     faq:
       faq.length > 0
         ? versionOf([sourcesOf.faq, about.faq_refuse, said, faq.map(({ answer }) => answer), questions])

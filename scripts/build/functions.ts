@@ -61,6 +61,7 @@ export async function buildFunctions({
   const judged = { intents: readHeldOut(bot).map(({ text, intent }) => ({ text, intent })), faq: readFaqHeldOut(bot) };
   await writeFile(join(out, 'held-out.json'), JSON.stringify(judged));
   await cp(join(root, 'host.json'), join(out, 'host.json'));
+  await cp(join(root, 'functions/training/kernels.wasm'), join(out, 'kernels.wasm'));
   await writeFile(
     join(out, 'package.json'),
     `${JSON.stringify({ name: 'maru-functions', private: true, type: 'module', main: 'index.js' }, null, 2)}\n`,

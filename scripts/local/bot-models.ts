@@ -39,7 +39,7 @@ export async function ensureBotModels(
       name,
       version,
       seed,
-      recipe: varied(recipe, content.recipe),
+      recipe: varied(recipe, content.recipe ?? {}),
       giveUp,
       progress: (share) => progress('the intent model', share),
     });

@@ -55,8 +55,8 @@ try {
   if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
   if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
   const trials = number(values.search);
-  if (!Number.isInteger(trials) || trials < 0 || trials > 1_000)
-    throw new DatasetError('--search must be a number of trials from 0 to 1000');
+  if (!Number.isInteger(trials) || trials < 0 || trials === 1 || trials > 1_000)
+    throw new DatasetError('--search must be 0, or a number of trials from 2 to 1000');
   const seconds = number(values.seconds);
   if (!(seconds > 0)) throw new DatasetError('--seconds must be more than 0');
   const pooling = poolings.find((one) => one === values.pooling);
@@ -182,7 +182,7 @@ function source(
   // The utterances of a folder, named by hand, are the folder's.
   const own = bot ?? (data && existsSync(join(dirname(data), 'bot.json')) ? dirname(data) : undefined);
   if (own === undefined) return { data: data!, giveUp: 0.01, settings: {} };
-  const { about, languages, recipe: settings } = botFolder(own);
+  const { about, languages, recipe: settings = {} } = botFolder(own);
   return { data: join(own, 'intents.json'), giveUp: about.give_up, manners: languages, settings };
 }
 

@@ -1,14 +1,5 @@
 import type { HttpRequest } from '@azure/functions';
-import {
-  type ContentProblem,
-  differences,
-  EDITED,
-  hashOf,
-  itemsOf,
-  type Kind,
-  kindOf,
-  type Value,
-} from '../../content/item.ts';
+import { type ContentProblem, differences, hashOf, isEdited, itemsOf, kindOf, type Value } from '../../content/item.ts';
 import { audited } from '../../services/audit.ts';
 import { currentBot, keptOf } from '../../services/bot.ts';
 import {
@@ -56,9 +47,7 @@ export const getContent = staffRoute(
       version: seen.content.version,
       published: seen.pointer && { at: seen.pointer.document.at, by: seen.pointer.document.by },
       languages: seen.content.languages.map(({ tag, name }) => ({ tag, name })),
-      items: [...ids]
-        .filter((id) => EDITED.includes(kindOf(id).kind as Kind))
-        .map((id) => ({ id, ...kindOf(id), ...draftState(drafts, items, id) })),
+      items: [...ids].filter(isEdited).map((id) => ({ id, ...kindOf(id), ...draftState(drafts, items, id) })),
       drafts: drafts.length === 0 ? null : seenAs(drafts),
       problems: problems.slice(0, PROBLEMS),
     });

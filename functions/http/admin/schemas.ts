@@ -494,7 +494,7 @@ export const item = z.object({
   itemId: z
     .string()
     .regex(
-      /^(intent|faq|phrase|flow|entity)\.(?!__)[\w-]{1,64}$/,
+      /^(?:(?:intent|faq|phrase|flow|entity)\.(?!__)[\w-]{1,64}|part\.recipe)$/,
       'must be the id of an item, such as intent.greeting',
     ),
 });

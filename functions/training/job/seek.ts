@@ -16,7 +16,6 @@ import { fail, found, SEED, searched, type TrainingJob } from './job.ts';
 import {
   documentOf,
   end,
-  failed,
   hold,
   isUnderWay,
   nameOf,
@@ -24,6 +23,7 @@ import {
   type StoredTrial,
   take,
   unheard,
+  unmade,
 } from './trial.ts';
 
 /**
@@ -31,11 +31,33 @@ import {
  * in charge, and nothing is lost with whoever dies.
  */
 
-/** Sees to it that what may be tried is tried. True: the search has ended, and the job goes on. Repeatable, by several at once. */
+/**
+ * Sees to it that what may be tried is tried. True: the search has ended, and the job goes on. Repeatable, by several at once. What can't go on
+ * fails the job; Unavailable is thrown, and tried again.
+ */
 export async function seek(job: TrainingJob): Promise<boolean> {
+  try {
+    return await lookOn(job);
+  } catch (error) {
+    if (error instanceof Unavailable) throw error;
+    await failed(job.id, error);
+    return false;
+  }
+}
+
+/** The job has failed, for a reason that will be there again. */
+async function failed(id: string, error: unknown): Promise<void> {
+  const reason = error instanceof Error ? error.message : String(error);
+  log('warn', 'a search did not get on', { id, reason });
+  await trainings.change(id, {
+    transition: (job) => [job?.state === 'searching' ? fail(job, reason, Date.now()) : null, undefined],
+  });
+}
+
+async function lookOn(job: TrainingJob): Promise<boolean> {
   const { id, search } = job;
   if (job.state !== 'searching' || !search) return false;
-  const present = search.present ?? settingsOf(varied(recipe, (await readExamples(id)).content.recipe));
+  const present = search.present ?? settingsOf(varied(recipe, (await readExamples(id)).content.recipe ?? {}));
   const plan: Plan = { space: choices, present, seed: SEED, trials: search.trials };
   const known = await readTrials(id);
   const now = Date.now();
@@ -115,18 +137,16 @@ async function work({ id, training, attempt }: StoredTrial, by: string): Promise
       if (error instanceof Unavailable) throw error;
       return false;
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    log('warn', 'a trial could not be made', { id, reason });
+    log('warn', 'a trial could not be made', { id, reason: error instanceof Error ? error.message : String(error) });
     // With these settings, or with what it is to learn from: then no trial can.
     if (error instanceof Rejected && attempt.index === 0) {
-      await trainings.change(training, {
-        transition: (job) => [job?.state === 'searching' ? fail(job, reason, Date.now()) : null, undefined],
-      });
+      await failed(training, error);
       return false;
     }
-    trial = failed(attempt);
+    trial = unmade(attempt);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // The thread may be writing its last while it ends.
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
   return await patiently(() =>
     trials.change<boolean>(id, {

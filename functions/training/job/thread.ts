@@ -75,7 +75,7 @@ function datasetOf({ intents }: Content): Dataset {
 async function tryOut({ content, attempt }: TrialData, post: (message: TrainMessage) => void) {
   const prepared = await prepare({ data: datasetOf(content), manners: content.languages, seed: SEED });
   const training = {
-    recipe: varied(recipe, content.recipe),
+    recipe: varied(recipe, content.recipe ?? {}),
     seed: SEED,
     threads: availableParallelism(),
     giveUp: content.about.give_up,

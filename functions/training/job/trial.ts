@@ -40,7 +40,7 @@ const isHeld = ({ claim }: StoredTrial, now: number): boolean => claim !== null 
 export function take(stored: StoredTrial, by: string, now: number, ms: number): StoredTrial | null {
   if (stored.trial || isHeld(stored, now)) return null;
   const deaths = stored.deaths + (stored.claim ? 1 : 0);
-  if (deaths >= DEATHS) return end({ ...stored, deaths }, by, failed(stored.attempt), now);
+  if (deaths >= DEATHS) return end({ ...stored, deaths }, by, unmade(stored.attempt), now);
   return { ...stored, deaths, claim: { by, until: now + ms } };
 }
 
@@ -60,7 +60,7 @@ export function end(stored: StoredTrial, by: string, trial: Trial, now: number):
 }
 
 /** A trial with settings that can't be trained. */
-export function failed(attempt: Attempt): Trial {
+export function unmade(attempt: Attempt): Trial {
   return { ...attempt, figures: null, of: 0, wrong: [], seconds: 0 };
 }
 

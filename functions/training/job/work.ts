@@ -15,6 +15,7 @@ import { Registry, reached } from '../../services/registry.ts';
 import { settings } from '../../services/settings.ts';
 import { log } from '../../services/telemetry.ts';
 import {
+  isNewest,
   keepPackages,
   keepRecipe,
   listPackages,
@@ -175,10 +176,11 @@ async function live(model: string, texts: readonly string[]): Promise<string[] |
 async function push(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) => TrainingJob> {
   const { REGISTRY_URL: url, RELEASE_REPOSITORIES: repositories, RELEASE_TAG: tag } = settings();
   if (!url) throw new Rejected('registry', 'there is none to push to (REGISTRY_URL)');
+  // It would push aside what has come since.
+  if (!(await isNewest(job))) throw new Rejected('training', 'another training was begun since');
   const registry = new Registry(url, repositories[0]!, credential());
   const folder = await mkdtemp(join(tmpdir(), 'maru-training-'));
   [beat.share, beat.losses] = [1, job.losses];
-  await keepRecipe(job);
   try {
     const manifests = await unpack(job.id, folder);
     const packages = await Promise.all(
@@ -197,6 +199,7 @@ async function push(job: TrainingJob, beat: Beat): Promise<(job: TrainingJob) =>
       const options = { tags: [tag, `training-${job.version}`], commit: '', version: job.version, progress: () => {} };
       return await pushModels(registry, current, packages, options);
     });
+    await keepRecipe(job);
     return (current) => move(current, 'pushed', Date.now(), { digest, note: digest.slice(0, 19) });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -50,6 +50,8 @@ const [GOOD, GOOD_LEAST] = [0.25, 3];
 const DRAWN = 24;
 /** Differences within so many standard errors are none: where nothing is better, one search in twenty takes something all the same. */
 const SHOWS = 2;
+/** What out-of-scope AUROC may fall by. */
+const BLINDER = 0.01;
 
 /** Trials that may be made now, and were not yet; none: the search is over. Those that are judged on most stand first. */
 export function attempts(plan: Plan, done: readonly Trial[]): Attempt[] {
@@ -61,7 +63,8 @@ export function attempts(plan: Plan, done: readonly Trial[]): Attempt[] {
     const before = done.filter(({ index, rung }) => rung === 0 && index < from);
     const own = Array.from({ length: to - from }, (_, place) => from + place).map((index) => ({
       index,
-      settings: drawn(plan, index, before),
+      // What was begun goes on as it was begun, whatever another build would draw.
+      settings: ended.get(keyOf({ index, rung: 0 }))?.settings ?? drawn(plan, index, before),
     }));
     let going = own;
     for (let rung = 0; rung < RUNGS; rung += 1) {
@@ -71,8 +74,9 @@ export function attempts(plan: Plan, done: readonly Trial[]): Attempt[] {
       const promoted = ranked(judged.filter(({ figures }) => figures)).slice(0, Math.ceil(PROMOTED * going.length));
       going = own.filter(({ index }) => promoted.some((one) => one.index === index));
     }
-    // The next generation learns from the first rung of this one.
-    if (own.some(({ index }) => !ended.has(keyOf({ index, rung: 0 })))) break;
+    // The next generation learns from the first rung of this one, and of the recipe as it is.
+    if (!ended.has(keyOf({ index: 0, rung: 0 })) || own.some(({ index }) => !ended.has(keyOf({ index, rung: 0 }))))
+      break;
   }
   return found.sort((a, b) => b.rung - a.rung || a.index - b.index);
 }
@@ -113,7 +117,7 @@ export function best(done: readonly Trial[]): { before: Trial; after: Trial; bet
   const before = last.find(({ index }) => index === 0);
   const after = last.find(({ index }) => index !== 0);
   if (!before || !after) return null;
-  return { before, after, better: scoreOf(after) - scoreOf(before) > SHOWS * errorOf(before, after) };
+  return { before, after, better: gain(before, after) > SHOWS * errorOf(before, after) && !isBlinder(before, after) };
 }
 
 /** What changing one setting alone has done. */
@@ -139,13 +143,13 @@ export function effects({ space, present }: Pick<Plan, 'space' | 'present'>, don
   return Object.keys(space).flatMap((setting) => {
     const after = first.find(({ settings }) => Object.keys(settings).length === 1 && setting in settings);
     if (!after) return [];
-    const by = scoreOf(after) - scoreOf(before);
+    const by = gain(before, after);
     const isSeen = Math.abs(by) > SHOWS * errorOf(before, after);
     return {
       setting,
       from: present[setting]!,
       to: after.settings[setting]!,
-      accuracy: after.figures!.accuracy - before.figures!.accuracy,
+      accuracy: by,
       auroc:
         after.figures!.auroc === null || before.figures!.auroc === null
           ? null
@@ -155,6 +159,14 @@ export function effects({ space, present }: Pick<Plan, 'space' | 'present'>, don
       shows: !isSeen ? ('nothing' as const) : by > 0 ? ('better' as const) : ('worse' as const),
     };
   });
+}
+
+/** In accuracy, whose error is known: an AUROC shakes by more than it gains. */
+const gain = (before: Trial, after: Trial): number => after.figures!.accuracy - before.figures!.accuracy;
+
+/** Whether it tells what is out of scope clearly worse. */
+function isBlinder({ figures: before }: Trial, { figures: after }: Trial): boolean {
+  return (before?.auroc ?? 0) - (after?.auroc ?? 0) > BLINDER;
 }
 
 /** Of the difference of two trials that were judged on the same: of the answers that only one of them has right (McNemar). At least one answer's. */

@@ -56,7 +56,8 @@ export interface Found {
 export async function search(prepared: Prepared, options: SearchOptions): Promise<Found> {
   const { seed, recipe, file, encoders } = options;
   const background = createHash('sha256').update(prepared.background.join('\n')).digest('hex');
-  const of = `${prepared.sha256} ${background} ${seed} ${JSON.stringify(recipe)} ${(encoders ?? []).map(({ name }) => name).join()}`;
+  const how = JSON.stringify([recipe, choices, prepared.manners]);
+  const of = `${prepared.sha256} ${background} ${seed} ${how} ${(encoders ?? []).map(({ name }) => name).join()}`;
   const plan = { space: choices, present: settingsOf(recipe), seed, trials: options.trials };
   const trials = (await finished(file, of)).filter(({ index }) => index < options.trials);
   const going = new Map<Attempt, Promise<void>>();
@@ -79,7 +80,13 @@ export async function search(prepared: Prepared, options: SearchOptions): Promis
         make(attempt).finally(() => going.delete(attempt)),
       );
     if (going.size === 0) break;
-    await Promise.race(going.values());
+    try {
+      await Promise.race(going.values());
+    } catch (error) {
+      // What the others work with is not taken from under them.
+      await Promise.allSettled(going.values());
+      throw error;
+    }
   }
   const compared = best(trials);
   const settings = compared?.better ? compared.after.settings : {};

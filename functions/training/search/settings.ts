@@ -3,7 +3,7 @@ import type { Recipe } from '../recipe.ts';
 import type { Space } from './plan.ts';
 
 /** Settings of the recipe of an intent model, as a bot keeps them (`recipe.json`). */
-export type Settings = Content['recipe'];
+export type Settings = NonNullable<Content['recipe']>;
 
 /** What a search tries: each setting with the values that it may take, the smallest first. */
 export const choices = {

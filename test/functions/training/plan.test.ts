@@ -159,6 +159,47 @@ test('what is no better than chance is not taken', () => {
   );
 });
 
+test('what tells out of scope better by chance is not taken, and what tells it clearly worse neither', () => {
+  const withAuroc = (of: (one: Attempt) => number) => (one: Attempt) => {
+    const trial = made({ ...one, settings: {} }, 0);
+    return { ...trial, ...one, figures: { ...trial.figures!, auroc: of(one) } };
+  };
+  const shaken = searched(
+    planOf(32),
+    1,
+    withAuroc(({ index }) => 0.9 + 0.02 * new Random(index).normal()),
+  );
+  assert.equal(best(shaken)!.better, false);
+  assert.ok(effects({ space, present }, shaken).every(({ shows }) => shows === 'nothing'));
+  const blind = searched(planOf(40), 1, (one) => ({
+    ...made(one),
+    figures: { ...made(one).figures!, auroc: one.index === 0 ? 0.9 : 0.8 },
+  }));
+  assert.equal(best(blind)!.better, false);
+});
+
+test('a trial goes on as it was begun, however late the others end', () => {
+  const plan = planOf(32);
+  const early = attempts(plan, []);
+  // All but the recipe as it is.
+  let done: Trial[] = [];
+  for (;;) {
+    const open = attempts(plan, done).filter(({ index }) => index !== 0);
+    if (open.length === 0) break;
+    done.push(...open.map((one) => made(one)));
+  }
+  assert.equal(Math.max(...done.map(({ index }) => index)), 4, 'nothing is drawn before it is known');
+  done = searched(plan);
+  const first = done.filter(({ rung }) => rung === 0);
+  for (const { index, settings } of done)
+    assert.deepEqual(settings, first.find((one) => one.index === index)!.settings);
+  // Another build would draw otherwise.
+  const other = { ...plan, seed: 9 };
+  for (const { index, rung, settings } of attempts(other, first))
+    if (rung > 0 && index > 0) assert.deepEqual(settings, first.find((one) => one.index === index)!.settings);
+  assert.equal(early.length, 3 + 4);
+});
+
 test('settings that can’t be trained are judged on no more, and the search ends all the same', () => {
   const done = searched(planOf(32), 3, (one) =>
     one.settings.depth === 5 ? { ...one, figures: null, of: 0, wrong: [], seconds: 0 } : made(one),

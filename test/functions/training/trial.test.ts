@@ -4,13 +4,13 @@ import { claim, found, move, queued, searched, stop } from '../../../functions/t
 import {
   called,
   end,
-  failed,
   hold,
   isUnderWay,
   release,
   type StoredTrial,
   take,
   unheard,
+  unmade,
 } from '../../../functions/training/job/trial.ts';
 
 /** Trials of a search, whatever happens to their workers; and the job that they are for. */
@@ -34,7 +34,7 @@ test('a trial that killed three workers counts as one that can’t be trained', 
   for (const by of ['a', 'b', 'c']) stored = take(stored, by, stored.claim ? stored.claim.until + 1 : 2_000, 100)!;
   assert.equal(stored.trial, null);
   const over = take(stored, 'd', stored.claim!.until + 1, 100)!;
-  assert.deepEqual(over.trial, failed(attempt));
+  assert.deepEqual(over.trial, unmade(attempt));
   assert.equal(take(over, 'e', over.endedAt! + 1_000, 100), null, 'what is made is made once');
 });
 
@@ -53,7 +53,7 @@ test('a trial is called for again when its worker died, or when nobody has made 
   const again = { ...held, calledAt: 28_000 };
   assert.deepEqual(unheard([again, waiting], 30_000), [], 'once is enough');
   assert.deepEqual(unheard([again, waiting], 28_000 + MINUTE + 1), [again, waiting]);
-  const ended = end(held, 'a', failed(attempt), 80_000);
+  const ended = end(held, 'a', unmade(attempt), 80_000);
   assert.deepEqual(unheard([ended, waiting], 80_000 + MINUTE - 1), [], 'somebody was there a minute ago');
   assert.deepEqual(unheard([ended, waiting], 80_000 + MINUTE + 1), [waiting]);
   assert.deepEqual(unheard([], 1), []);

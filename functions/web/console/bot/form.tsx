@@ -34,7 +34,7 @@ const FIELDS: Record<string, { name: string; many: boolean }[]> = {
 
 /** An item as a form; flows and entities as the JSON of the bot's folder. */
 export function Form({ kind, value, list, disabled, change, broken }: Props) {
-  if (kind === 'flow' || kind === 'entity')
+  if (kind === 'flow' || kind === 'entity' || kind === 'part')
     return <Json value={value} disabled={disabled} change={change} broken={broken} />;
   if (kind === 'phrase')
     return (

@@ -180,5 +180,6 @@ function empty(kind: string, name: string, { languages }: Schemas['ContentList']
   if (kind === 'faq') return { name, question: each(''), other_ways: each([]), answer: each('') };
   if (kind === 'phrase') return each('');
   if (kind === 'flow') return { slots: {}, steps: [] };
+  if (kind === 'part') return {};
   return { kind: 'list', items: [] };
 }
