@@ -99,14 +99,24 @@ export class Graph {
     return [first, second];
   }
 
-  model({ opset, irVersion, domains, functions }: EncoderGraphs, outputs: string[], classes: number): Uint8Array {
+  /** An input of pictures. */
+  pictures(name: string, channels: number, side: number): void {
+    this.inputs.push(value(name, FLOAT, ['batch', channels, side, side]));
+  }
+
+  model(
+    { opset, irVersion, domains, functions }: EncoderGraphs,
+    outputs: string[],
+    classes: number,
+    name = 'intents',
+  ): Uint8Array {
     const model = onnx.ModelProto.create({
       irVersion,
       producerName: 'maru',
       opsetImport: [{ domain: '', version: opset }, ...domains],
       functions,
       graph: {
-        name: 'intents',
+        name,
         input: this.inputs,
         output: outputs.map((name) => value(name, FLOAT, ['batch', classes])),
         initializer: this.initializers,

@@ -1,5 +1,5 @@
 import type { Judged } from './candidate.ts';
-import { bins, type Figures } from './metrics.ts';
+import { bins, type Figures, type Prediction } from './metrics.ts';
 import { type Effect, RUNGS, ranked } from './search/plan.ts';
 import type { Trained, TrainOptions } from './train.ts';
 
@@ -16,8 +16,8 @@ export function report({ name, version, seed }: TrainOptions, trained: Trained):
     '',
     '| split | accuracy | over the threshold | out-of-scope recall | AUROC | macro F1 | calibration error |',
     '|---|---|---|---|---|---|---|',
-    row('validation', trained.validation),
-    ...(trained.test ? [row('test', trained.test)] : []),
+    figuresRow('validation', trained.validation),
+    ...(trained.test ? [figuresRow('test', trained.test)] : []),
     '',
     `Threshold ${threshold.toFixed(4)}: below it the answer is \`none\`.`,
     '',
@@ -57,13 +57,17 @@ export function cells(words: string[]): string {
   return `| ${words.map((word) => word.replace(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
-function row(split: string, { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures): string {
+/** A row of the table of figures, in percent. */
+export function figuresRow(
+  split: string,
+  { accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece }: Figures,
+): string {
   const percent = (value: number) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)}` : '–');
   return `| ${split} | ${[accuracyRaw, inScopeAccuracy, oosRecall, oosAuroc, macroF1, ece].map(percent).join(' | ')} |`;
 }
 
 /** What other thresholds would have given up, and found. */
-function chosen({ tradeOff }: Trained): string[] {
+export function chosen({ tradeOff }: Pick<Trained, 'tradeOff'>): string[] {
   const percent = (value: number) => (Number.isFinite(value) ? (100 * value).toFixed(1) : '–');
   return [
     '## The choice of the threshold (validation)',
@@ -204,7 +208,7 @@ function pairs(wrong: Judged[]): string[][] {
 }
 
 /** Bars: the share that is right in each bin of the score; the diagonal is a score that means what it says. */
-function reliability(rows: Judged[]): string {
+export function reliability(rows: (Prediction & { intent: string })[]): string {
   const [size, left, top] = [300, 40, 10];
   const found = bins(rows);
   const bars = found.map(({ count, right }, index) => {

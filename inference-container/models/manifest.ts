@@ -26,8 +26,14 @@ const preprocessing = z.discriminatedUnion('kind', [
     height: z.int().min(1).max(4_096),
     fit: z.enum(['cover', 'contain', 'fill']).default('cover'),
     layout: z.enum(['nchw', 'nhwc']).default('nchw'),
+    channels: z.union([z.literal(1), z.literal(3)]).default(3),
     mean: z.array(z.number()).length(3).default([0, 0, 0]),
     std: z.array(z.number().positive()).length(3).default([1, 1, 1]),
+    /**
+     * The subject of a photograph is sought, cut out and brought to the middle, as bright as it differs from its ground, on black: for
+     * networks that saw such pictures. Of grey pictures; one of the network's own size is taken as it is.
+     */
+    subject: z.strictObject({ margin: z.int().min(0).max(1_000).default(0) }).optional(),
   }),
 ]);
 

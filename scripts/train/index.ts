@@ -5,12 +5,16 @@ import cliProgress from 'cli-progress';
 import { DatasetError } from '../../functions/training/dataset.ts';
 import { poolings } from '../../functions/training/encoder.ts';
 import { faqOf } from '../../functions/training/faq.ts';
+import { readPictures } from '../../functions/training/image/dataset.ts';
+import { imageRecipe } from '../../functions/training/image/recipe.ts';
+import { trainPictures } from '../../functions/training/image/train.ts';
 import type { Figures } from '../../functions/training/metrics.ts';
 import { recipe } from '../../functions/training/recipe.ts';
 import { type RetrievalOptions, trainRetrieval } from '../../functions/training/retrieval/train.ts';
 import type { Found } from '../../functions/training/search/run.ts';
 import { type Settings, varied } from '../../functions/training/search/settings.ts';
 import { type TrainOptions, train } from '../../functions/training/train.ts';
+import type { ImagePreprocessing } from '../../inference-container/tasks/picture.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
 
@@ -19,11 +23,17 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
   npm run train -- --out models/intents/1.0.0
   npm run train -- --task retrieval --out models/faq/1.0.0      of the bot's FAQ (faq.json): the model that finds a question's entry
 
-  --task <task>         text-classification, or retrieval
+  npm run train -- --task image --data pictures --out models/garments/1.0.0
+
+  --task <task>         text-classification, retrieval, or image
   --bot <folder>        functions/bot; the bot whose utterances it is trained on, as npm start trains it
   --data <file>         in place of a bot: a list of intents (JSON), a CSV with the columns text,intent, or a JSON of splits
                         {train, val, test, oos_train, oos_val, oos_test} with lists of [text, intent]; what is named "none" is out of scope:
                         it is to be refused, and is no intent
+                        of pictures: a folder with one folder a class (or such folders in train and test), a CSV with the columns
+                        file,label, or a folder of IDX files (Fashion-MNIST); "none" is what is to be refused
+  --labels <names>      of the classes of IDX files, with commas between: they have numbers alone
+  --epochs <number>     40; of pictures: how often each is seen
   --out <folder>        <repository>/<name>/<version>; a package that is there is replaced when the new one is whole
   --encoder <folder>    a sentence encoder that was trained elsewhere (a Hugging Face folder: model.onnx, tokenizer.json): it joins the
                         ensemble and is served with it; may be given up to 4 times
@@ -36,6 +46,13 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
   --give-up <points>    in-scope accuracy, in points, that the threshold may give up on validation: as bot.json says,
                         or 1 with --data
 `;
+
+/** How a photograph is brought to what the network sees: its subject, small and grey, light on black. */
+const SEEN: ImagePreprocessing = {
+  kind: 'image',
+  ...{ width: 28, height: 28, channels: 1, fit: 'contain', layout: 'nchw', mean: [0, 0, 0], std: [1, 1, 1] },
+  subject: { margin: 0 },
+};
 
 const values = parse();
 const out = resolve(values.out);
@@ -63,6 +80,10 @@ try {
   if (values.pooling !== undefined && !pooling) throw new DatasetError(`--pooling must be ${poolings.join(', ')}`);
   if ((values.encoder ?? []).length > 4) throw new DatasetError('--encoder may be given 4 times at most');
   bar.start(100, 0);
+  if (values.task === 'image') {
+    await pictures({ seed, giveUp });
+    process.exit(0);
+  }
   if (values.task === 'retrieval') {
     await retrieval(values.bot ?? RETAILER, { seed, pooling });
     process.exit(0);
@@ -113,6 +134,35 @@ try {
   process.exit(1);
 }
 
+/** Trains a network of pictures. */
+async function pictures({ seed, giveUp }: { seed: number; giveUp: number }): Promise<void> {
+  const epochs = values.epochs === undefined ? imageRecipe.epochs : number(values.epochs);
+  if (!Number.isInteger(epochs) || epochs < 1 || epochs > 1_000)
+    throw new DatasetError('--epochs must be a whole number from 1 to 1000');
+  const names = values.labels?.split(',').map((name) => name.trim());
+  const read = (share: number) => bar.update(Math.round(10 * share));
+  const dataset = await readPictures(values.data, { preprocessing: SEEN, names, progress: read });
+  const trained = await trainPictures({
+    ...{ dataset, preprocessing: SEEN, out, seed, giveUp },
+    name: basename(dirname(out)),
+    version: basename(out),
+    recipe: { ...imageRecipe, epochs },
+    progress: (share) => bar.update(10 + Math.round(90 * share)),
+  });
+  bar.update(100);
+  bar.stop();
+  const { counts, labels, dropped, seconds, bytes } = trained;
+  console.log(
+    `\n${labels.length} classes; ${counts.train} pictures to train, ${counts.validation} for validation, ${counts.test} for the test, ${counts.outside} of nothing; ${seconds.toFixed(0)} s, ${(bytes / 1e3).toFixed(0)} KB`,
+  );
+  for (const line of dropped) console.log(`  left out: ${line}`);
+  show('validation', trained.validation);
+  if (trained.test) show('test', trained.test);
+  console.log(
+    `\nThreshold ${trained.threshold}. Report: ${values.out}/report.md\nServe it:  npm run serve -- ${dirname(dirname(values.out))}`,
+  );
+}
+
 /** Trains the model of a bot's FAQ. */
 async function retrieval(bot: string, { seed, pooling }: Pick<RetrievalOptions, 'seed' | 'pooling'>): Promise<void> {
   const trained = await trainRetrieval({
@@ -156,12 +206,16 @@ function parse() {
         'give-up': { type: 'string' },
         bot: { type: 'string' },
         task: { type: 'string', default: 'text-classification' },
+        labels: { type: 'string' },
+        epochs: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
-    const { data, out, bot = data === undefined ? RETAILER : undefined } = values;
-    if (values.task !== 'text-classification' && values.task !== 'retrieval')
-      throw new DatasetError('--task must be text-classification or retrieval');
+    const { data, out, bot = data === undefined && values.task !== 'image' ? RETAILER : undefined } = values;
+    if (!['text-classification', 'retrieval', 'image'].includes(values.task))
+      throw new DatasetError('--task must be text-classification, retrieval or image');
+    if (values.task === 'image' && (data === undefined || bot !== undefined) && !values.help)
+      throw new DatasetError('--task image is trained on pictures: --data <folder, CSV or IDX files>');
     if (values.task === 'retrieval' && bot === undefined)
       throw new DatasetError('--task retrieval is trained on a bot: --bot <folder>');
     if (data !== undefined && bot !== undefined) throw new DatasetError('--bot or --data: one of them');
@@ -178,7 +232,7 @@ function parse() {
 function source(
   bot: string | undefined,
   data: string | undefined,
-): Pick<TrainOptions, 'data' | 'giveUp' | 'manners'> & { settings: Settings } {
+): Pick<TrainOptions, 'giveUp' | 'manners'> & { data: string; settings: Settings } {
   // The utterances of a folder, named by hand, are the folder's.
   const own = bot ?? (data && existsSync(join(dirname(data), 'bot.json')) ? dirname(data) : undefined);
   if (own === undefined) return { data: data!, giveUp: 0.01, settings: {} };
