@@ -10,6 +10,8 @@ const PIXEL_LIMIT = 50_000_000;
 const SIDE_LIMIT = 16_384;
 /** What a subject is sought in: a photograph of any size is made so small first. */
 const SOUGHT = 192;
+/** Grain is smoothed before it is sought, with this deviation in pixels. */
+const GRAIN = 1.2;
 
 export type SeePicture = (bytes: Uint8Array) => Promise<Uint8Array>;
 
@@ -37,10 +39,9 @@ export async function pictureReader(preprocessing: ImagePreprocessing): Promise<
             : { width, height, fit },
         )
         .flatten({ background: '#fff' })
-        .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-        .removeAlpha()
-        .raw();
-      const { data, info } = await plain.toBuffer({ resolveWithObject: true });
+        .toColourspace(channels === 1 && !isSought ? 'b-w' : 'srgb')
+        .removeAlpha();
+      const { data, info } = await (isSought ? plain.blur(GRAIN) : plain).raw().toBuffer({ resolveWithObject: true });
       if (!isSought) return data;
       const found = findSubject({ pixels: data, width: info.width, height: info.height });
       if (!found) return new Uint8Array(width * height);
@@ -67,75 +68,127 @@ export async function pictureReader(preprocessing: ImagePreprocessing): Promise<
   };
 }
 
-interface Grey {
-  /** [height, width] */
+/** Rows of pixels, one behind the other; `pixels` has `channels` bytes for each. */
+interface Raster {
   pixels: Uint8Array;
   width: number;
   height: number;
 }
 
-/** How much brighter or darker than its ground a pixel of a subject is, of 255, at least; and how much of the picture it takes. */
-const [DIFFERENT, LEAST] = [24, 0.002];
+/** How far a colour is from its ground, of 255, to belong to a subject, at least; and how much of the picture that takes. */
+const [DIFFERENT, LEAST] = [7, 0.004];
+/** So many times as far as nearly all of the border is: what grain and light make is no subject. */
+const [OVER_GRAIN, NEARLY_ALL] = [1.6, 0.9];
+/** Other grounds, such as a floor below a wall: so far from the first, of 255, and with so much of the border, at least. */
+const [GROUNDS, ANOTHER, GROUND_LEAST] = [2, 14, 0.08];
+/** The darkest that a subject is shown, of 1: what is as its ground in one place belongs to it all the same. */
+const DARKEST = 0.3;
 
 /**
- * The subject of a photograph, cut out: as bright as it was different from its ground, on black. The ground is a plane that is laid through the
- * border of the picture, since light falls from somewhere; the subject is what differs from it most and hangs together. Null: there is none.
+ * The subject of a photograph in colours, cut out: grey, as bright as it differs from its ground, on black. The grounds are those of the picture's
+ * border: a plane laid through it, since light falls from somewhere, and up to three colours of it; the subject is what differs from all of them and
+ * hangs together. Null: there is none.
  */
-function findSubject({ pixels, width, height }: Grey): Grey | null {
-  const ground = groundOf(pixels, width, height);
-  const away = new Float32Array(pixels.length);
-  // Dark on light, or light on dark: by what most of what differs is.
-  let [darker, lighter] = [0, 0];
-  for (let at = 0; at < pixels.length; at += 1) {
-    away[at] = ground(at % width, Math.floor(at / width)) - pixels[at]!;
-    if (away[at]! > DIFFERENT) darker += away[at]!;
-    else if (away[at]! < -DIFFERENT) lighter -= away[at]!;
-  }
-  const sign = darker >= lighter ? 1 : -1;
-  const value = away.map((difference) => Math.max(0, sign * difference));
-  const threshold = Math.max(DIFFERENT, otsu(value) * 0.5);
-  const places = largest(value, width, height, threshold);
-  if (places.length < LEAST * pixels.length) return null;
+function findSubject({ pixels, width, height }: Raster): Raster | null {
+  const count = width * height;
+  const border = borderOf(width, height);
+  const planes = [0, 1, 2].map((channel) => planeOf(border, pixels, channel, width, height));
+  const colourOf = (at: number) => [pixels[3 * at]!, pixels[3 * at + 1]!, pixels[3 * at + 2]!];
+  const unlit = (at: number) => {
+    const [x, y] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];
+    return apart(
+      colourOf(at),
+      planes.map(([level, right, down]) => level! + right! * x + down! * y),
+    );
+  };
+  // What of the border the light does not say is another ground, if there is enough of it.
+  const others = border.filter((at) => unlit(at) > ANOTHER);
+  const colours = groundsOf(others.map(colourOf), GROUND_LEAST * border.length);
+  const away = new Float32Array(count);
+  for (let at = 0; at < count; at += 1)
+    away[at] = Math.min(unlit(at), ...colours.map((colour) => apart(colourOf(at), colour)));
+  const grain = border.map((at) => away[at]!).sort((a, b) => a - b)[Math.floor(NEARLY_ALL * border.length)]!;
+  const places = largest(away, width, height, Math.max(DIFFERENT, OVER_GRAIN * grain, otsu(away) * 0.4));
+  if (places.length < LEAST * count) return null;
   let [left, right, top, bottom] = [width, -1, height, -1];
   for (const at of places) {
     const [x, y] = [at % width, Math.floor(at / width)];
     [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
   }
-  const found: Grey = { width: right - left + 1, height: bottom - top + 1, pixels: new Uint8Array(0) };
+  const found: Raster = { width: right - left + 1, height: bottom - top + 1, pixels: new Uint8Array(0) };
   found.pixels = new Uint8Array(found.width * found.height);
-  // As in a studio: white where the ground is, whatever light was on it.
-  const light = groundLight(pixels, width, height);
+  const sorted = places.map((at) => away[at]!).sort((a, b) => a - b);
+  const most = Math.max(1, sorted[Math.floor(0.95 * (sorted.length - 1))]!);
   for (const at of places) {
     const [x, y] = [at % width, Math.floor(at / width)];
-    const full = sign > 0 ? light(x, y) : 255 - light(x, y);
-    found.pixels[(y - top) * found.width + (x - left)] = Math.min(
-      255,
-      Math.round((255 * value[at]!) / Math.max(32, full)),
-    );
+    const tone = DARKEST + (1 - DARKEST) * Math.min(1, away[at]! / most);
+    found.pixels[(y - top) * found.width + (x - left)] = Math.round(255 * tone);
   }
   return found;
 }
 
-/** The light of the ground at a place. */
-const groundLight = (pixels: Uint8Array, width: number, height: number) => groundOf(pixels, width, height);
+/** The distance of two colours, from 0 to 255. */
+function apart(one: readonly number[], other: readonly number[]): number {
+  return Math.hypot(one[0]! - other[0]!, one[1]! - other[1]!, one[2]! - other[2]!) / Math.sqrt(3);
+}
 
-/** A plane through the pixels of the border, by least squares; those that are far off, where a subject reaches the border, count no more. */
-function groundOf(pixels: Uint8Array, width: number, height: number): (x: number, y: number) => number {
+/** The places of the border. */
+function borderOf(width: number, height: number): number[] {
   const depth = Math.max(1, Math.round(0.04 * Math.min(width, height)));
-  let border: { x: number; y: number; value: number }[] = [];
-  for (let y = 0; y < height; y += 1)
-    for (let x = 0; x < width; x += 1)
-      if (x < depth || y < depth || x >= width - depth || y >= height - depth)
-        border.push({ x: x / width - 0.5, y: y / height - 0.5, value: pixels[y * width + x]! });
-  const middle = border.map(({ value }) => value).sort((a, b) => a - b)[border.length >> 1]!;
+  return Array.from({ length: width * height }, (_, at) => at).filter((at) => {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    return x < depth || y < depth || x >= width - depth || y >= height - depth;
+  });
+}
+
+/** Level, slope to the right and slope downwards of one channel of the border; what is far off, where a subject reaches it, counts no more. */
+function planeOf(
+  border: readonly number[],
+  pixels: Uint8Array,
+  channel: number,
+  width: number,
+  height: number,
+): number[] {
+  let points = border.map((at) => ({
+    x: (at % width) / width - 0.5,
+    y: Math.floor(at / width) / height - 0.5,
+    value: pixels[3 * at + channel]!,
+  }));
+  const middle = points.map(({ value }) => value).sort((a, b) => a - b)[points.length >> 1]!;
   let plane = [middle, 0, 0];
-  const at = ({ x, y }: { x: number; y: number }) => plane[0]! + plane[1]! * x + plane[2]! * y;
   for (const most of [64, 32, 24]) {
-    border = border.filter((one) => Math.abs(one.value - at(one)) <= most);
-    if (border.length < 16) break;
-    plane = leastSquares(border) ?? plane;
+    const near = points.filter(
+      ({ x, y, value }) => Math.abs(value - plane[0]! - plane[1]! * x - plane[2]! * y) <= most,
+    );
+    if (near.length < points.length / 4) break;
+    points = near;
+    plane = leastSquares(points) ?? plane;
   }
-  return (x, y) => Math.min(255, Math.max(0, at({ x: x / width - 0.5, y: y / height - 0.5 })));
+  return plane;
+}
+
+/** The colours of some points (k-means, from colours that are far apart), of those that stand for so many. */
+function groundsOf(points: readonly number[][], least: number): number[][] {
+  if (points.length < least) return [];
+  const means = [points[0]!];
+  while (means.length < GROUNDS) {
+    const distances = points.map((point) => Math.min(...means.map((mean) => apart(point, mean))));
+    means.push(points[distances.indexOf(Math.max(...distances))]!);
+  }
+  let counts: number[] = [];
+  for (let round = 0; round < 8; round += 1) {
+    const sums = means.map(() => [0, 0, 0, 0]);
+    for (const point of points) {
+      const distances = means.map((mean) => apart(point, mean));
+      const own = sums[distances.indexOf(Math.min(...distances))]!;
+      for (let channel = 0; channel < 3; channel += 1) own[channel]! += point[channel]!;
+      own[3]! += 1;
+    }
+    counts = sums.map(([, , , size]) => size!);
+    for (const [place, [r, g, b, size]] of sums.entries())
+      if (size! > 0) means[place] = [r! / size!, g! / size!, b! / size!];
+  }
+  return means.filter((_, place) => counts[place]! >= least);
 }
 
 function leastSquares(points: readonly { x: number; y: number; value: number }[]): number[] | null {

@@ -14,9 +14,9 @@ import { type RetrievalOptions, trainRetrieval } from '../../functions/training/
 import type { Found } from '../../functions/training/search/run.ts';
 import { type Settings, varied } from '../../functions/training/search/settings.ts';
 import { type TrainOptions, train } from '../../functions/training/train.ts';
-import type { ImagePreprocessing } from '../../inference-container/tasks/picture.ts';
 import { botFolder, RETAILER } from '../bot/folder.ts';
 import { said } from './command.ts';
+import { imagePreprocessing } from './pictures.ts';
 
 const HELP = `npm run train -- --out <model folder>: trains an intent model and writes its package
 
@@ -46,13 +46,6 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
   --give-up <points>    in-scope accuracy, in points, that the threshold may give up on validation: as bot.json says,
                         or 1 with --data
 `;
-
-/** How a photograph is brought to what the network sees: its subject, small and grey, light on black. */
-const SEEN: ImagePreprocessing = {
-  kind: 'image',
-  ...{ width: 28, height: 28, channels: 1, fit: 'contain', layout: 'nchw', mean: [0, 0, 0], std: [1, 1, 1] },
-  subject: { margin: 0 },
-};
 
 const values = parse();
 const out = resolve(values.out);
@@ -141,9 +134,9 @@ async function pictures({ seed, giveUp }: { seed: number; giveUp: number }): Pro
     throw new DatasetError('--epochs must be a whole number from 1 to 1000');
   const names = values.labels?.split(',').map((name) => name.trim());
   const read = (share: number) => bar.update(Math.round(10 * share));
-  const dataset = await readPictures(values.data, { preprocessing: SEEN, names, progress: read });
+  const dataset = await readPictures(values.data, { preprocessing: imagePreprocessing, names, progress: read });
   const trained = await trainPictures({
-    ...{ dataset, preprocessing: SEEN, out, seed, giveUp },
+    ...{ dataset, preprocessing: imagePreprocessing, out, seed, giveUp },
     name: basename(dirname(out)),
     version: basename(out),
     recipe: { ...imageRecipe, epochs },
