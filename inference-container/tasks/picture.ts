@@ -86,19 +86,19 @@ const DARKEST = 0.3;
 
 /**
  * The subject of a photograph in colours, cut out: grey, as bright as it differs from its ground, on black. The grounds are those of the picture's
- * border: a plane laid through it, since light falls from somewhere, and up to three colours of it; the subject is what differs from all of them and
+ * border: its light, a surface laid through it, and up to two other colours of it; the subject is what differs from all of them and
  * hangs together. Null: there is none.
  */
 function findSubject({ pixels, width, height }: Raster): Raster | null {
   const count = width * height;
   const border = borderOf(width, height);
-  const planes = [0, 1, 2].map((channel) => planeOf(border, pixels, channel, width, height));
+  const lights = [0, 1, 2].map((channel) => lightOf(border, pixels, channel, width, height));
   const colourOf = (at: number) => [pixels[3 * at]!, pixels[3 * at + 1]!, pixels[3 * at + 2]!];
   const unlit = (at: number) => {
-    const [x, y] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];
+    const terms = termsOf(at, width, height);
     return apart(
       colourOf(at),
-      planes.map(([level, right, down]) => level! + right! * x + down! * y),
+      lights.map((light) => Math.min(255, Math.max(0, dot(light, terms)))),
     );
   };
   // What of the border the light does not say is another ground, if there is enough of it.
@@ -141,30 +141,33 @@ function borderOf(width: number, height: number): number[] {
   });
 }
 
-/** Level, slope to the right and slope downwards of one channel of the border; what is far off, where a subject reaches it, counts no more. */
-function planeOf(
+/** Light falls from somewhere, and less into corners: a surface of the second order, by the place from −0.5 to 0.5. */
+function termsOf(at: number, width: number, height: number): number[] {
+  const [x, y] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];
+  return [1, x, y, x * x, x * y, y * y];
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+
+/** The light of one channel of the border; what is far off, where a subject reaches it, counts no more. */
+function lightOf(
   border: readonly number[],
   pixels: Uint8Array,
   channel: number,
   width: number,
   height: number,
 ): number[] {
-  let points = border.map((at) => ({
-    x: (at % width) / width - 0.5,
-    y: Math.floor(at / width) / height - 0.5,
-    value: pixels[3 * at + channel]!,
-  }));
+  let points = border.map((at) => ({ terms: termsOf(at, width, height), value: pixels[3 * at + channel]! }));
   const middle = points.map(({ value }) => value).sort((a, b) => a - b)[points.length >> 1]!;
-  let plane = [middle, 0, 0];
+  let light = [middle, 0, 0, 0, 0, 0];
   for (const most of [64, 32, 24]) {
-    const near = points.filter(
-      ({ x, y, value }) => Math.abs(value - plane[0]! - plane[1]! * x - plane[2]! * y) <= most,
-    );
+    const near = points.filter(({ terms, value }) => Math.abs(value - dot(light, terms)) <= most);
     if (near.length < points.length / 4) break;
     points = near;
-    plane = leastSquares(points) ?? plane;
+    light = leastSquares(points) ?? light;
   }
-  return plane;
+  return light;
 }
 
 /** The colours of some points (k-means, from colours that are far apart), of those that stand for so many. */
@@ -191,25 +194,23 @@ function groundsOf(points: readonly number[][], least: number): number[][] {
   return means.filter((_, place) => counts[place]! >= least);
 }
 
-function leastSquares(points: readonly { x: number; y: number; value: number }[]): number[] | null {
-  const m = [
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-    [0, 0, 0, 0],
-  ];
-  for (const { x, y, value } of points) {
-    const row = [1, x, y, value];
-    for (let i = 0; i < 3; i += 1) for (let j = 0; j < 4; j += 1) m[i]![j]! += row[i]! * row[j]!;
-  }
-  for (let i = 0; i < 3; i += 1) {
+function leastSquares(points: readonly { terms: readonly number[]; value: number }[]): number[] | null {
+  const size = points[0]?.terms.length ?? 0;
+  const m = Array.from({ length: size }, () => new Array<number>(size + 1).fill(0));
+  for (const { terms, value } of points)
+    for (let i = 0; i < size; i += 1) {
+      for (let j = 0; j < size; j += 1) m[i]![j]! += terms[i]! * terms[j]!;
+      m[i]![size]! += terms[i]! * value;
+    }
+  for (let i = 0; i < size; i += 1) {
     if (Math.abs(m[i]![i]!) < 1e-9) return null;
-    for (let j = 0; j < 3; j += 1) {
+    for (let j = 0; j < size; j += 1) {
       if (j === i) continue;
       const factor = m[j]![i]! / m[i]![i]!;
-      for (let k = 0; k < 4; k += 1) m[j]![k]! -= factor * m[i]![k]!;
+      for (let k = i; k <= size; k += 1) m[j]![k]! -= factor * m[i]![k]!;
     }
   }
-  return m.map((row, i) => row[3]! / row[i]!);
+  return m.map((row, i) => row[size]! / row[i]!);
 }
 
 /** The threshold that parts values best into two (Otsu 1979). */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -11,12 +11,13 @@ import { imagePreprocessing } from '../train/pictures.ts';
 import { machine, percentile } from './report.ts';
 
 const FASHION = '/usr/share/datasets/fashion-mnist';
-const HELP = `npm run bench:pictures -- [folder of IDX files] [--seeds 1,2,3] [--torch <python>] [--write]: trains, evaluates, and sets it beside
+const HELP = `npm run bench:pictures -- [folder of IDX files] [--seeds 1,2,3] [--torch <python>] [--keep <folder>] [--write]: trains, evaluates, and sets it beside
 the published rows
 
   [folder]           ${FASHION} (apt-get install dataset-fashion-mnist)
   --seeds <list>     1,2,3
   --torch <python>   a Python with PyTorch (scripts/bench/peers/torch/requirements.txt): the same network is trained there, too
+  --keep <folder>    keeps the package of the first seed there
   --write            writes docs/benchmarks/pictures.md
 `;
 const { values, positionals } = parseArgs({
@@ -25,6 +26,7 @@ const { values, positionals } = parseArgs({
     seeds: { type: 'string', default: '1,2,3' },
     torch: { type: 'string' },
     write: { type: 'boolean' },
+    keep: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -81,6 +83,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
   for (const file of await readdir(out)) bytes += (await stat(join(out, file))).size;
   const micros = await latency(await readFile(join(out, 'model.onnx')), dataset.side);
   rows.push({ seed, accuracy: test.accuracyRaw, refused: validation.oosRecall, ece: test.ece, seconds, bytes, micros });
+  if (values.keep && rows.length === 1) await cp(out, values.keep, { recursive: true });
   console.log(JSON.stringify(rows.at(-1)));
 }
 await rm(folder, { recursive: true, force: true });

@@ -33,10 +33,32 @@ const PIECES = 0.25;
 function draw(side: number, random: Random): Canvas {
   const canvas: Canvas = new Float32Array(side * side);
   const kinds = [
-    ...[blank, noise, noise, slope, stripes, shapes, shapes, shapes, turned, turned, turned, built, built, built],
-    ...[strokes, strokes, face, face, letters, letters, scene],
+    ...[
+      blank,
+      noise,
+      noise,
+      noise,
+      slope,
+      slope,
+      stripes,
+      stripes,
+      shapes,
+      shapes,
+      shapes,
+      turned,
+      turned,
+      turned,
+      built,
+      built,
+      built,
+    ],
+    ...[strokes, strokes, face, face, letters, letters, scene, panel, panel, panel, panel, panel],
   ];
   kinds[random.below(kinds.length)]!(canvas, side, random);
+  // What of a cloud or of light is different enough, as if it were a subject.
+  if (random.next() < 0.2) cut(canvas, random);
+  // As the subject of a photograph is shown: it fills the frame.
+  if (random.next() < 0.5) fill(canvas, side, random);
   // As photographs have it, now and then; and light on dark as well as dark on light.
   if (random.next() < 0.3) grain(canvas, 0.1 * random.next(), random);
   if (random.next() < 0.2) blur(canvas, side, 1);
@@ -148,6 +170,76 @@ function built(canvas: Canvas, side: number, random: Random): void {
     // The next one stands at an edge of this one, or at the same place of another.
     if (random.next() < 0.7) [x, y] = [u + wide * (2 * random.below(2) - 1), v + high * (random.below(3) - 1)];
     else [x, y] = [side * (0.2 + 0.6 * random.next()), side * (0.2 + 0.6 * random.next())];
+  }
+}
+
+/** A flat thing with something on it: a book, a screen, a keyboard, a sign, a box, a plate. */
+function panel(canvas: Canvas, side: number, random: Random): void {
+  const [wide, high] = [side * (0.2 + 0.3 * random.next()), side * (0.12 + 0.38 * random.next())];
+  const [x0, y0] = [side / 2, side / 2];
+  const turn = random.next() < 0.3 ? 0.5 * random.normal() : 0;
+  const corner = Math.min(wide, high) * (random.next() < 0.25 ? 1 : random.next() ** 2);
+  const turned = (x: number, y: number): [number, number] => [
+    (x - x0) * Math.cos(turn) + (y - y0) * Math.sin(turn),
+    (y - y0) * Math.cos(turn) - (x - x0) * Math.sin(turn),
+  ];
+  const away = (u: number, v: number, a: number, b: number, round: number) =>
+    Math.hypot(Math.max(0, Math.abs(u) - a + round), Math.max(0, Math.abs(v) - b + round)) - round;
+  const tone = 0.35 + 0.65 * random.next();
+  paint(canvas, side, tone, (x, y) => away(...turned(x, y), wide, high, corner));
+  const inner = random.next() < 0.5 ? tone * random.next() : Math.min(1, tone + 0.5 * random.next());
+  const [columns, rows] = [1 + random.below(7), 1 + random.below(6)];
+  const kind = random.below(5);
+  if (kind === 0) {
+    // Cells: keys, windows, a grid.
+    const [a, b] = [(0.75 * wide) / columns, (0.75 * high) / rows];
+    for (let column = 0; column < columns; column += 1)
+      for (let row = 0; row < rows; row += 1) {
+        const [u0, v0] = [((2 * column + 1) / columns - 1) * wide * 0.85, ((2 * row + 1) / rows - 1) * high * 0.85];
+        paint(canvas, side, inner, (x, y) => {
+          const [u, v] = turned(x, y);
+          return away(u - u0, v - v0, a * 0.8, b * 0.8, corner > 2 ? Math.min(a, b) * 0.6 : 0);
+        });
+      }
+  } else if (kind === 1) {
+    // Lines of writing.
+    for (let row = 0; row < rows + 1; row += 1) {
+      const v0 = ((2 * row + 1) / (rows + 1) - 1) * high * 0.85;
+      const [from, to] = [-wide * 0.8, wide * (0.8 - random.next())];
+      paint(canvas, side, inner, (x, y) => {
+        const [u, v] = turned(x, y);
+        return Math.max(Math.abs(v - v0) - Math.max(0.4, (0.4 * high) / (rows + 1)), from - u, u - to);
+      });
+    }
+  } else if (kind === 2) {
+    // A screen, a label.
+    const [a, b] = [wide * (0.5 + 0.4 * random.next()), high * (0.4 + 0.5 * random.next())];
+    paint(canvas, side, inner, (x, y) => away(...turned(x, y), a, b, corner / 2));
+    if (random.next() < 0.5) paint(canvas, side, tone, (x, y) => away(...turned(x, y), a * 0.6, b * 0.25, 0));
+  } else if (kind === 3) {
+    // Rounds: a lens, dials, dots.
+    const count = 1 + random.below(5);
+    for (let dot = 0; dot < count; dot += 1) {
+      const [u0, v0] = count === 1 ? [0, 0] : [wide * (random.next() - 0.5) * 1.4, high * (random.next() - 0.5) * 1.4];
+      const radius = Math.min(wide, high) * (count === 1 ? 0.4 + 0.4 * random.next() : 0.15 + 0.2 * random.next());
+      const ring = random.next() < 0.4;
+      paint(canvas, side, inner, (x, y) => {
+        const [u, v] = turned(x, y);
+        const far = Math.hypot(u - u0, v - v0) - radius;
+        return ring ? Math.abs(far) - 0.8 : far;
+      });
+    }
+  } else {
+    // Its edges.
+    const thick = 0.5 + random.next();
+    paint(canvas, side, inner, (x, y) => Math.abs(away(...turned(x, y), wide, high, corner) + thick) - thick);
+    if (random.next() < 0.5) paint(canvas, side, inner, (x, y) => Math.abs(turned(x, y)[0]) - thick);
+    if (random.next() < 0.5) paint(canvas, side, inner, (x, y) => Math.abs(turned(x, y)[1]) - thick);
+  }
+  if (random.next() < 0.25) {
+    // What it stands on.
+    const foot = wide * (0.2 + 0.5 * random.next());
+    paint(canvas, side, tone * 0.8, (x, y) => Math.max(Math.abs(x - x0) - foot, Math.abs(y - y0 - high - 1) - 1));
   }
 }
 
@@ -301,6 +393,35 @@ function inPieces(out: Uint8Array, piece: () => Uint8Array, side: number, channe
       for (let column = 0; column < side; column += 1)
         copy(first, Math.floor(top + row / zoom), Math.floor(left + column / zoom), row * side + column);
   }
+}
+
+/** What is under a level is ground. */
+function cut(canvas: Canvas, random: Random): void {
+  const level = canvas.toSorted()[Math.floor(canvas.length * (0.1 + 0.8 * random.next()))]!;
+  for (let at = 0; at < canvas.length; at += 1)
+    canvas[at] = canvas[at]! <= level ? 0 : 0.3 + (0.7 * (canvas[at]! - level)) / Math.max(0.05, 1 - level);
+}
+
+/** What is there, in its frame; and now and then nothing of it darker than a subject is shown. */
+function fill(canvas: Canvas, side: number, random: Random): void {
+  let [left, right, top, bottom] = [side, -1, side, -1];
+  for (const [at, value] of canvas.entries()) {
+    if (value < 0.08) continue;
+    const [x, y] = [at % side, Math.floor(at / side)];
+    [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
+  }
+  const [width, height] = [right - left + 1, bottom - top + 1];
+  if (width < 4 || height < 4) return;
+  const from = canvas.slice();
+  const scale = Math.max(width, height) / side;
+  const [offsetX, offsetY] = [(side - width / scale) / 2, (side - height / scale) / 2];
+  const floor = random.next() < 0.5 ? 0.3 : 0;
+  each(canvas, side, (x, y) => {
+    const [u, v] = [left + (x - offsetX) * scale, top + (y - offsetY) * scale];
+    if (u < left || v < top || u >= right + 1 || v >= bottom + 1) return 0;
+    const value = from[Math.floor(v) * side + Math.floor(u)]!;
+    return value < 0.08 ? value : floor + (1 - floor) * value;
+  });
 }
 
 function each(canvas: Canvas, side: number, value: (x: number, y: number) => number): void {

@@ -30,5 +30,5 @@ export const imageRecipe: ImageRecipe = {
   smoothing: 0.05,
   flip: true,
   shift: 1,
-  outside: 0.06,
+  outside: 0.1,
 };
