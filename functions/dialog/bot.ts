@@ -41,6 +41,17 @@ export const about = z.strictObject({
   starters: z.array(name).max(6).default([]),
   /** Phrases that are offered where somebody sends a picture without a word. */
   images: z.array(name).max(4).default([]),
+  /** What a picture without a word is looked at by, and what it is called then; nothing: it is only kept. */
+  pictures: z
+    .strictObject({
+      /** A model of the task `image-classification`; its package may lie in the bot's folder, below `models/`. */
+      model: z.string().regex(/^[\w.-]{1,64}$/),
+      /** What its labels are called, as a customer would say it: "a sneaker". A label that has no name is not spoken of. */
+      names: z.record(z.string().max(200), text),
+      /** The flow that goes on with the name, as if the customer had written it. */
+      flow: name.optional(),
+    })
+    .optional(),
   /** The share of what it could answer that it may refuse, so that it answers less of what it can't. */
   give_up: z.number().min(0).max(0.5).default(0.04),
   /** The share of what no entry of the FAQ answers that it must refuse; what it then answers of the rest stands in its model's report. */
@@ -163,7 +174,7 @@ export const recipe = z
 export const content = z.object({
   /** SHA-256 of the folder's files. */
   version: z.string(),
-  about,
+  about: z.object(about.shape),
   languages: z.array(language).min(1),
   intents: z.array(intent),
   faq: z.array(faqEntry),
@@ -177,6 +188,23 @@ export const content = z.object({
   recipe: recipe.optional(),
 });
 export type Content = z.infer<typeof content>;
+
+/** What the page of pictures says: a bot with a model of pictures has these phrases, too. */
+export const PICTURE_PHRASES = [
+  'pictures_title',
+  'pictures_intro',
+  'pictures_paper',
+  'pictures_keys',
+  'pictures_down',
+  'pictures_choose',
+  'pictures_take',
+  'pictures_clear',
+  'pictures_empty',
+  'pictures_none',
+  'pictures_unread',
+  'pictures_busy',
+  'pictures_lost',
+] as const;
 
 /** What the platform itself says: every bot has these phrases. */
 export const PHRASES = [
@@ -208,6 +236,7 @@ export const PHRASES = [
   'desk_colleague',
   'image_kept',
   'image_refused',
+  'image_looks',
   'image_about',
   'image_too_many',
   'text_too_long',

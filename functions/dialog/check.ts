@@ -71,6 +71,19 @@ export function check(content: shape.Content, blame: Blame): void {
   content.about.images.forEach((key, index) => {
     phrase('about', ['images', index], key);
   });
+  const { pictures } = content.about;
+  if (pictures) for (const key of shape.PICTURE_PHRASES) phrase('about', ['pictures'], key);
+  if (pictures?.flow !== undefined && !content.flows[pictures.flow])
+    blame('about', ['pictures', 'flow'], `there is no flow "${pictures.flow}" in flows.json`);
+  for (const step of content.flows[pictures?.flow ?? '']?.steps ?? [])
+    if ('call' in step && actions[step.call]?.effect !== 'none')
+      blame('about', ['pictures', 'flow'], `calls "${step.call}": what a picture begins must have no effect`);
+  for (const [label, names] of Object.entries(pictures?.names ?? {})) {
+    for (const tag of lacking(names)) blame('about', ['pictures', 'names', label], `has no ${tag}`);
+    for (const tag of Object.keys(names))
+      if (!tags.includes(tag))
+        blame('about', ['pictures', 'names', label], `the bot speaks no "${tag}" (languages.json)`);
+  }
 
   const seen = new Map<string, string>();
   intents.forEach((one, index) => {

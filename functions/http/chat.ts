@@ -2,6 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { currentBot } from '../services/bot.ts';
 import { settings } from '../services/settings.ts';
+import { attribute, inScript } from './page.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
 import { staticFile, webFile } from './static-file.ts';
@@ -40,11 +41,8 @@ export const getChat = route(
   },
 );
 
-/** Where the page finds its texts. */
-const NO_TEXTS = '<script id="texts" type="application/json">{}</script>';
-
 /** What the page says, in each of the bot's languages. */
-function texts(): string {
+function texts() {
   const bot = currentBot();
   const { about, languages } = bot.content;
   const own = (tag: string) => {
@@ -61,9 +59,7 @@ function texts(): string {
       send: say('page_send'),
     };
   };
-  const all = { name: about.name, languages: languages.map(({ tag }) => ({ tag, ...own(tag) })) };
-  // Inside of a script element, no text may end it.
-  return JSON.stringify(all).replaceAll('<', '\\u003c');
+  return { name: about.name, languages: languages.map(({ tag }) => ({ tag, ...own(tag) })) };
 }
 
 /**
@@ -111,15 +107,13 @@ async function page(): Promise<HttpResponseInit> {
         .map(([directive, sources]) => `${directive} ${sources.join(' ')}`)
         .join('; '),
     },
-    body: html
-      .replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? ''))
-      .replaceAll('{{name}}', () => attribute(bot.content.about.name))
-      .replace('lang="en"', () => `lang="${attribute(bot.languages.first)}"`)
-      .replace('{{noScript}}', () => attribute(bot.say(bot.languages.first, 'page_no_script')))
-      .replace(NO_TEXTS, () => NO_TEXTS.replace('{}', texts)),
+    body: inScript(
+      html
+        .replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? ''))
+        .replaceAll('{{name}}', () => attribute(bot.content.about.name))
+        .replace('lang="en"', () => `lang="${attribute(bot.languages.first)}"`)
+        .replace('{{noScript}}', () => attribute(bot.say(bot.languages.first, 'page_no_script'))),
+      texts(),
+    ),
   };
-}
-
-export function attribute(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

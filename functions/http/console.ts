@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { currentBot } from '../services/bot.ts';
-import { attribute } from './chat.ts';
+import { attribute } from './page.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
 import { staticFile, webFile } from './static-file.ts';

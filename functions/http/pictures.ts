@@ -1,8 +1,11 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { isSent, readPicture } from '../services/blobs.ts';
+import { currentBot } from '../services/bot.ts';
+import { Rejected } from '../services/failure.ts';
+import { lookAt } from '../services/inference.ts';
 import { Problem } from './problem.ts';
-import { read, route } from './route.ts';
+import { json, read, readBytes, route } from './route.ts';
 
 const token = z.string().regex(/^[\w-]{100,400}$/, 'must be a part of an address that this app gave');
 
@@ -13,6 +16,39 @@ const token = z.string().regex(/^[\w-]{100,400}$/, 'must be a part of an address
 export function addressOf(origin: string, name: string): string {
   return `${origin}/api/pictures/${Buffer.from(name).toString('base64url')}`;
 }
+
+/** Of a picture that is tried: the page sends none that is larger. */
+const TRIED_LIMIT = 1024 * 1024;
+const looked = { label: z.string(), score: z.number() };
+
+/** POST /api/pictures */
+export const postPicture = route(
+  'picture-look',
+  {
+    summary: 'What the bot’s model of pictures takes a picture for: PNG, JPEG or WebP, up to 1 MB; it is not kept',
+    access: 'anyone',
+    bytes: ['image/png', 'image/jpeg', 'image/webp'],
+    answers: {
+      200: {
+        description: 'The label, “none” where it is nothing that the model knows, and the likeliest ones.',
+        schema: z.object({ ...looked, top: z.array(z.object(looked)) }).meta({ id: 'PictureSeen' }),
+      },
+    },
+    problems: ['not_found', 'not_a_picture', 'message_too_large', 'length_required', 'unavailable'],
+  },
+  async (request) => {
+    const { pictures } = currentBot().content.about;
+    if (!pictures) throw new Problem('not_found', 'This bot has no model of pictures.');
+    const body = await readBytes(request, TRIED_LIMIT);
+    try {
+      return json(200, await lookAt(pictures.model, body));
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      if (error.status === 404) throw new Problem('not_found', 'The model server has no model of pictures yet.');
+      throw error.status === 400 ? new Problem('not_a_picture') : error;
+    }
+  },
+);
 
 /** GET /api/pictures/{token} */
 export const getSentPicture = route(

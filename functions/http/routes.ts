@@ -345,6 +345,20 @@ export const routes: readonly Route[] = [
     load: async () => (await import('./pictures.ts')).getSentPicture,
   },
   {
+    name: 'picture-look',
+    methods: ['POST'],
+    route: 'api/pictures',
+    authLevel: 'anonymous',
+    load: async () => (await import('./pictures.ts')).postPicture,
+  },
+  {
+    name: 'pictures-page',
+    methods: ['GET', 'HEAD'],
+    route: 'pictures/{file?}',
+    authLevel: 'anonymous',
+    load: async () => (await import('./pictures-page.ts')).getPicturesPage,
+  },
+  {
     name: 'feedback',
     methods: ['POST'],
     route: `${conversations}/{turnId}/feedback`,

@@ -6,7 +6,9 @@ import type { Outside } from '../skills/skill.ts';
 import { Rejected, unavailable } from './failure.ts';
 import { call } from './http.ts';
 import { credential } from './identity.ts';
+import { lookAt } from './inference.ts';
 import { settings } from './settings.ts';
+import { logSeldom } from './telemetry.ts';
 
 /** Pictures that users sent, in the Blob container `attachments`, below `<user>/<conversation>/`. */
 const SIZE_LIMIT = 10 * 1024 * 1024;
@@ -38,7 +40,18 @@ export const attachments: Outside['attachments'] = {
       body,
       turn.acceptedAt,
     );
-    return { name: attachment.name, contentType, bytes: body.length, url };
+    return { name: attachment.name, contentType, picture: body, url };
+  },
+  async look({ picture, contentType }, model) {
+    // The model reads none of these.
+    if (contentType === 'image/gif') return null;
+    try {
+      return (await lookAt(model, picture)).label;
+    } catch (error) {
+      // The picture is kept, and what it is about is asked then: nobody waits for what is not needed.
+      logSeldom('warn', 'a picture was not looked at', { model, error: String(error) });
+      return null;
+    }
   },
 };
 

@@ -14,6 +14,9 @@ const answer = z.object({
 });
 
 const predictions = z.object({ predictions: z.array(z.object({ label: z.string() })) });
+const labelled = { label: z.string(), score: z.number() };
+/** `none` below its threshold; the best ones whatever that is. */
+const seen = z.object({ ...labelled, top: z.array(z.object(labelled)) });
 const server = z.object({ release: z.string().nullish() });
 
 /** What shows a model server who asks. */
@@ -38,6 +41,24 @@ export async function classify(
   if (labels.length !== instances.length)
     throw new Rejected('inference', `${model} does not answer with one label an instance`);
   return { labels: labels.map(({ label }) => label), ms: performance.now() - started };
+}
+
+/** Milliseconds that anybody waits for it. */
+const LOOK_MS = 3_000;
+
+/** What a model of pictures takes one for. Throws Unavailable or Rejected. */
+export async function lookAt(model: string, picture: Buffer): Promise<z.infer<typeof seen>> {
+  const { INFERENCE_URL: url } = settings();
+  const instances = [{ b64: picture.toString('base64') }];
+  const { predictions: found } = await callJson(
+    'inference',
+    `${pathTo('inference', `${url}/v1/models`, model)}:predict`,
+    z.object({ predictions: z.array(seen) }),
+    // Once: it is kept, and asked about, all the same.
+    { method: 'POST', headers: authorization(), body: { instances }, timeout: LOOK_MS, attempts: 1 },
+  );
+  if (!found[0]) throw new Rejected('inference', `${model} does not answer with a label`);
+  return found[0];
 }
 
 /** The release that a container says it serves, once it is ready; null before, or where it does not say. */

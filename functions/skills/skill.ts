@@ -99,7 +99,9 @@ export interface Outside {
       conversationId: ConversationId,
       turn: Turn,
       index: number,
-    ): Promise<{ name: string; contentType: string; bytes: number; url: string }>;
+    ): Promise<{ name: string; contentType: string; picture: Buffer; url: string }>;
+    /** What a model takes a kept attachment for; `none` below its threshold. Null: it can't say. Repeatable, and never throws. */
+    look(kept: { picture: Buffer; contentType: string }, model: string): Promise<string | null>;
   };
 }
 

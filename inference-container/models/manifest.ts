@@ -7,7 +7,7 @@ const fileName = z.string().regex(/^[\w-][\w.-]{0,127}$/, 'must be a file name, 
 const maxTokens = z.int().min(1).max(8_192).default(128);
 
 /** How inputs are made of what people send; each kind belongs to a task. */
-const preprocessing = z.discriminatedUnion('kind', [
+const kinds = z.discriminatedUnion('kind', [
   /** Word and character n-grams (tasks/ngrams.ts) by a vocabulary in the package, and tokens for the sentence encoders in the model. */
   z.strictObject({
     kind: z.literal('ngrams'),
@@ -36,6 +36,14 @@ const preprocessing = z.discriminatedUnion('kind', [
     subject: z.strictObject({ margin: z.int().min(0).max(1_000).default(0) }).optional(),
   }),
 ]);
+
+const preprocessing = kinds.superRefine((given, context) => {
+  if (given.kind !== 'image' || !given.subject) return;
+  if (given.channels !== 1)
+    context.addIssue({ code: 'custom', path: ['subject'], message: 'is sought for grey pictures: channels must be 1' });
+  if (2 * given.subject.margin >= Math.min(given.width, given.height))
+    context.addIssue({ code: 'custom', path: ['subject', 'margin'], message: 'leaves nothing of the picture' });
+});
 
 /** `model.json` of a model package: what it is, how its inputs are made, and what it must answer. */
 export const manifest = z.object({

@@ -427,7 +427,9 @@ export class Repository {
       const manifest = await readManifest(folder, name, version);
       const later = await this.#verify(key, folder, manifest);
       const model = await this.#open(name, version, folder, manifest, before);
-      this.#inline.add(key, model.package, model.signature.openEnded);
+      // Of a picture its bytes say nothing of its time: a small file may be a large one.
+      const isUntold = model.signature.openEnded || manifest.preprocessing?.kind === 'image';
+      this.#inline.add(key, model.package, isUntold);
       this.#models.set(name, (this.#models.get(name) ?? new Map()).set(version, model));
       this.#forgive(key);
       await this.#revoke(name);

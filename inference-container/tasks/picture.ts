@@ -93,20 +93,32 @@ function findSubject({ pixels, width, height }: Raster): Raster | null {
   const count = width * height;
   const border = borderOf(width, height);
   const lights = [0, 1, 2].map((channel) => lightOf(border, pixels, channel, width, height));
-  const colourOf = (at: number) => [pixels[3 * at]!, pixels[3 * at + 1]!, pixels[3 * at + 2]!];
+  const colours: number[][] = [];
+  /** How far a place is from its light, of 255. It runs for every pixel of every picture: plain numbers, and no arrays. */
   const unlit = (at: number) => {
-    const terms = termsOf(at, width, height);
-    return apart(
-      colourOf(at),
-      lights.map((light) => Math.min(255, Math.max(0, dot(light, terms)))),
-    );
+    const [x, y] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];
+    let squares = 0;
+    for (let channel = 0; channel < 3; channel += 1) {
+      const light = lights[channel]!;
+      const lit = light[0]! + light[1]! * x + light[2]! * y + light[3]! * x * x + light[4]! * x * y + light[5]! * y * y;
+      squares += (pixels[3 * at + channel]! - Math.min(255, Math.max(0, lit))) ** 2;
+    }
+    return Math.sqrt(squares / 3);
+  };
+  const farthest = (at: number) => {
+    let least = unlit(at);
+    for (const [r, g, b] of colours) {
+      const squares = (pixels[3 * at]! - r!) ** 2 + (pixels[3 * at + 1]! - g!) ** 2 + (pixels[3 * at + 2]! - b!) ** 2;
+      least = Math.min(least, Math.sqrt(squares / 3));
+    }
+    return least;
   };
   // What of the border the light does not say is another ground, if there is enough of it.
   const others = border.filter((at) => unlit(at) > ANOTHER);
-  const colours = groundsOf(others.map(colourOf), GROUND_LEAST * border.length);
+  const colourOf = (at: number) => [pixels[3 * at]!, pixels[3 * at + 1]!, pixels[3 * at + 2]!];
+  colours.push(...groundsOf(others.map(colourOf), GROUND_LEAST * border.length));
   const away = new Float32Array(count);
-  for (let at = 0; at < count; at += 1)
-    away[at] = Math.min(unlit(at), ...colours.map((colour) => apart(colourOf(at), colour)));
+  for (let at = 0; at < count; at += 1) away[at] = farthest(at);
   const grain = border.map((at) => away[at]!).sort((a, b) => a - b)[Math.floor(NEARLY_ALL * border.length)]!;
   const places = largest(away, width, height, Math.max(DIFFERENT, OVER_GRAIN * grain, otsu(away) * 0.4));
   if (places.length < LEAST * count) return null;

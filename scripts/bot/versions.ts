@@ -43,9 +43,10 @@ function versionOf(parts: unknown): string {
 async function sources(): Promise<{ intents: string; faq: string }> {
   const trainer = join(root, 'functions/training');
   const all = (await readdir(trainer, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
-  // How a training is worked on, and how settings are searched for, decides nothing of what one makes.
+  // How a training is worked on, how settings are searched for, and what is made of pictures decides nothing of what is made of words.
   const isBeside = (name: string) =>
-    name.startsWith('job') || (name.startsWith('search') && basename(name) !== 'settings.ts');
+    ['job', 'image'].some((folder) => name.startsWith(folder)) ||
+    (name.startsWith('search') && basename(name) !== 'settings.ts');
   const names = all.filter((name) => !isBeside(name) && name !== 'faq.ts');
   const shared = [
     join(root, 'inference-container/tasks/ngrams.ts'),

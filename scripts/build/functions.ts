@@ -68,11 +68,15 @@ export async function buildFunctions({
   );
   for (const file of ['index.html', 'chat.js', 'chat.css', 'embed.js', 'icon.svg'])
     await cp(join(root, 'functions/web', file), join(out, 'web', file));
+  for (const file of ['index.html', 'pictures.js', 'pictures.css'])
+    await cp(join(root, 'functions/web/pictures', file), join(out, 'web/pictures', file));
   // Its exports name modules only; the bundle for a plain script tag stands beside them.
   const webchat = join(root, 'node_modules/botframework-webchat/dist/webchat-minimal.js');
   await writeFile(join(out, 'web/webchat.js'), withoutSourceMap(await readFile(webchat, 'utf8')));
   await buildConsole(join(out, 'web/console'));
-  await pack(join(out, 'web'), ['chat.js', 'chat.css', 'embed.js', 'webchat.js']);
+  await pack(join(out, 'web'), [
+    ...['chat.js', 'chat.css', 'embed.js', 'webchat.js', 'pictures/pictures.js', 'pictures/pictures.css'],
+  ]);
   await replace(target, out);
 }
 

@@ -1,4 +1,4 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openClassifier } from '../../functions/training/classifier.ts';
 import { faqOf } from '../../functions/training/faq.ts';
@@ -44,7 +44,41 @@ export async function ensureBotModels(
       progress: (share) => progress('the intent model', share),
     });
   await serveOnly(repository, name, version);
+  await bringAlong(join(bot, 'models'), repository);
   return repository;
+}
+
+/** The bot's own, which are trained from its words. */
+const OWN = ['intents', 'faq'];
+
+/** Models that a bot brings in its folder, `models/<name>/<version>`: the newest version of each is served as it is. */
+async function bringAlong(from: string, repository: string): Promise<void> {
+  for (const name of await folders(from)) {
+    if (OWN.includes(name)) throw new Error(`${from}: ${name} is trained from the bot's words, and can't be brought`);
+    const versions = await folders(join(from, name));
+    const version = versions.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))[0];
+    if (!version) continue;
+    const [source, out] = [join(from, name, version), join(repository, name, version)];
+    const said = (folder: string) => readFile(join(folder, 'model.json'), 'utf8').catch(() => null);
+    // Each file's checksum stands in it.
+    if ((await said(source)) !== (await said(out))) {
+      // Written beside it and renamed: a server that watches sees it whole.
+      const draft = join(repository, name, `.${version}.${process.pid}`);
+      await cp(source, draft, { recursive: true });
+      await rm(out, { recursive: true, force: true });
+      await rename(draft, out);
+    }
+    await serveOnly(repository, name, version);
+  }
+}
+
+/** Names of the folders in a folder; none where there is no such folder. */
+async function folders(of: string): Promise<string[]> {
+  const entries = await readdir(of, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
 }
 
 /** Versions are checksums of the content, so the greatest is not the newest. */

@@ -72,6 +72,11 @@ const catalogue = [
   product('vacuum', 'Cordless vacuum cleaner', '무선 청소기', 219_000, 5),
   product('umbrella', 'Folding umbrella', '접이식 우산', 14_900, 73),
   product('laptop', 'Light laptop', '가벼운 노트북', 1_290_000, 8),
+  product('canvas-sneakers', 'Canvas sneakers', '캔버스 운동화', 59_000, 12),
+  product('cotton-t-shirt', 'Cotton T-shirt', '면 티셔츠', 19_900, 64),
+  product('leather-boots', 'Leather boots', '가죽 부츠', 149_000, 6),
+  product('summer-dress', 'Summer dress', '여름 원피스', 69_000, 11),
+  product('wool-coat', 'Wool coat', '울 코트', 219_000, 4),
 ];
 
 export interface Shop extends Running {

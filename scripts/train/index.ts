@@ -47,6 +47,17 @@ const HELP = `npm run train -- --out <model folder>: trains an intent model and 
                         or 1 with --data
 `;
 
+/** Options that not every task has. */
+const OF_TASKS: Record<string, string[]> = {
+  background: ['text-classification'],
+  encoder: ['text-classification', 'retrieval'],
+  pooling: ['text-classification', 'retrieval'],
+  search: ['text-classification'],
+  seconds: ['text-classification'],
+  labels: ['image'],
+  epochs: ['image'],
+};
+
 const values = parse();
 const out = resolve(values.out);
 const bar = new cliProgress.SingleBar({
@@ -64,10 +75,10 @@ try {
   const giveUp = values['give-up'] === undefined ? values.giveUp : number(values['give-up']) / 100;
   if (!Number.isSafeInteger(seed)) throw new DatasetError('--seed must be a whole number');
   if (!(giveUp >= 0 && giveUp <= 1)) throw new DatasetError('--give-up must be points from 0 to 100');
-  const trials = number(values.search);
+  const trials = number(values.search ?? '0');
   if (!Number.isInteger(trials) || trials < 0 || trials === 1 || trials > 1_000)
     throw new DatasetError('--search must be 0, or a number of trials from 2 to 1000');
-  const seconds = number(values.seconds);
+  const seconds = number(values.seconds ?? '3600');
   if (!(seconds > 0)) throw new DatasetError('--seconds must be more than 0');
   const pooling = poolings.find((one) => one === values.pooling);
   if (values.pooling !== undefined && !pooling) throw new DatasetError(`--pooling must be ${poolings.join(', ')}`);
@@ -194,8 +205,8 @@ function parse() {
         encoder: { type: 'string', multiple: true },
         pooling: { type: 'string' },
         seed: { type: 'string', default: '1' },
-        search: { type: 'string', default: '0' },
-        seconds: { type: 'string', default: '3600' },
+        search: { type: 'string' },
+        seconds: { type: 'string' },
         'give-up': { type: 'string' },
         bot: { type: 'string' },
         task: { type: 'string', default: 'text-classification' },
@@ -212,6 +223,11 @@ function parse() {
     if (values.task === 'retrieval' && bot === undefined)
       throw new DatasetError('--task retrieval is trained on a bot: --bot <folder>');
     if (data !== undefined && bot !== undefined) throw new DatasetError('--bot or --data: one of them');
+    for (const [option, tasks] of Object.entries(OF_TASKS))
+      if (values[option as keyof typeof values] !== undefined && !tasks.includes(values.task))
+        throw new DatasetError(`--${option} is for --task ${tasks.join(' and ')}`);
+    if (!values.help && out && values.task === 'image')
+      return { ...values, out, bot, data: data!, giveUp: 0.01, settings: {}, manners: undefined };
     if (!values.help && out) return { ...values, out, bot, ...source(bot, data) };
     console.log(HELP);
     process.exit(values.help ? 0 : 1);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -144,6 +144,17 @@ test('an image is uploaded', async () => {
   await page.locator('.webchat__attachment-icon--checked').waitFor();
   await page.locator('.webchat__send-button, [data-testid="send button"], button[title="Send"]').first().click();
   await answered(before, /received your picture broken\.png/);
+});
+
+test('a photograph of a garment: what it looks like, and what the shop has of it', async () => {
+  const shirt = await readFile(join(root, 'test/data/pictures/garments/tshirt-print-floor.jpg'));
+  const before = await bubbles().count();
+  await page.locator('input[type=file]').setInputFiles({ name: 'shirt.jpg', mimeType: 'image/jpeg', buffer: shirt });
+  await page.locator('.webchat__attachment-icon--checked').waitFor();
+  await page.locator('.webchat__send-button, [data-testid="send button"], button[title="Send"]').first().click();
+  await answered(before, /That looks like a T-shirt\./);
+  await page.locator('.card').filter({ hasText: 'Cotton T-shirt' }).last().waitFor();
+  await picture('picture');
 });
 
 test('everything works by keyboard', async () => {

@@ -121,6 +121,8 @@ test('the built app registers every function with its trigger', () => {
     health: 'httpTrigger GET HEAD api/health anonymous',
     openapi: 'httpTrigger GET HEAD api/openapi.json anonymous',
     chat: 'httpTrigger GET HEAD chat/{file?} anonymous',
+    'picture-look': 'httpTrigger POST api/pictures anonymous',
+    'pictures-page': 'httpTrigger GET HEAD pictures/{file?} anonymous',
     'zz-not-found': 'httpTrigger GET HEAD POST PUT PATCH DELETE OPTIONS {*path} anonymous',
     understand: queue('turns'),
     deliver: queue('replies'),

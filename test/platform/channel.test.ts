@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { conversationId } from '../../functions/conversation/identifier.ts';
 import { listen } from '../../scripts/local/listening.ts';
-import { eventually, request, unique, usePlatform } from './fixture.ts';
+import { eventually, request, root, unique, usePlatform } from './fixture.ts';
 
 const fixture = usePlatform();
 
@@ -147,8 +149,16 @@ test('a picture is kept; what is not a picture is refused, whatever it says it i
   await upload(new TextEncoder().encode('<script>alert(1)</script>'), 'evil.png');
   const replies = await line.replies(4);
   assert.match(replies[2]!.text!, /can't take evil\.png/);
+
+  // A photograph of what the shop has: what it looks like is said, and what there is of it.
+  const shirt = await readFile(join(root, 'test/data/pictures/garments/tshirt-white-sheet.jpg'));
+  await upload(new Uint8Array(shirt), 'shirt.jpg');
+  const looks = (await line.replies(7)).slice(4);
+  assert.match(looks[0]!.text!, /received your picture shirt\.jpg/);
+  assert.equal(looks[1]!.text, 'That looks like a T-shirt.');
+  assert.match(JSON.stringify(looks[2]), /Cotton T-shirt/);
   const erased = await request(fixture.platform, 'DELETE', `/api/users/${line.userId}?channel=directline`);
-  assert.equal(erased.body.removed.attachments, 1);
+  assert.equal(erased.body.removed.attachments, 2);
 });
 
 test('an activity with a valid token is accepted once and answered by the connector', async () => {

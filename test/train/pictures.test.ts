@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
+import { openPictures } from '../../functions/training/image/classifier.ts';
 import { readPictures } from '../../functions/training/image/dataset.ts';
 import { nothing } from '../../functions/training/image/nothing.ts';
 import { imageRecipe } from '../../functions/training/image/recipe.ts';
@@ -268,6 +269,69 @@ describe('pictures to train on', () => {
     await writeFile(join(folder.path, 'one.csv'), 'file,label\nidx/none.png,a');
     await wrong(join(folder.path, 'one.csv'), /at least 2 classes/);
   });
+});
+
+test('labels that can’t be: of the test alone, twice the same, none, of one picture', async () => {
+  const odd = shapes(9, 1).map((row, index) => (index === 8 ? { ...row, label: 3 } : row));
+  await assert.rejects(read(await idx('lone', { train: odd }), { names: undefined }), /class 3 has 1 pictures/);
+  const test = [{ label: 5, pixels: shapes(1, 1)[0]!.pixels }];
+  const source = await idx('unknown', { train: shapes(9, 1), test });
+  await assert.rejects(read(source), /has a class that .* has not/);
+  for (const names of [
+    ['a', 'a', 'b'],
+    ['none', 'a', 'b'],
+    ['a', '', 'b'],
+  ])
+    await assert.rejects(read(source, { names }), /needs a name of its own/);
+  const none = await read(await idx('no-test', { train: shapes(9, 1), test: [] }));
+  assert.equal(none.test, null);
+});
+
+test('folders: links are followed, what is left out is said in the order of the files, and a class may be named train', async () => {
+  const place = join(folder.path, 'odd');
+  const rows = shapes(6, 7);
+  for (const [index, { pixels }] of rows.entries()) {
+    const own = join(place, index < 3 ? 'bus' : 'train');
+    await mkdir(own, { recursive: true });
+    await writeFile(join(own, `${index}.png`), await png(pixels));
+  }
+  await symlink(join(place, 'bus/0.png'), join(place, 'bus/link.png'));
+  await symlink(join(place, 'nowhere.png'), join(place, 'train/lost.png'));
+  await writeFile(join(place, 'bus/9.png'), 'broken');
+  const found = await read(place, { names: undefined });
+  assert.deepEqual([found.labels, found.train.labels.length], [['bus', 'train'], 7]);
+  assert.deepEqual(found.dropped, ['1 files of train can’t be read as pictures', '1 files of train are not there']);
+});
+
+test('in colours, too: trained, packed, and served as trained', async () => {
+  const colours = { ...preprocessing, channels: 3 as const };
+  const place = join(folder.path, 'colours');
+  const random = new Random(4);
+  for (let index = 0; index < 60; index += 1) {
+    const kind = ['red', 'blue'][index % 2]!;
+    await mkdir(join(place, kind), { recursive: true });
+    const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, at) =>
+      Math.max(0, Math.min(255, (at % 3 === (index % 2) * 2 ? 180 : 40) + 30 * random.normal())),
+    );
+    const bytes = await sharp(pixels, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+      .png()
+      .toBuffer();
+    await writeFile(join(place, kind, `${index}.png`), bytes);
+  }
+  const dataset = await read(place, { preprocessing: colours, names: undefined });
+  const out = join(folder.path, 'colourful/shapes/1');
+  const { validation } = await trainPictures({
+    ...{ dataset, preprocessing: colours, out, name: 'shapes', version: '1', seed: 1, recipe: quick, giveUp: 0.01 },
+    progress: () => undefined,
+  });
+  assert.equal(validation.accuracyRaw, 1);
+  const model = await openPictures(out);
+  try {
+    assert.equal((await model.classify(await readFile(join(place, 'red/0.png')))).top[0]!.label, 'red');
+    assert.equal((await model.classify(await readFile(join(place, 'blue/1.png')))).top[0]!.label, 'blue');
+  } finally {
+    await model.close();
+  }
 });
 
 test('what is drawn to be refused is the same for the same seed, and of many kinds', () => {

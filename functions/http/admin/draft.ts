@@ -187,6 +187,6 @@ function outside(notDone: string[]): Outside {
     hub: null,
     desk: { openTicket: never, addToTicket: never, closeTicket: never },
     respond: never,
-    attachments: { keep: never },
+    attachments: { keep: never, look: never },
   };
 }

@@ -61,11 +61,16 @@ export async function readPictures(source: string, options: ReadOptions): Promis
   const names = await readdir(source);
   const isIdx = names.some((name) => name.startsWith(IDX.train[0]));
   if (isIdx) return await fromIdx(source, names, { ...options, side: width, channels });
-  if (names.includes('train')) {
+  if (names.includes('train') && (await hasFolders(join(source, 'train')))) {
     const test = names.includes('test') ? await classesOf(join(source, 'test')) : null;
     return await fromFiles(await classesOf(join(source, 'train')), test, options);
   }
   return await fromFiles(await classesOf(source), null, options);
+}
+
+async function hasFolders(folder: string): Promise<boolean> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.some((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
 }
 
 interface Named {
@@ -78,8 +83,9 @@ async function classesOf(folder: string): Promise<Named[]> {
   const found: Named[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
+    // A link is read as what it leads to.
     for (const file of await readdir(join(folder, entry.name), { recursive: true, withFileTypes: true }))
-      if (file.isFile() && !file.name.startsWith('.'))
+      if ((file.isFile() || file.isSymbolicLink()) && !file.name.startsWith('.'))
         found.push({ file: join(file.parentPath, file.name), label: entry.name });
   }
   if (found.length === 0)
@@ -122,13 +128,12 @@ async function fromFiles(
   const read = async (files: Named[], split: string) => {
     const pixels = new Uint8Array(files.length * size);
     const isRead = new Uint8Array(files.length);
-    const unread = new Map<string, number>();
+    const reasons = new Array<string | null>(files.length).fill(null);
     const queue = [...files.entries()];
     const work = async () => {
       for (let next = queue.shift(); next; next = queue.shift()) {
         const [index, { file }] = next;
-        const why = await seen(file, index);
-        if (why) unread.set(why, (unread.get(why) ?? 0) + 1);
+        reasons[index] = await seen(file, index);
         done += 1;
         if (done % 100 === 0) progress(done / all);
       }
@@ -141,7 +146,10 @@ async function fromFiles(
         return null;
       } catch (error) {
         if (error instanceof InvalidRow) return 'can’t be read as pictures';
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'are not there';
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') return 'are not there';
+        // A folder, a file that nobody may read, a name that none has.
+        if (code) return 'can’t be read as files';
         throw error;
       }
     };
@@ -149,8 +157,12 @@ async function fromFiles(
     const kept = files.flatMap(({ label }, index) => (isRead[index] && label ? [{ index, label }] : []));
     for (const { index, label } of kept)
       hash.update(`${split} ${label}\n`).update(pixels.subarray(index * size, (index + 1) * size));
-    const unnamed = files.filter(({ label }) => !label).length;
-    if (unnamed > 0) unread.set('have no label', unnamed);
+    // In the order of the files, whoever was read first.
+    const unread = new Map<string, number>();
+    for (const [index, { label }] of files.entries()) {
+      const why = reasons[index] ?? (label ? null : 'have no label');
+      if (why) unread.set(why, (unread.get(why) ?? 0) + 1);
+    }
     return { pixels, kept, dropped: [...unread].map(([why, count]) => `${count} files of ${split} ${why}`) };
   };
   const given = await read(train, 'train');
@@ -171,7 +183,9 @@ async function fromFiles(
     };
   };
   const held = test ? await read(test, 'test') : null;
+  const unknown = held?.kept.filter(({ label }) => !places.has(label)).length ?? 0;
   const dropped = [...given.dropped, ...(held?.dropped ?? [])];
+  if (unknown > 0) dropped.push(`${unknown} pictures of test are of no class that is trained`);
   if (few.length > 0)
     dropped.push(
       `${few.length} classes with fewer than ${LEAST} pictures: ${few.slice(0, 5).join(', ')}${few.length > 5 ? ' …' : ''}`,
@@ -184,7 +198,7 @@ async function fromFiles(
       given.kept.filter(({ label }) => label === NONE).map(({ index }) => index),
       size,
     ),
-    test: held && (() => taken(held.pixels, held.kept)),
+    test: held && held.kept.length > unknown ? () => taken(held.pixels, held.kept) : null,
     sha256: hash.digest('hex'),
   };
 }
@@ -214,10 +228,19 @@ async function fromIdx(
   const count = train.labels.reduce((most, label) => Math.max(most, label + 1), 0);
   checkClasses(new Set(train.labels).size);
   if (names && names.length !== count) throw new DatasetError(`--labels: ${names.length} names for ${count} classes`);
+  if (names && (new Set(names).size < count || names.some((name) => name === '' || name === NONE)))
+    throw new DatasetError(`--labels: each class needs a name of its own, and none may be “${NONE}”`);
+  const each = new Map<number, number>();
+  for (const label of train.labels) each.set(label, (each.get(label) ?? 0) + 1);
+  for (let label = 0; label < count; label += 1)
+    if ((each.get(label) ?? 0) < LEAST)
+      throw new DatasetError(`class ${label} has ${each.get(label) ?? 0} pictures: at least ${LEAST} are needed`);
+  if (test?.labels.some((label) => label >= count))
+    throw new DatasetError(`${IDX.test[1]} has a class that ${IDX.train[1]} has not`);
   return {
     labels: Array.from({ length: count }, (_, place) => names?.[place] ?? String(place)),
     ...{ side, channels, train, outside: new Uint8Array(0), dropped: [] },
-    test: test && (() => test),
+    test: test && test.labels.length > 0 ? () => test : null,
     sha256: hash.digest('hex'),
   };
 }

@@ -1,31 +1,17 @@
-import { InferenceSession, type InferenceSession as Session, Tensor } from 'onnxruntime-node';
 import type { Confidence } from '../calibration.ts';
 import { BARE, Graph } from '../graph.ts';
 import { quantise } from '../quantise.ts';
+import type { Served } from './judge.ts';
 import type { TrainedNetwork } from './network.ts';
 
-/** How a network is served. */
-interface Served {
-  network: TrainedNetwork;
-  /** Each picture is seen mirrored, too, and both answers are added: worth a third of a point, for twice the arithmetic. */
-  mirrored: boolean;
-}
-
-/** A network as an ONNX model of standard operators: input `image`[batch, channels, side, side], output `logits`[batch, classes]. */
-export function exportLogits(served: Served): Uint8Array {
-  const graph = new Graph(BARE.opset);
-  const logits = graph.named('logits', build(graph, served));
-  return graph.model(BARE, [logits], served.network.shape.classes, 'pictures');
-}
-
-/** As it is served: output `scores`[batch, classes]. */
-export function exportScores(served: Served, confidence: Confidence): Uint8Array {
+/** A network as an ONNX model of standard operators: input `image`[batch, channels, side, side], output `scores`[batch, classes]. */
+export function exportScores(served: Pick<Served, 'network' | 'mirrored'>, confidence: Confidence): Uint8Array {
   const graph = new Graph(BARE.opset);
   const scores = graph.scores([build(graph, served)], { standards: [{ mean: 0, scale: 1 }], confidence });
   return graph.model(BARE, [scores], served.network.shape.classes, 'pictures');
 }
 
-function build(graph: Graph, { network, mirrored }: Served): string {
+function build(graph: Graph, { network, mirrored }: Pick<Served, 'network' | 'mirrored'>): string {
   const { shape, convolutions, dense } = network;
   const { side, channels, filters, hidden, classes } = shape;
   graph.pictures('image', channels, side);
@@ -81,36 +67,4 @@ function channelFirst(weights: Float32Array, places: number, filters: number, hi
         (filter * places + place) * hidden,
       );
   return found;
-}
-
-const BATCH = 64;
-
-/** Runs a model on pictures [count, side, side, channels] by ONNX Runtime: what the trainer measures is what is served. [count, classes] */
-export async function run(
-  model: Uint8Array,
-  pixels: Uint8Array,
-  { side, channels, classes }: TrainedNetwork['shape'],
-  value: Float32Array,
-): Promise<Float32Array<ArrayBuffer>> {
-  const session: Session = await InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
-  const places = side * side;
-  const count = pixels.length / (places * channels);
-  const found = new Float32Array(count * classes);
-  try {
-    for (let from = 0; from < count; from += BATCH) {
-      const rows = Math.min(BATCH, count - from);
-      const data = new Float32Array(rows * places * channels);
-      for (let row = 0; row < rows; row += 1)
-        for (let place = 0; place < places; place += 1)
-          for (let channel = 0; channel < channels; channel += 1)
-            data[(row * channels + channel) * places + place] =
-              value[pixels[((from + row) * places + place) * channels + channel]!]!;
-      const [name] = session.outputNames;
-      const output = await session.run({ image: new Tensor('float32', data, [rows, channels, side, side]) });
-      found.set(output[name!]!.data as Float32Array, from * classes);
-    }
-    return found;
-  } finally {
-    await session.release();
-  }
 }

@@ -139,6 +139,27 @@ export class Network {
     this.#inputGradients = heap.floats(batch * room(side / 2, filters[0]));
   }
 
+  /** A network as it was trained, for its {@link logits}. */
+  static of({ shape, convolutions, dense }: TrainedNetwork, batch: number, random: Random): Network {
+    const network = new Network(shape, batch, 1, random);
+    const { hidden, classes } = shape;
+    for (const [index, layer] of network.#layers.entries()) {
+      layer.weights.w.set(convolutions[index]!.weights);
+      // What normalises is in the weights already.
+      layer.gamma.w.fill(1);
+      layer.beta.w.set(convolutions[index]!.bias);
+      layer.mean.fill(0);
+      layer.variance.fill(1 - EPSILON);
+    }
+    const [first, second] = dense;
+    network.#first.w.set(first!.weights);
+    network.#firstBias.w.set(first!.bias);
+    for (let at = 0; at < hidden * classes; at += 1)
+      network.#second.w[Math.floor(at / classes) * network.#classes + (at % classes)] = second!.weights[at]!;
+    network.#secondBias.w.fill(0).set(second!.bias);
+    return network;
+  }
+
   /** Where a picture of the batch is to be written: its rows of pixels, without the border. */
   write(picture: number, valueAt: (row: number, column: number, channel: number) => number): void {
     const { inputs, inputSize, width, side, channels } = this.#layers[0];

@@ -44,8 +44,8 @@ function train(data: ShardData, post: (message: ShardMessage) => void): void {
   const size = side * side * channels;
   const total = labels.length;
   const strange = outside.length / size;
-  const part = Math.ceil(batch / shards);
-  const others = strange > 0 ? Math.round(part * recipe.outside) : 0;
+  const part = Math.max(2, Math.ceil(batch / shards));
+  const others = strange > 0 ? Math.min(part - 1, Math.round(part * recipe.outside)) : 0;
   const own = part - others;
   const random = new Random(seed * 1_000 + 100 + place);
   const network = new Network(shape, part, seed * 1_000, random);
@@ -136,7 +136,7 @@ function wait(barrier: Int32Array<SharedArrayBuffer>, shards: number): void {
   while (Atomics.load(barrier, 1) === round) Atomics.wait(barrier, 1, round, 1_000);
 }
 
-if (parentPort) {
+if (parentPort && workerData?.barrier) {
   const port = parentPort;
   train(workerData as ShardData, (message) => port.postMessage(message));
 }

@@ -1,13 +1,14 @@
 import sharp from 'sharp';
 import type { ImagePreprocessing } from '../../../inference-container/tasks/picture.ts';
-import { fitConfidence } from '../calibration.ts';
+import { fitConfidence, judge } from '../calibration.ts';
 import type { Progress } from '../cnn.ts';
 import { type Figures, figures, type TradeOff, thresholdFor, tradeOff } from '../metrics.ts';
 import { checkTarget, type PackageDescription, writePackage } from '../package.ts';
 import { Random } from '../random.ts';
 import { type PictureDataset, split } from './dataset.ts';
+import { logitsOf } from './judge.ts';
 import { learn } from './learn.ts';
-import { exportLogits, exportScores, run } from './model.ts';
+import { exportScores } from './model.ts';
 import { nothing } from './nothing.ts';
 import type { ImageRecipe } from './recipe.ts';
 import { report } from './report.ts';
@@ -75,30 +76,28 @@ export async function trainPictures(options: ImageTrainOptions): Promise<Trained
   const outside = joined(drawn, given.train.pixels);
   const shape = { side, channels, filters: recipe.filters, hidden: recipe.hidden, classes: labels.length };
   const { mean, deviation, ...network } = await learn({ shape, recipe, seed, pictures: train, outside, progress });
-  const served = { network, mirrored: recipe.flip };
   const value = Float32Array.from({ length: 256 }, (_, pixel) => (pixel / 255 - mean) / deviation);
-  const logits = await run(exportLogits(served), held.pixels, shape, value);
-  const confidence = fitConfidence(logits, held.labels, labels.length);
+  const served = { network, mirrored: recipe.flip, value };
+  const confidence = fitConfidence(logitsOf(served, held.pixels), held.labels, labels.length);
   const model = exportScores(served, confidence);
-  const judgedOf = async (pixels: Uint8Array, truth: (row: number) => string): Promise<JudgedPicture[]> => {
-    const scores = await run(model, pixels, shape, value);
-    return Array.from({ length: pixels.length / size }, (_, row) => {
-      const own = scores.subarray(row * labels.length, (row + 1) * labels.length);
-      const best = own.reduce((top, score, place) => (score > own[top]! ? place : top), 0);
-      return { picture: row, intent: truth(row), label: labels[best]!, score: own[best]! };
-    });
-  };
-  const inside = await judgedOf(held.pixels, (row) => labels[held.labels[row]!]!);
+  const judgedOf = (pixels: Uint8Array, truth: (row: number) => string): JudgedPicture[] =>
+    judge(logitsOf(served, pixels), labels.length, confidence).map(({ label, score }, row) => ({
+      picture: row,
+      intent: truth(row),
+      label: labels[label]!,
+      score,
+    }));
+  const inside = judgedOf(held.pixels, (row) => labels[held.labels[row]!]!);
   const strange = joined(
     recipe.outside > 0 ? nothing(NOTHING_JUDGED, side, channels, held.pixels, random) : new Uint8Array(0),
     given.held.pixels,
   );
-  const beside = strange.length > 0 ? await judgedOf(strange, () => 'none') : [];
+  const beside = strange.length > 0 ? judgedOf(strange, () => 'none') : [];
   const threshold = Math.floor(thresholdFor(inside, giveUp) * 1e4) / 1e4;
   const validation = figures(inside, beside, threshold);
   // Everything is decided: only now the test split, which nothing before has read.
   const test = dataset.test?.() ?? null;
-  const onTest = test && (await judgedOf(test.pixels, (row) => labels[test.labels[row]!]!));
+  const onTest = test && judgedOf(test.pixels, (row) => labels[test.labels[row]!]!);
   const judged = onTest ?? inside;
   const shown = test ?? held;
   const trained: TrainedPictures = {
