@@ -122,21 +122,65 @@ function findSubject({ pixels, width, height }: Raster): Raster | null {
   const grain = border.map((at) => away[at]!).sort((a, b) => a - b)[Math.floor(NEARLY_ALL * border.length)]!;
   const places = largest(away, width, height, Math.max(DIFFERENT, OVER_GRAIN * grain, otsu(away) * 0.4));
   if (places.length < LEAST * count) return null;
-  let [left, right, top, bottom] = [width, -1, height, -1];
-  for (const at of places) {
-    const [x, y] = [at % width, Math.floor(at / width)];
-    [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
-  }
+  const { left, right, top, bottom } = frameOf(withoutThin(places, width, height), width);
   const found: Raster = { width: right - left + 1, height: bottom - top + 1, pixels: new Uint8Array(0) };
   found.pixels = new Uint8Array(found.width * found.height);
   const sorted = places.map((at) => away[at]!).sort((a, b) => a - b);
   const most = Math.max(1, sorted[Math.floor(0.95 * (sorted.length - 1))]!);
   for (const at of places) {
     const [x, y] = [at % width, Math.floor(at / width)];
+    if (x < left || x > right || y < top || y > bottom) continue;
     const tone = DARKEST + (1 - DARKEST) * Math.min(1, away[at]! / most);
     found.pixels[(y - top) * found.width + (x - left)] = Math.round(255 * tone);
   }
   return found;
+}
+
+interface Frame {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+function frameOf(places: readonly number[], width: number): Frame {
+  const frame = { left: width, right: -1, top: Number.POSITIVE_INFINITY, bottom: -1 };
+  for (const at of places) {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    frame.left = Math.min(frame.left, x);
+    frame.right = Math.max(frame.right, x);
+    frame.top = Math.min(frame.top, y);
+    frame.bottom = Math.max(frame.bottom, y);
+  }
+  return frame;
+}
+
+/** What is thinner than so many pixels to both sides does not widen the frame: a hook, the edge of a floor. */
+const THIN = 2;
+
+/** The places without what is thin (a morphological opening); all of them where little else is left. */
+function withoutThin(places: number[], width: number, height: number): number[] {
+  const isIn = new Uint8Array(width * height);
+  for (const at of places) isIn[at] = 1;
+  const square = (at: number, each: (other: number) => boolean): boolean => {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    for (let dy = -THIN; dy <= THIN; dy += 1)
+      for (let dx = -THIN; dx <= THIN; dx += 1) {
+        const [u, v] = [x + dx, y + dy];
+        if (u < 0 || v < 0 || u >= width || v >= height) continue;
+        if (!each(v * width + u)) return false;
+      }
+    return true;
+  };
+  const cores = places.filter((at) => square(at, (other) => isIn[other] === 1));
+  const opened = new Uint8Array(width * height);
+  for (const at of cores)
+    square(at, (other) => {
+      opened[other] = 1;
+      return true;
+    });
+  const kept = places.filter((at) => opened[at] === 1);
+  return kept.length >= places.length / 2 ? kept : places;
 }
 
 /** The distance of two colours, from 0 to 255. */

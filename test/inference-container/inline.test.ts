@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
 import { Inline } from '../../inference-container/models/inline.ts';
 import { manifest } from '../../inference-container/models/manifest.ts';
 import {
@@ -108,6 +109,28 @@ test('a tokenizer that takes long to read is not read where it would hold up eve
   order.push('wordy');
   await slow;
   assert.deepEqual(order, ['slow', 'wordy']);
+});
+
+test('pictures never are, however quick they were: a few bytes may be many pixels', async () => {
+  const picture = { kind: 'image', width: 8, height: 8 };
+  const manifest = { task: 'image-classification', labels: ['red', 'green', 'blue'], preprocessing: picture };
+  await writeModel(server.it.folder, 'colour', '1', models.meanColour('nchw'), { manifest });
+  assert.equal((await call(server.it, 'POST', '/v2/repository/models/colour/load')).status, 200);
+  const b64 = (
+    await sharp({ create: { width: 8, height: 8, channels: 3, background: '#f00' } })
+      .png()
+      .toBuffer()
+  ).toString('base64');
+  const ask = () => call(server.it, 'POST', '/v1/models/colour:predict', { instances: [{ b64 }] });
+  for (let time = 0; time < 50; time += 1) assert.equal((await ask()).body.predictions[0].label, 'red');
+  await sleep(300);
+  const order: string[] = [];
+  const { ended } = await occupy(server.it, second / 2);
+  const slow = ended.then(() => order.push('slow'));
+  await ask();
+  order.push('picture');
+  await slow;
+  assert.deepEqual(order, ['slow', 'picture']);
 });
 
 test('a model with a loop holds up nobody, however often it was quick', async () => {
