@@ -1,8 +1,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import sharp from 'sharp';
 import { openClassifier } from '../../functions/training/classifier.ts';
 import { DatasetError, type Example, NONE, readDataset } from '../../functions/training/dataset.ts';
+import { openPictures } from '../../functions/training/image/classifier.ts';
+import { readPictures } from '../../functions/training/image/dataset.ts';
 import { figures } from '../../functions/training/metrics.ts';
 import { retrievalFigures } from '../../functions/training/retrieval/metrics.ts';
 import { type Manifest, manifest } from '../../inference-container/models/manifest.ts';
@@ -11,10 +14,10 @@ import { faqHeldOut } from '../bot/held-out.ts';
 import { said } from './command.ts';
 import { stressed } from './stress.ts';
 
-const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged text model against a labelled file
+const HELP = `npm run evaluate -- --model <folder> --data <file>: a packaged model against what is labelled
 
   --data <file>       as for training; of a file with splits, its test and oos_test. For a model of a FAQ (task retrieval): questions
-                      {questions: {entry: {language: [...]}}, off_topic: {kind: {language: [...]}}}
+                      {questions: {entry: {language: [...]}}, off_topic: {kind: {language: [...]}}}. For one of pictures: as --task image is trained on
   --compare <folder>  another package: prints what changed, utterance by utterance
   --stress            also as people write: openings, closings, typos, no blanks, capitals, the other keyboard, romanised …
 
@@ -46,7 +49,9 @@ async function evaluate(): Promise<void> {
     console.log(HELP);
     process.exit(values.help ? 0 : 1);
   }
-  if ((await described(model)).task === 'retrieval') return await evaluateRetrieval(model, data);
+  const { task } = await described(model);
+  if (task === 'retrieval') return await evaluateRetrieval(model, data);
+  if (task === 'image-classification') return await evaluatePictures(model, data);
   const examples = await read(data);
   const measured = await measure(model, examples);
   const { json } = measured;
@@ -65,6 +70,52 @@ async function evaluate(): Promise<void> {
   if (values.compare) compare(values.compare, examples, measured, await measure(values.compare, examples));
   const stress = values.stress ? await underStress(model, examples) : undefined;
   console.log(`\n${JSON.stringify({ ...json, ...(stress && { stress }) })}`);
+}
+
+/** Accuracy, refusal and calibration of a model of pictures, on the test split where there is one. */
+async function evaluatePictures(folder: string, source: string): Promise<void> {
+  const { preprocessing, labels, threshold } = await described(folder);
+  if (preprocessing?.kind !== 'image') throw new DatasetError(`${folder} says nothing of how a picture is read`);
+  const dataset = await readPictures(source, { preprocessing, names: labels, progress: () => undefined });
+  const strangers = dataset.labels.filter((label) => !labels.includes(label));
+  if (strangers.length > 0)
+    throw new DatasetError(`${source} has classes that the model does not know: ${strangers.slice(0, 5).join(', ')}`);
+  const { side, channels } = dataset;
+  const size = side * side * channels;
+  const model = await openPictures(folder);
+  const judged = async (pixels: Uint8Array) => {
+    const answers: { label: string; score: number }[] = [];
+    for (let from = 0; from < pixels.length; from += size) {
+      const raw = { width: side, height: side, channels };
+      // One of the network's own size is taken as it is.
+      const png = await sharp(pixels.subarray(from, from + size), { raw })
+        .png({ compressionLevel: 0 })
+        .toBuffer();
+      answers.push((await model.classify(png)).top[0]!);
+    }
+    return answers;
+  };
+  try {
+    const split = dataset.test?.() ?? dataset.train;
+    const inside = (await judged(split.pixels)).map((answer, row) => ({
+      ...answer,
+      intent: dataset.labels[split.labels[row]!]!,
+    }));
+    const found = figures(inside, await judged(dataset.outside), threshold);
+    console.log(`${inside.length} pictures of ${source}${dataset.test ? ' (its test split)' : ''}\n`);
+    for (const line of dataset.dropped) console.log(`  left out: ${line}`);
+    for (const [name, value] of [
+      ['accuracy without a threshold', found.accuracyRaw],
+      ['over the threshold', found.inScopeAccuracy],
+      ['refused of none', found.oosRecall],
+      ['macro F1', found.macroF1],
+      ['calibration error', found.ece],
+    ] as const)
+      console.log(`  ${name.padEnd(30)} ${percent(value).padStart(10)}`);
+    console.log(`\n${JSON.stringify({ pictures: inside.length, threshold, ...found })}`);
+  } finally {
+    await model.close();
+  }
 }
 
 /** Recall, mean reciprocal rank and refusal of a model that finds a question's entry, by language. */
@@ -189,8 +240,7 @@ async function described(folder: string): Promise<Manifest> {
   });
   const { data: description } = manifest.safeParse(parsed(text));
   if (!description) throw new DatasetError(`${folder}/model.json is no description of a model`);
-  if (description.task !== 'text-classification' && description.task !== 'retrieval')
-    throw new DatasetError(`${folder} is not a model of texts`);
+  if (description.task === 'tensor') throw new DatasetError(`${folder} is not a model of texts or pictures`);
   return description;
 }
 

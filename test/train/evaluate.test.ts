@@ -191,7 +191,7 @@ describe('what cannot be evaluated is refused in one line', { concurrency: 2 }, 
     refuses(/vocabulary\.json/, await changed('words', (copy) => rm(join(copy, 'vocabulary.json'))), data));
   test('a model of another task', async () =>
     refuses(
-      /is not a model of texts/,
+      /is not a model of texts or pictures/,
       await writeModel(folder.path, 'sum', '1', models.total(), { manifest: { task: 'tensor' } }),
       data,
     ));

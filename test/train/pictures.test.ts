@@ -11,7 +11,7 @@ import { imageRecipe } from '../../functions/training/image/recipe.ts';
 import { type ImageTrainOptions, type TrainedPictures, trainPictures } from '../../functions/training/image/train.ts';
 import { Random } from '../../functions/training/random.ts';
 import { call, serve } from '../inference-container/fixture.ts';
-import { filesOf, useFolder } from './fixture.ts';
+import { evaluateCommand, filesOf, refused, run, trainCommand, useFolder } from './fixture.ts';
 
 /** From pictures to a package that is served; small ones, of three shapes, so that it takes seconds. */
 const folder = useFolder();
@@ -332,6 +332,48 @@ test('in colours, too: trained, packed, and served as trained', async () => {
   } finally {
     await model.close();
   }
+});
+
+describe('npm run train -- --task image', () => {
+  test('trains on photographs of any size, and npm run evaluate says the same of it', async () => {
+    const place = join(folder.path, 'photographs');
+    const random = new Random(8);
+    for (let index = 0; index < 48; index += 1) {
+      const kind = index % 2;
+      const split = index < 36 ? 'train' : 'test';
+      await mkdir(join(place, split, CLASSES[kind]!), { recursive: true });
+      const [width, height] = [80 + random.below(60), 80 + random.below(60)];
+      const [x, y, size] = [width / 2, height / 2, 22 + random.below(8)];
+      const drawn =
+        kind === 0
+          ? `<rect x="${x - size}" y="${y - size}" width="${2 * size}" height="${2 * size}" fill="#245"/>`
+          : `<path d="M${x - size} ${y}H${x + size}M${x} ${y - size}V${y + size}" stroke="#245" stroke-width="12"/>`;
+      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#eed"/>${drawn}</svg>`;
+      const file = join(place, split, CLASSES[kind]!, `${index}.jpg`);
+      await writeFile(file, await sharp(Buffer.from(svg)).jpeg().toBuffer());
+    }
+    const out = join(folder.path, 'commands/shapes/1.0.0');
+    const trained = await run(trainCommand('--task', 'image', '--data', place, '--out', out, '--epochs', '12'));
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stdout, /2 classes; 3\d pictures to train, \d validation|2 classes; 3\d pictures to train/);
+    const evaluated = await run(evaluateCommand('--model', out, '--data', place));
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const { pictures, accuracyRaw } = JSON.parse(evaluated.stdout.trim().split('\n').at(-1)!);
+    assert.equal(pictures, 12);
+    const { metrics } = JSON.parse(await readFile(join(out, 'model.json'), 'utf8'));
+    assert.equal(accuracyRaw, metrics.accuracyRaw);
+    assert.ok(accuracyRaw >= 0.8, `${accuracyRaw}`);
+  });
+
+  test('says what is wrong in a line', async () => {
+    const out = join(folder.path, 'commands/shapes/2.0.0');
+    const train = (...more: string[]) => run(trainCommand('--task', 'image', '--out', out, ...more));
+    refused(await train(), /trained on pictures: --data/);
+    refused(await train('--data', join(folder.path, 'nowhere')), /nowhere is not there/);
+    refused(await train('--data', folder.path, '--search', '5'), /--search is for --task text-classification/);
+    refused(await train('--data', folder.path, '--epochs', '0'), /--epochs must be a whole number/);
+    refused(await run(trainCommand('--out', out, '--epochs', '3')), /--epochs is for --task image/);
+  });
 });
 
 test('what is drawn to be refused is the same for the same seed, and of many kinds', () => {
