@@ -2,12 +2,10 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { currentBot } from '../services/bot.ts';
 import { settings } from '../services/settings.ts';
-import { attribute, inScript } from './page.ts';
+import { customerPage, HTML } from './page.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
-import { staticFile, webFile } from './static-file.ts';
-
-const HTML = 'text/html; charset=utf-8';
+import { staticFile } from './static-file.ts';
 
 /** The files of the chat page, beside the built app in `web/`. */
 const files: Record<string, string> = {
@@ -69,15 +67,9 @@ function texts() {
 const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
 
 async function page(): Promise<HttpResponseInit> {
-  const {
-    DIRECT_LINE_URL: directLine,
-    SHOP_URL: shop,
-    SHOP_CUSTOMER_TOKEN_URL: customerTokenUrl,
-    CHAT_FRAME_ANCESTORS: ancestors,
-  } = settings();
+  const { DIRECT_LINE_URL: directLine, SHOP_URL: shop, SHOP_CUSTOMER_TOKEN_URL: customerTokenUrl } = settings();
   const channel = new URL(directLine).origin;
-  const policy = {
-    'default-src': ["'none'"],
+  const sources = {
     'script-src': ["'self'"],
     'style-src': ["'self'", EMPTY_STYLE],
     'img-src': ["'self'", 'blob:', 'https:', channel, new URL(shop).origin],
@@ -89,31 +81,8 @@ async function page(): Promise<HttpResponseInit> {
       ...(customerTokenUrl ? [new URL(customerTokenUrl).origin] : []),
     ],
     'worker-src': ['blob:'],
-    'base-uri': ["'none'"],
-    'form-action': ["'none'"],
-    'frame-ancestors': ancestors.length > 0 ? ancestors : ["'none'"],
     'require-trusted-types-for': ["'script'"],
     'trusted-types': ['default'],
   };
-  const bot = currentBot();
-  const html = (await webFile('index.html')).toString();
-  return {
-    status: 200,
-    headers: {
-      'content-type': HTML,
-      'cache-control': 'no-cache',
-      'referrer-policy': 'no-referrer',
-      'content-security-policy': Object.entries(policy)
-        .map(([directive, sources]) => `${directive} ${sources.join(' ')}`)
-        .join('; '),
-    },
-    body: inScript(
-      html
-        .replace('{{customerTokenUrl}}', () => attribute(customerTokenUrl ?? ''))
-        .replaceAll('{{name}}', () => attribute(bot.content.about.name))
-        .replace('lang="en"', () => `lang="${attribute(bot.languages.first)}"`)
-        .replace('{{noScript}}', () => attribute(bot.say(bot.languages.first, 'page_no_script'))),
-      texts(),
-    ),
-  };
+  return await customerPage('index.html', texts(), sources, { customerTokenUrl: customerTokenUrl ?? '' });
 }

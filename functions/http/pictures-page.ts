@@ -1,12 +1,9 @@
 import { z } from 'zod';
 import { currentBot } from '../services/bot.ts';
-import { settings } from '../services/settings.ts';
-import { attribute, inScript } from './page.ts';
+import { customerPage, HTML } from './page.ts';
 import { Problem } from './problem.ts';
 import { route } from './route.ts';
-import { staticFile, webFile } from './static-file.ts';
-
-const HTML = 'text/html; charset=utf-8';
+import { staticFile } from './static-file.ts';
 
 /** The files of the page, beside the built app in `web/pictures/`. */
 const files: Record<string, string> = {
@@ -30,47 +27,19 @@ export const getPicturesPage = route(
   async (request) => {
     if (!currentBot().content.about.pictures) throw new Problem('not_found', 'This bot has no model of pictures.');
     const name = request.params.file ?? '';
-    if (name === '') return await page();
+    if (name === '') return await customerPage('pictures/index.html', texts(), SOURCES);
     const type = Object.hasOwn(files, name) ? files[name] : undefined;
     if (!type) throw new Problem('not_found');
     return await staticFile(request, `pictures/${name}`, { 'content-type': type, 'cache-control': 'no-cache' });
   },
 );
 
-const POLICY = {
-  'default-src': ["'none'"],
+const SOURCES = {
   'script-src': ["'self'"],
   'style-src': ["'self'"],
   'img-src': ["'self'", 'blob:'],
   'connect-src': ["'self'"],
-  'base-uri': ["'none'"],
-  'form-action': ["'none'"],
 };
-
-async function page() {
-  const { CHAT_FRAME_ANCESTORS: ancestors } = settings();
-  const policy = { ...POLICY, 'frame-ancestors': ancestors.length > 0 ? ancestors : ["'none'"] };
-  const bot = currentBot();
-  const html = (await webFile('pictures/index.html')).toString();
-  return {
-    status: 200,
-    headers: {
-      'content-type': HTML,
-      'cache-control': 'no-cache',
-      'referrer-policy': 'no-referrer',
-      'content-security-policy': Object.entries(policy)
-        .map(([directive, sources]) => `${directive} ${sources.join(' ')}`)
-        .join('; '),
-    },
-    body: inScript(
-      html
-        .replaceAll('{{name}}', () => attribute(bot.content.about.name))
-        .replace('lang="en"', () => `lang="${attribute(bot.languages.first)}"`)
-        .replace('{{noScript}}', () => attribute(bot.say(bot.languages.first, 'page_no_script'))),
-      texts(),
-    ),
-  };
-}
 
 /** What the page says, in each of the bot's languages. */
 function texts() {
