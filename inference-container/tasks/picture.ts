@@ -83,6 +83,8 @@ const [OVER_GRAIN, NEARLY_ALL] = [1.6, 0.9];
 const [GROUNDS, ANOTHER, GROUND_LEAST] = [2, 14, 0.08];
 /** The darkest that a subject is shown, of 1: what is as its ground in one place belongs to it all the same. */
 const DARKEST = 0.3;
+/** The same of what is drawn in lines. */
+const DRAWN = 0.7;
 
 /**
  * The subject of a photograph in colours, cut out: grey, as bright as it differs from its ground, on black. The grounds are those of the picture's
@@ -120,17 +122,21 @@ function findSubject({ pixels, width, height }: Raster): Raster | null {
   const away = new Float32Array(count);
   for (let at = 0; at < count; at += 1) away[at] = farthest(at);
   const grain = border.map((at) => away[at]!).sort((a, b) => a - b)[Math.floor(NEARLY_ALL * border.length)]!;
-  const places = largest(away, width, height, Math.max(DIFFERENT, OVER_GRAIN * grain, otsu(away) * 0.4));
+  const different = Math.max(DIFFERENT, OVER_GRAIN * grain, otsu(away) * 0.4);
+  const places = largest(away, width, height, different);
   if (places.length < LEAST * count) return null;
   const { left, right, top, bottom } = frameOf(withoutThin(places, width, height), width);
   const found: Raster = { width: right - left + 1, height: bottom - top + 1, pixels: new Uint8Array(0) };
   found.pixels = new Uint8Array(found.width * found.height);
   const sorted = places.map((at) => away[at]!).sort((a, b) => a - b);
   const most = Math.max(1, sorted[Math.floor(0.95 * (sorted.length - 1))]!);
+  // A drawing of lines: what they enclose is the subject, as much as they are.
+  const enclosed = places.filter((at) => away[at]! < different).length;
+  const darkest = enclosed > places.length / 2 ? DRAWN : DARKEST;
   for (const at of places) {
     const [x, y] = [at % width, Math.floor(at / width)];
     if (x < left || x > right || y < top || y > bottom) continue;
-    const tone = DARKEST + (1 - DARKEST) * Math.min(1, away[at]! / most);
+    const tone = darkest + (1 - darkest) * Math.min(1, away[at]! / most);
     found.pixels[(y - top) * found.width + (x - left)] = Math.round(255 * tone);
   }
   return found;

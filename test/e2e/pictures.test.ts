@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { request, root, usePlatform } from '../platform/fixture.ts';
 import { accessible, outside, pictured, refused, theBrowser, thrown, watch } from './browser.ts';
 
 /** The page where pictures are tried: drawn, chosen, by keyboard, on a phone, in both languages. */
-const fixture = usePlatform();
+let gateway = '';
+const fixture = usePlatform({}, async (platform) => {
+  gateway = platform.gateway;
+  page = await open();
+});
 const garment = (name: string) => join(root, 'test/data/pictures/garments', name);
 let page: Page;
 
@@ -18,15 +22,12 @@ async function open(more = {}): Promise<Page> {
     ...more,
   });
   const opened = watch(await context.newPage());
-  await opened.goto(`${fixture.platform.gateway}/pictures`);
+  await opened.goto(`${gateway}/pictures`);
   return opened;
 }
 const answer = (of: Page) => of.locator('#answer');
 const says = (of: Page, text: string | RegExp) => answer(of).filter({ hasText: text }).waitFor();
 
-before(async () => {
-  page = await open();
-});
 after(() => {
   assert.deepEqual([outside, refused, thrown], [[], [], []], 'no page asks elsewhere, breaks its policy, or throws');
 });
@@ -71,7 +72,7 @@ test('what is no picture is said; what is nothing that it knows, too', async () 
     .locator('#file')
     .setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') });
   await says(page, 'I can’t read this as a picture.');
-  await page.locator('#file').setInputFiles(join(root, 'test/data/pictures/none/001-blank-black.png'));
+  await page.locator('#file').setInputFiles(join(root, 'test/data/pictures/none/001-black.png'));
   await says(page, 'That is nothing I know.');
 });
 
