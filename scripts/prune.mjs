@@ -23,6 +23,8 @@ export function prune(root, { platform, arch } = process) {
   // Headers for compiling native packages, of which there are none.
   const nodes = ['node', 'node_modules'];
   for (const name of namesIn(join(modules, ...nodes))) if (name.startsWith('node-')) remove(...nodes, name, 'include');
+  // AssemblyScript compiles by the library: its nine tools are as much as all of Azure's SDKs.
+  remove('binaryen', 'bin');
   removeMaps(modules);
 }
 

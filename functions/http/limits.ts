@@ -18,18 +18,20 @@ interface Limits {
   address: RateLimiterAbstract;
   refusals: RateLimiterAbstract;
   user: RateLimiterAbstract;
+  pictures: RateLimiterAbstract;
 }
 
 let shared: Limits | undefined;
 
 function limits(): Limits {
-  const { RATE_ADDRESS, RATE_ANONYMOUS, RATE_USER } = settings();
+  const { RATE_ADDRESS, RATE_ANONYMOUS, RATE_PICTURES, RATE_USER } = settings();
   const limiter = (keyPrefix: string, points: number) => new RateLimiterMemory({ keyPrefix, points, duration: MINUTE });
   shared ??= {
     anonymous: limiter('anonymous', RATE_ANONYMOUS),
     address: limiter('address', RATE_ADDRESS),
     refusals: limiter('refusals', RATE_ADDRESS),
     user: limiter('user', RATE_USER),
+    pictures: limiter('pictures', RATE_PICTURES),
   };
   return shared;
 }
@@ -55,6 +57,11 @@ export async function limitRefused(request: HttpRequest): Promise<void> {
 /** A turn of a user. Throws the problem `too_many_requests`. */
 export async function limitUser(user: UserId): Promise<void> {
   await take(limits().user, user);
+}
+
+/** A picture that somebody tries without a key. Throws the problem `too_many_requests`: what it costs is not taken from the messages. */
+export async function limitPictures(): Promise<void> {
+  await take(limits().pictures, 'all');
 }
 
 async function take(limiter: RateLimiterAbstract, key: string): Promise<void> {

@@ -4,6 +4,7 @@ import { isSent, readPicture } from '../services/blobs.ts';
 import { currentBot } from '../services/bot.ts';
 import { Rejected } from '../services/failure.ts';
 import { lookAt } from '../services/inference.ts';
+import { limitPictures } from './limits.ts';
 import { Problem } from './problem.ts';
 import { json, read, readBytes, route } from './route.ts';
 
@@ -39,6 +40,7 @@ export const postPicture = route(
   async (request) => {
     const { pictures } = currentBot().content.about;
     if (!pictures) throw new Problem('not_found', 'This bot has no model of pictures.');
+    await limitPictures();
     const body = await readBytes(request, TRIED_LIMIT);
     try {
       return json(200, await lookAt(pictures.model, body));

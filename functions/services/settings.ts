@@ -184,6 +184,8 @@ const schema = z.object({
   RATE_ADDRESS: rate.default(300),
   RATE_ANONYMOUS: rate.default(6_000),
   RATE_USER: rate.default(120),
+  /** Pictures that are tried, by everybody together: each takes the model server tens of milliseconds. */
+  RATE_PICTURES: rate.default(600),
   /** How many proxies stand before the app and add to X-Forwarded-For: 1 is Azure's own front end, 2 with Front Door. */
   TRUSTED_PROXIES: z.coerce.number().int().min(0).max(5).default(1),
 });

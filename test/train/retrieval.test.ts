@@ -235,7 +235,7 @@ describe('the score', () => {
 
 test('the command says what it does not know', async () => {
   const cases: [string[], RegExp][] = [
-    [['--task', 'image'], /--task must be text-classification or retrieval/],
+    [['--task', 'video'], /--task must be text-classification, retrieval or image/],
     [['--task', 'retrieval', '--data', 'x.csv'], /--task retrieval is trained on a bot/],
   ];
   for (const [args, said] of cases)

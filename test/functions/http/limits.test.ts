@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { addressOf, limitAnonymous, limitRefused } from '../../../functions/http/limits.ts';
+import { addressOf, limitAnonymous, limitPictures, limitRefused } from '../../../functions/http/limits.ts';
 import { Problem } from '../../../functions/http/problem.ts';
 
 before(() => {
@@ -11,6 +11,7 @@ before(() => {
     SHOP_URL: 'http://127.0.0.1:9',
     RATE_ADDRESS: '5',
     RATE_ANONYMOUS: '20',
+    RATE_PICTURES: '7',
     TRUSTED_PROXIES: '2',
   });
 });
@@ -74,4 +75,8 @@ test('refused credentials are counted by address, and those of whom none is know
   assert.equal(await tries(refuse('203.0.113.1, 192.0.2.1'), 20), 5);
   assert.equal(await tries(refuse('203.0.113.2, 192.0.2.1'), 5), 5);
   assert.equal(await tries(refuse(''), 20), 5);
+});
+
+test('pictures that are tried have a limit for everybody together, and take nothing from the messages', async () => {
+  assert.equal(await tries(limitPictures, 20), 7);
 });

@@ -53,7 +53,9 @@ function desk(answer: () => void, told: string[] = []): Outside {
       closeTicket: async () => answer(),
     },
     respond: async ({ dialog }: Question) => ({ replies: [{ text: 'the bot answers' }], dialog }),
-    attachments: { keep: async () => ({ name: 'a.png', contentType: 'image/png', bytes: 2_048, url: 'kept' }) },
+    attachments: {
+      keep: async () => ({ name: 'a.png', contentType: 'image/png', picture: Buffer.alloc(2_048), url: 'kept' }),
+    },
   } as unknown as Outside;
 }
 
